@@ -1,0 +1,140 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.decisions import START, decision
+
+from vser_stream.config import AlarmConfig, AngryConfig, PanicConfig
+from vser_stream.core.alarm import AlarmEvent, AlarmState, Transition, step, tick
+from vser_stream.values import Decision, Label
+
+CONFIG = AlarmConfig(
+    panic=PanicConfig(votes=2, of=3, within=10, at_least=0.5, fast=0.9, hold=60, refractory=0),
+    angry=AngryConfig(votes=3, of=5, within=20, at_least=0.5, hold=30, refractory=60),
+)
+PANIC = {"panic": 0.7, "angry": 0.2, "calm": 0.1}
+SURE_PANIC = {"panic": 0.95, "angry": 0.03, "calm": 0.02}
+ANGRY = {"angry": 0.8, "panic": 0.1, "calm": 0.1}
+CALM = {"calm": 0.9, "angry": 0.06, "panic": 0.04}
+
+
+def run(*timed: tuple[float, dict[str, float] | None]) -> list[tuple[float, AlarmEvent, Label]]:
+    """Drive the alarm by utterances; None only lets time pass."""
+    state, story = AlarmState(), []
+    for at, probabilities in timed:
+        state, over = tick(state, START + at, config=CONFIG)
+        changes: tuple[Transition, ...] = ()
+        if probabilities is not None:
+            state, changes = step(state, decision(at=at, **probabilities), START + at, config=CONFIG)
+        story += [(at, t.event, t.level) for t in (*over, *changes)]
+    return story
+
+
+def test_one_unsure_panic_raises_nothing_and_two_within_the_time_do() -> None:
+    assert run((1, PANIC)) == []
+    assert run((1, PANIC), (5, PANIC)) == [(5, AlarmEvent.RAISED, Label.PANIC)]
+    assert run((1, PANIC), (12, PANIC)) == []
+
+
+def test_one_sure_panic_is_enough() -> None:
+    assert run((1, SURE_PANIC)) == [(1, AlarmEvent.RAISED, Label.PANIC)]
+
+
+def test_a_calm_voice_never_raises() -> None:
+    assert run(*[(t, CALM) for t in range(100)]) == []
+
+
+def test_anger_must_last() -> None:
+    assert run((1, ANGRY), (3, ANGRY)) == []
+    assert run((1, ANGRY), (3, ANGRY), (5, ANGRY)) == [(5, AlarmEvent.RAISED, Label.ANGRY)]
+
+
+def test_a_panic_counts_as_a_vote_for_anger_too() -> None:
+    events = run((1, ANGRY), (3, PANIC), (14, ANGRY))
+    assert events == [(14, AlarmEvent.RAISED, Label.ANGRY)]
+
+
+def test_panic_escalates_anger_under_the_same_condition() -> None:
+    events = run((1, ANGRY), (3, ANGRY), (5, ANGRY), (6, SURE_PANIC))
+    assert events[1:] == [(6, AlarmEvent.ESCALATED, Label.PANIC)]
+
+
+def test_a_lower_level_does_not_disturb_a_higher_one() -> None:
+    assert len(run((1, SURE_PANIC), *[(t, ANGRY) for t in range(2, 50)])) == 1
+
+
+def test_a_condition_clears_only_after_its_hold_time_without_votes() -> None:
+    events = run((1, SURE_PANIC), (50, PANIC), (109, None), (111, None), (300, None))
+    assert events[1:] == [(111, AlarmEvent.CLEARED, Label.PANIC)]
+
+
+def test_anger_is_held_back_in_its_refractory_time_and_says_so_once() -> None:
+    angry_again = [(t, ANGRY) for t in (40, 41, 42, 43, 44)]
+    events = run((1, ANGRY), (2, ANGRY), (3, ANGRY), (34, None), *angry_again)
+    assert events[1] == (34, AlarmEvent.CLEARED, Label.ANGRY)
+    assert {event for _, event, _ in events[2:]} == {AlarmEvent.SUPPRESSED}
+    assert len(events) == 2 + 3  # one for each utterance with enough votes
+
+
+def test_the_refractory_time_of_anger_never_holds_back_panic() -> None:
+    events = run((1, ANGRY), (2, ANGRY), (3, ANGRY), (34, None), (35, SURE_PANIC))
+    assert events[-1] == (35, AlarmEvent.RAISED, Label.PANIC)
+
+
+def test_a_panic_after_a_cleared_panic_is_raised_at_once() -> None:
+    events = run((1, SURE_PANIC), (62, None), (62.5, SURE_PANIC))
+    assert [event for _, event, _ in events] == [AlarmEvent.RAISED, AlarmEvent.CLEARED, AlarmEvent.RAISED]
+
+
+def drive(*decisions: tuple[float, Decision]) -> list[Transition]:
+    state = AlarmState()
+    story: list[Transition] = []
+    for at, judged in decisions:
+        state, changes = step(state, judged, START + at, config=CONFIG)
+        story += changes
+    return story
+
+
+def test_an_alarm_raised_by_a_window_is_amended_once_by_its_utterance() -> None:
+    window = decision(at=2.0, utterance_at=1.0, **SURE_PANIC)
+    confirmed = drive((2, window), (4, decision(at=2.0, **PANIC)), (9, decision(at=9.0, **PANIC)))
+    assert [t.event for t in confirmed] == [AlarmEvent.RAISED, AlarmEvent.AMENDED]
+    assert confirmed[1].reason == "confirmed by the whole utterance"
+    corrected = drive((2, window), (4, decision(at=2.0, **CALM)))
+    assert corrected[1].reason == "not confirmed by the whole utterance"
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[tuple[float, dict[str, float] | None]]:
+    kinds = st.sampled_from([PANIC, SURE_PANIC, ANGRY, CALM, None])
+    pauses = draw(st.lists(st.floats(0.1, 80), max_size=40))
+    at, story = 0.0, []
+    for pause in pauses:
+        at += pause
+        story.append((at, draw(kinds)))
+    return story
+
+
+@settings(max_examples=300)
+@given(histories())
+def test_whatever_came_before_a_sure_panic_leaves_a_panic_condition(
+    history: list[tuple[float, dict[str, float] | None]],
+) -> None:
+    end = history[-1][0] + 0.5 if history else 0.5
+    events = [(e, level) for _, e, level in run(*history, (end, SURE_PANIC)) if e is not AlarmEvent.AMENDED]
+    assert events[-1] in {(AlarmEvent.RAISED, Label.PANIC), (AlarmEvent.ESCALATED, Label.PANIC)}
+
+
+@given(histories())
+def test_every_cleared_condition_was_raised_before(
+    history: list[tuple[float, dict[str, float] | None]],
+) -> None:
+    current = Label.CALM
+    for _, event, level in run(*history):
+        if event is AlarmEvent.RAISED:
+            assert current is Label.CALM
+            current = level
+        elif event is AlarmEvent.ESCALATED:
+            assert (current, level) == (Label.ANGRY, Label.PANIC)
+            current = level
+        elif event is AlarmEvent.CLEARED:
+            assert level is current
+            current = Label.CALM

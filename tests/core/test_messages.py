@@ -1,0 +1,107 @@
+import json
+
+import jsonschema
+import pytest
+from support.decisions import START, decision
+
+from vser_stream.core.alarm import AlarmEvent, Transition
+from vser_stream.core.messages import (
+    DOCUMENTS,
+    Alert,
+    CaptureState,
+    Health,
+    SiteStatus,
+    Versions,
+    alert_of,
+    message_of,
+    status_message,
+    utc,
+    utterance_of,
+)
+from vser_stream.values import Label
+
+PANIC = decision(panic=0.9, angry=0.07, calm=0.03, at=3.0)
+
+
+def alert(event: AlarmEvent = AlarmEvent.RAISED, level: Label = Label.PANIC, **changed: object) -> Alert:
+    document = alert_of(
+        Transition(event, level, PANIC, "one decision at 0.90"),
+        site="home-1",
+        source="bedroom",
+        event_id="e1",
+        alert_id="a1",
+        seq=1,
+        published_at=START + 3.25,
+        versions=Versions(package="0.1.0", model="m@1"),
+    )
+    return document.model_copy(update=changed)
+
+
+def health() -> Health:
+    return Health(
+        site="home-1", source="bedroom", capture=CaptureState.RUNNING, reason=None, last_sample_age_s=0.1,
+        level_db=None, floor_db=-60.0, restarts=0, gaps=0, dropped_blocks=0, utterances=0, rejected=0,
+        baseline_utterances=0, updated_at=utc(START),
+    )  # fmt: skip
+
+
+def test_an_alert_carries_every_field_of_the_contract() -> None:
+    document = json.loads(message_of(alert(), "e1").payload)
+    assert set(document) >= {
+        "schema", "id", "alert_id", "seq", "event", "site", "source", "label", "priority", "probabilities",
+        "confidence", "decided_by", "rationale", "evidence", "rules", "heard_at", "ended_at", "published_at",
+        "latency_ms", "versions",
+    }  # fmt: skip
+    assert document["schema"] == "vser.alert/1"
+    assert set(document["probabilities"]) == {"calm", "angry", "panic"}
+    assert set(document["evidence"][0]) == {"name", "value", "unit", "baseline", "z"}
+    assert set(document["versions"]) == {"package", "model", "rules", "reasoner"}
+
+
+def test_times_are_utc_in_rfc_3339_and_latency_counts_from_the_end_of_speech() -> None:
+    document = json.loads(message_of(alert(), "e1").payload)
+    assert document["heard_at"] == "2023-11-14T22:13:22Z"
+    assert document["ended_at"] == "2023-11-14T22:13:23Z"
+    assert document["published_at"] == "2023-11-14T22:13:23.250000Z"
+    assert document["latency_ms"] == 250.0
+
+
+def test_a_panic_goes_before_an_angry_alert_and_both_before_the_rest() -> None:
+    panic, angry = alert(), alert(level=Label.ANGRY)
+    order = [message_of(document, "x").priority for document in (panic, angry)]
+    assert order == [3, 2]
+    assert message_of(health(), "x").priority == 0
+
+
+@pytest.mark.parametrize(
+    ("document", "topic", "qos", "retain"),
+    [
+        (alert(), "vser/v1/home-1/bedroom/alert", 1, False),
+        (health(), "vser/v1/home-1/bedroom/health", 1, True),
+        (utterance_of(PANIC, site="home-1", source="bedroom"), "vser/v1/home-1/bedroom/utterance", 0, False),
+    ],
+)
+def test_each_document_has_the_topic_and_delivery_of_the_contract(
+    document: Alert, topic: str, qos: int, *, retain: bool
+) -> None:
+    message = message_of(document, "x")
+    assert (message.topic, message.qos, message.retain) == (topic, qos, retain)
+
+
+def test_the_status_is_a_bare_retained_word() -> None:
+    message = status_message("home-1", SiteStatus.STOPPED, "x")
+    assert (message.topic, message.payload, message.qos, message.retain) == (
+        "vser/v1/home-1/status", b"stopped", 1, True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("document", [alert(), health(), utterance_of(PANIC, site="h", source="b")])
+def test_a_document_satisfies_its_own_published_schema(document: Alert) -> None:
+    message = message_of(document, "x")
+    schema = DOCUMENTS[message.topic.rsplit("/", 1)[1]].model_json_schema(mode="serialization")
+    jsonschema.validate(json.loads(message.payload), schema)
+
+
+def test_an_amended_alert_has_the_label_of_the_utterance() -> None:
+    assert alert(AlarmEvent.AMENDED, Label.ANGRY).label is Label.PANIC
+    assert alert(AlarmEvent.RAISED, Label.ANGRY).label is Label.ANGRY

@@ -1,0 +1,52 @@
+import itertools
+
+from support.decisions import START, decision
+
+from vser_stream.core.alarm import AlarmEvent, AlarmState, Transition
+from vser_stream.core.messages import Versions
+from vser_stream.core.report import Reporter
+from vser_stream.values import Label
+
+PANIC = decision(panic=0.95, angry=0.03, calm=0.02, at=3.0)
+
+
+def reporter() -> Reporter:
+    numbers = itertools.count(1)
+    versions = Versions(package="1", model="m")
+    return Reporter(site="home", source="bed", versions=versions, new_id=lambda: f"id-{next(numbers)}")
+
+
+def change(event: AlarmEvent, level: Label = Label.PANIC) -> Transition:
+    return Transition(event, level, PANIC, "because")
+
+
+def test_all_transitions_of_one_condition_share_its_alert_id_and_none_shares_an_id() -> None:
+    desk = reporter()
+    story = [AlarmEvent.RAISED, AlarmEvent.AMENDED, AlarmEvent.CLEARED, AlarmEvent.RAISED, AlarmEvent.CLEARED]
+    alerts = [desk.alert(change(event), published_at=START + 3) for event in story]
+    first, second = alerts[:3], alerts[3:]
+    assert len({alert.alert_id for alert in first}) == len({alert.alert_id for alert in second}) == 1
+    assert first[0].alert_id != second[0].alert_id
+    assert len({alert.id for alert in alerts}) == 5
+    assert [alert.seq for alert in alerts] == [1, 2, 3, 4, 5]
+
+
+def test_a_suppressed_alarm_does_not_take_the_place_of_the_open_one() -> None:
+    desk = reporter()
+    raised = desk.alert(change(AlarmEvent.RAISED), published_at=START)
+    desk.alert(change(AlarmEvent.SUPPRESSED, Label.ANGRY), published_at=START)
+    assert desk.alert(change(AlarmEvent.CLEARED), published_at=START).alert_id == raised.alert_id
+
+
+def test_the_state_names_the_open_condition_and_nothing_once_it_is_over() -> None:
+    desk = reporter()
+    raised = desk.alert(change(AlarmEvent.RAISED), published_at=START)
+    state = desk.state(AlarmState(level=Label.PANIC), label=Label.PANIC, updated_at=START + 1)
+    assert (state.condition, state.signal, state.alert_id, state.seq) == (
+        Label.PANIC,
+        "on",
+        raised.alert_id,
+        1,
+    )
+    over = desk.state(AlarmState(), label=Label.CALM, updated_at=START + 2)
+    assert (over.condition, over.signal, over.alert_id, over.since) == (Label.CALM, "off", None, None)

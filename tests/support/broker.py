@@ -1,0 +1,149 @@
+"""A real Mosquitto on a free port of 127.0.0.1, in a folder of the test."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+__all__ = ["Mosquitto", "certificates", "free_port"]
+
+PATIENCE = 10.0
+"""Longest wait for the server to come up or go down (s)."""
+
+
+class Mosquitto:
+    """Running inside ``with``; it can be killed, frozen and started again on its port.
+
+    Args:
+        folder: Private, existing; holds configuration, log and data.
+        persistence: Keep retained and queued messages over a clean stop.
+        users: Password of each user; without any, everybody may connect.
+        acl: Text of the access list.
+        tls: Serve TLS only, with the certificates of :func:`certificates`.
+        client_certificates: Ask clients for a certificate of the same authority.
+        settings: More lines of mosquitto.conf.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        persistence: bool = False,
+        users: Mapping[str, str] | None = None,
+        acl: str | None = None,
+        tls: bool = False,
+        client_certificates: bool = False,
+        settings: str = "",
+    ) -> None:
+        self.host = "127.0.0.1"
+        self.port = free_port()
+        self._folder = folder
+        self._users = users or {}
+        self._acl = acl
+        self._tls = tls
+        self._client_certificates = client_certificates
+        self._settings = [f"persistence {str(persistence).lower()}", f"persistence_location {folder}/", settings]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self._configure()
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self.thaw()
+            self.stop()
+
+    def start(self) -> None:
+        """Start it, again on the same port, and wait until it accepts connections."""
+        with (self._folder / "mosquitto.log").open("ab") as log:
+            command = ["mosquitto", "-c", str(self._folder / "mosquitto.conf")]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        give_up = time.monotonic() + PATIENCE
+        while not self._accepts():
+            if self._process.poll() is not None or time.monotonic() > give_up:
+                raise RuntimeError((self._folder / "mosquitto.log").read_text())
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        """End it in good order."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Let it hang: connections stay open, nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on after :meth:`freeze`."""
+        self._signal(signal.SIGCONT)
+
+    def _end(self, number: signal.Signals) -> None:
+        self._signal(number)
+        if self._process is not None:
+            self._process.wait(PATIENCE)
+        self._process = None
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def _accepts(self) -> bool:
+        try:
+            socket.create_connection((self.host, self.port), timeout=PATIENCE).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    def _configure(self) -> None:
+        folder, lines = self._folder, self._settings
+        # As root it would change to a user who cannot read the folder of the test.
+        lines += [f"user {'root' if os.geteuid() == 0 else 'mosquitto'}"]
+        lines += [f"allow_anonymous {str(not self._users).lower()}"]
+        if self._users:
+            passwords = folder / "passwords"
+            passwords.touch(0o600)
+            for user, password in self._users.items():
+                subprocess.run(["mosquitto_passwd", "-b", str(passwords), user, password], check=True)
+            lines += [f"password_file {passwords}"]
+        if self._acl is not None:
+            (folder / "acl").write_text(self._acl)
+            lines += [f"acl_file {folder / 'acl'}"]
+        lines += [f"listener {self.port} {self.host}"]
+        if self._tls:
+            certificates(folder)
+            lines += [f"certfile {folder / 'server.crt'}", f"keyfile {folder / 'server.key'}"]
+            lines += [f"cafile {folder / 'ca.crt'}"]
+            lines += [f"require_certificate {str(self._client_certificates).lower()}"]
+        (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
+
+
+def free_port() -> int:
+    """A TCP port nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def certificates(folder: Path) -> None:
+    """Write ca.crt, and server and client certificates and keys signed by it."""
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    signed = ["-CA", "ca.crt", "-CAkey", "ca.key"]
+    _openssl(folder, *key, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=Test authority")
+    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+    for name in ("server", "client"):
+        files = ["-keyout", f"{name}.key", "-out", f"{name}.crt", "-subj", f"/CN={name}"]
+        _openssl(folder, *key, *signed, *files, "-addext", names)
+
+
+def _openssl(folder: Path, *arguments: str) -> None:
+    subprocess.run(["openssl", "req", "-x509", *arguments], cwd=folder, check=True, capture_output=True)

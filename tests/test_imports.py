@@ -1,0 +1,87 @@
+"""The layout is the architecture: imports run one way, and the core stays pure."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "vser_stream"
+LAYERS = ["errors", "values", "ports", "config", "core", "adapters", "runtime", "cli"]
+"""Lowest first; each may import those before it. Beside them: training -> core, some adapters."""
+
+TRAINING_MAY_USE = {"core", "adapters", "config", "ports", "values", "errors"}
+TRAINING_ADAPTERS = {"wavfile", "vad", "pitch", "svm", "llama"}
+CORE_MAY_USE = {"numpy", "scipy", "python_speech_features", "pydantic"}
+PURE_STDLIB = {
+    "__future__", "abc", "collections", "dataclasses", "datetime", "enum", "functools", "hashlib",
+    "itertools", "json", "math", "re", "typing",
+}  # fmt: skip
+
+
+def imports_of(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def violations(module: str, source: str) -> list[str]:
+    """Forbidden imports of a module, named by its dotted path below the package."""
+    layer = module.split(".", maxsplit=1)[0]
+    return [name for name in imports_of(source) if not _allowed(layer, name)]
+
+
+def _allowed(layer: str, name: str) -> bool:
+    first, *rest = name.split(".")
+    if first != "vser_stream":
+        return layer != "core" or first in CORE_MAY_USE | PURE_STDLIB
+    if not rest:
+        return True
+    if rest[0] == "training":
+        return layer in {"training", "cli"}
+    if layer == "training":
+        adapter_ok = rest[0] != "adapters" or rest[1] in TRAINING_ADAPTERS
+        return adapter_ok and rest[0] in TRAINING_MAY_USE
+    if rest[0] == layer:
+        return True
+    return layer in LAYERS and LAYERS.index(rest[0]) < LAYERS.index(layer)
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+@pytest.mark.parametrize("path", modules(), ids=dotted)
+def test_imports_run_one_way(path: Path) -> None:
+    assert violations(dotted(path), path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("core.segment", "import asyncio"),
+        ("core.segment", "import time"),
+        ("core.segment", "from vser_stream.adapters.vad import WebRtcVad"),
+        ("values", "from vser_stream.config import load"),
+        ("adapters.mqtt", "from vser_stream.runtime.delivery import Delivery"),
+        ("runtime.agent", "from vser_stream.training.fit import fit"),
+        ("training.fit", "from vser_stream.adapters.mqtt import MqttPublisher"),
+    ],
+)
+def test_the_rule_bites(module: str, line: str) -> None:
+    assert violations(module, line) == [line.split()[1]]
+
+
+def test_each_third_party_library_is_imported_by_one_adapter_only() -> None:
+    owners: dict[str, set[str]] = {}
+    for path in (PACKAGE / "adapters").glob("*.py"):
+        for name in imports_of(path.read_text()):
+            owners.setdefault(name.split(".")[0], set()).add(path.stem)
+    libraries = {"av", "sounddevice", "webrtcvad", "swift_f0", "aiomqtt", "sqlite3"}
+    assert {name: len(owners[name]) for name in libraries} == dict.fromkeys(libraries, 1)

@@ -1,0 +1,1 @@
+"""Each third-party library in exactly one file."""

@@ -1,0 +1,207 @@
+"""Any container or stream as 16 kHz mono int16, decoded by FFmpeg through PyAV.
+
+PyAV keeps FFmpeg's own log quiet. Its exceptions hold the whole URL, password included: they are
+cut down before they become the cause of a :class:`MediaError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import MappingProxyType
+
+import av
+import numpy as np
+
+from vser_stream.values import RATE, Pcm
+
+__all__ = ["Chunk", "Fault", "MediaError", "PcmResampler", "decode"]
+
+_EMPTY: Pcm = np.empty(0, np.int16)
+
+
+class Fault(Enum):
+    """What is wrong, as far as it changes what a person has to do."""
+
+    UNREADABLE = auto()
+    NO_AUDIO = auto()
+    REFUSED = auto()
+    UNAUTHORIZED = auto()
+    NOT_FOUND = auto()
+    TIMED_OUT = auto()
+    OTHER = auto()
+
+
+_FAULTS: tuple[tuple[type[av.FFmpegError], Fault], ...] = (
+    (av.error.HTTPUnauthorizedError, Fault.UNAUTHORIZED),
+    (av.error.HTTPForbiddenError, Fault.UNAUTHORIZED),
+    (av.error.HTTPNotFoundError, Fault.NOT_FOUND),
+    (av.error.ConnectionRefusedError, Fault.REFUSED),
+    (av.error.TimeoutError, Fault.TIMED_OUT),
+    (av.error.ExitError, Fault.TIMED_OUT),  # PyAV's own timeout interrupts FFmpeg
+    (av.error.InvalidDataError, Fault.UNREADABLE),
+    (av.error.EOFError, Fault.UNREADABLE),
+)
+
+
+class MediaError(Exception):
+    """FFmpeg gave up; the caller says it in words, for it knows what was to be opened."""
+
+    def __init__(self, fault: Fault, reason: str) -> None:
+        super().__init__(reason)
+        self.fault, self.reason = fault, reason
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """What one step of decoding gave; empty where a packet held no audio yet."""
+
+    pcm: Pcm
+    """16 kHz mono, shape (n,)."""
+
+    time: float | None = None
+    """Presentation time of the decoded frame by its container (s)."""
+
+    duration: float = 0.0
+    """Length of the decoded frame (s); ``pcm`` trails it by the delay of the resampler."""
+
+    damaged: bool = False
+    """A packet could not be decoded, or held samples that are no numbers."""
+
+
+def decode(
+    url: str,
+    *,
+    options: Mapping[str, str] = MappingProxyType({}),
+    timeout: tuple[float, float] | None = None,
+) -> Iterator[Chunk]:
+    """Open ``url``, yield its best audio track at least once per packet, close it.
+
+    Runs in one thread: closing while another thread reads crashes the process (measured).
+
+    Args:
+        url: Anything FFmpeg opens.
+        options: Of FFmpeg's protocol and demuxer.
+        timeout: Longest wait for opening and for each packet (s).
+
+    Raises:
+        MediaError: It cannot be opened, holds no audio track, or reading failed.
+    """
+    with _opened(url, options=options, timeout=timeout) as container:
+        stream = container.streams.best("audio")
+        if not isinstance(stream, av.AudioStream):
+            raise MediaError(Fault.NO_AUDIO, "no audio track")
+        resampler = _Resampler()
+        with closing(_packets(container, stream)) as packets:
+            for packet in packets:
+                yield from _chunks(packet, resampler)
+        yield Chunk(resampler.flush())
+
+
+class PcmResampler:
+    """Interleaved int16 of a device to 16 kHz mono; keeps state over calls.
+
+    Args:
+        rate: Of the device (Hz).
+        channels: One or two.
+    """
+
+    def __init__(self, *, rate: int, channels: int) -> None:
+        self._rate, self._channels = rate, channels
+        self._resampler = _Resampler()
+
+    def feed(self, interleaved: Pcm) -> Pcm:
+        """Convert the next samples, shape (n * channels,); the answer trails by about 1 ms."""
+        layout = "mono" if self._channels == 1 else "stereo"
+        frame = av.AudioFrame.from_ndarray(interleaved.reshape(1, -1), format="s16", layout=layout)
+        frame.sample_rate = self._rate
+        return self._resampler.feed(frame)
+
+
+class _Resampler:
+    """Resamples and downmixes; follows a change of format inside the stream."""
+
+    def __init__(self) -> None:
+        self._resampler = av.AudioResampler("s16", "mono", RATE)
+        self._shape: tuple[str, str, int] | None = None
+
+    def feed(self, frame: av.AudioFrame) -> Pcm:
+        shape = (frame.format.name, frame.layout.name, frame.sample_rate)
+        tail = _EMPTY
+        if shape != self._shape:
+            tail = self.flush()
+            self._resampler = av.AudioResampler("s16", "mono", RATE)
+            self._shape = shape
+        return np.concatenate([tail, _joined(self._resampler.resample(frame))])
+
+    def flush(self) -> Pcm:
+        """What the filter still holds; feed no more of the same shape after it."""
+        return _EMPTY if self._shape is None else _joined(self._resampler.resample(None))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except av.FFmpegError as exc:
+        exc.args = exc.args[:2]  # the third is the URL with its password
+        fault = next((fault for kind, fault in _FAULTS if isinstance(exc, kind)), Fault.OTHER)
+        raise MediaError(fault, exc.strerror or "unknown error") from exc
+
+
+@contextmanager
+def _opened(
+    url: str, *, options: Mapping[str, str], timeout: tuple[float, float] | None
+) -> Iterator[av.container.InputContainer]:
+    with _translated():
+        # Tags in an old encoding are no reason to refuse a recording.
+        container = av.open(url, options=dict(options), timeout=timeout, metadata_errors="replace")
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+def _packets(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.Packet]:
+    with _translated():
+        yield from container.demux(stream)
+
+
+def _chunks(packet: av.Packet, resampler: _Resampler) -> Iterator[Chunk]:
+    try:
+        frames = packet.decode()
+    except av.FFmpegError:
+        yield Chunk(_EMPTY, damaged=True)
+        return
+    for frame in frames:
+        finite = _finite(frame)
+        yield Chunk(
+            resampler.feed(finite),
+            time=frame.time,
+            duration=frame.samples / frame.sample_rate,
+            damaged=finite is not frame,
+        )
+    if not frames:
+        yield Chunk(_EMPTY)
+
+
+def _finite(frame: av.AudioFrame) -> av.AudioFrame:
+    """The frame with silence for every NaN and infinity; the very same frame if it has none."""
+    if not frame.format.name.startswith(("flt", "dbl")):
+        return frame
+    samples = frame.to_ndarray()
+    if np.isfinite(samples).all():
+        return frame
+    repaired = av.AudioFrame.from_ndarray(
+        np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0),
+        format=frame.format,
+        layout=frame.layout,
+    )
+    repaired.sample_rate, repaired.pts, repaired.time_base = frame.sample_rate, frame.pts, frame.time_base
+    return repaired
+
+
+def _joined(frames: list[av.AudioFrame]) -> Pcm:
+    return np.concatenate([_EMPTY, *(frame.to_ndarray()[0].astype(np.int16) for frame in frames)])

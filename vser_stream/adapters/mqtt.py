@@ -1,0 +1,367 @@
+"""One connection to an MQTT broker, MQTT 5 where the broker speaks it.
+
+What aiomqtt leaves to its user, and is done here:
+
+- A reused client sends again what it had already reported as failed, so each
+  :class:`MqttPublisher` is one connection on a client of its own.
+- A lost connection is only seen by whoever reads messages, so a task always does; a
+  publication that waits for its acknowledgement then fails at once, not after its timeout.
+- The reason code of an acknowledgement is dropped: a message the broker's ACL forbids would
+  count as delivered. One publication at a time, so the code belongs to it.
+- An opening that is given up leaves a socket, and later a connection nobody knows of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from vser_stream.errors import MessageRefusedError, PublishError
+from vser_stream.values import Message
+
+__all__ = ["Broker", "MqttPublisher", "Received"]
+
+INBOX = 1000
+"""Received messages kept for a slow reader; the oldest is dropped (messages)."""
+
+UNSUPPORTED_PROTOCOL = 132
+
+REASONS = {
+    128: "it gives no reason; look into its log",
+    UNSUPPORTED_PROTOCOL: "it speaks neither MQTT 5 nor 3.1.1; use another broker",
+    133: "it does not accept the client id; choose another one",
+    134: "it does not accept the user or the password; check username and password_file",
+    135: "it does not authorise this user; check username, password_file and its access list",
+    136: "it is unavailable; look into its log",
+    137: "it is busy; look into its log",
+    138: "it has banned this client; look into its log",
+    139: "it is shutting down; start it again",
+    141: "it heard nothing for longer than keepalive; check the network",
+    142: "another client connected with the same client id; give each box its own",
+    144: "it does not accept the topic; check site and the names of the sources",
+    149: "it finds the message too large; raise its packet limit",
+    151: "a quota of it is used up; look into its log",
+}
+"""MQTT 5 reason codes in words; paho translates those of 3.1.1 to them."""
+
+CAUSES: tuple[tuple[type[OSError], str], ...] = (
+    (
+        ssl.SSLCertVerificationError,
+        "cannot be trusted: {cause.verify_message}; check ca_file, and host against its certificate",
+    ),
+    (ssl.SSLError, "failed at TLS ({cause.reason}); check that tls belongs to this port, and cert_file"),
+    (socket.gaierror, "is an unknown host; check host and the name server"),
+    (ConnectionRefusedError, "refuses connections; start it or check host and port"),
+    (TimeoutError, "did not answer in time; check the network, the port, and whether it expects tls"),
+    (OSError, "cannot be reached ({cause.strerror}); check the network"),
+)
+"""What went wrong below MQTT in words; the first that fits."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the broker is and how to log in."""
+
+    host: str
+    port: int = 1883
+    username: str | None = None
+
+    password_file: Path | None = None
+    """Read at each connection, so a changed password needs no restart."""
+
+    tls: bool = False
+
+    ca_file: Path | None = None
+    """Who signed the broker's certificate; None for the system's authorities."""
+
+    cert_file: Path | None = None
+    """Our own certificate, where the broker asks for one."""
+
+    key_file: Path | None = None
+
+    client_id: str | None = None
+    """The same at each connection, so the broker ends a half-dead earlier one."""
+
+    keepalive: int = 15
+    """A silent network is noticed after twice as long at the latest (s)."""
+
+    timeout: float = 3.0
+    """Longest wait for an answer of the broker (s)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message of somebody else."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+    """It was kept by the broker, not published just now."""
+
+    response_topic: str | None
+    """Where its sender waits for an answer (MQTT 5)."""
+
+    correlation: bytes | None
+    """What the answer must carry (MQTT 5)."""
+
+
+class MqttPublisher:
+    """An async context manager: entering connects, leaving disconnects.
+
+    Leaving in good order tells the broker to forget the last will. Leaving by any error but
+    :class:`PublishError`, a cancellation included, publishes the last will itself first.
+
+    Args:
+        broker: Where to connect.
+        will: What the broker publishes when this client vanishes.
+
+    Raises:
+        PublishError: On entering; says in one line what to do.
+    """
+
+    def __init__(self, broker: Broker, *, will: Message | None = None) -> None:
+        self._broker = broker
+        self._will = will
+        self._turn = asyncio.Lock()
+        self._inbox: asyncio.Queue[Received | None] = asyncio.Queue(INBOX)
+        self.dropped = 0
+        """Received messages that a slow reader lost."""
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._client = await self._open(aiomqtt.ProtocolVersion.V5)
+        except aiomqtt.MqttCodeError as exc:
+            if _code(exc) != UNSUPPORTED_PROTOCOL:
+                raise self._error(exc) from exc
+            self._client = await self._open_older()
+        except aiomqtt.MqttError as exc:
+            raise self._error(exc) from exc
+        self._reader = asyncio.create_task(self._read(), name="mqtt-reader")
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(PublishError):
+            if self._will and exc_type and not issubclass(exc_type, PublishError):
+                await self.publish(self._will)
+        self._reader.cancel()
+        with contextlib.suppress(aiomqtt.MqttError):
+            await self._client.__aexit__(None, None, None)
+        self._client.abandon()
+
+    async def publish(self, message: Message, *, correlation: bytes | None = None) -> None:
+        """Return once the broker has acknowledged the message.
+
+        Args:
+            message: With QoS 0 nothing is acknowledged, it is only handed to the network.
+            correlation: Given when it answers a received message.
+
+        Raises:
+            MessageRefusedError: The broker does not take this message (MQTT 5).
+            PublishError: The connection is gone; leave it and open another.
+        """
+        async with self._turn:
+            self._client.refusal = None
+            await self._answer(
+                self._client.publish(
+                    message.topic,
+                    message.payload,
+                    message.qos,
+                    message.retain,
+                    self._properties(message, correlation),
+                )
+            )
+            if self._client.refusal is not None:
+                raise MessageRefusedError(self._line(f"refused {message.topic}", self._client.refusal))
+
+    async def subscribe(self, topic: str) -> None:
+        """Ask for the messages of a topic, with QoS 1.
+
+        Raises:
+            MessageRefusedError: The broker does not allow it.
+            PublishError: The connection is gone.
+        """
+        (reason,) = await self._answer(self._client.subscribe(topic, qos=1))
+        code = reason.value if isinstance(reason, ReasonCode) else reason
+        if code >= 128:  # noqa: PLR2004 - MQTT: from here on codes are failures
+            raise MessageRefusedError(self._line(f"refused to send {topic}", code))
+
+    async def received(self) -> AsyncIterator[Received]:
+        """Yield what arrives for the subscriptions; ends with the connection."""
+        while (message := await self._inbox.get()) is not None:
+            yield message
+        self._inbox.put_nowait(None)
+
+    async def closed(self) -> PublishError:
+        """Wait until the connection is lost; return why."""
+        return await asyncio.shield(self._reader)
+
+    async def _open_older(self) -> _Client:
+        _log.info("broker speaks MQTT 3.1.1 only: host=%s", self._broker.host)
+        try:
+            return await self._open(aiomqtt.ProtocolVersion.V311)
+        except aiomqtt.MqttError as exc:
+            raise self._error(exc) from exc
+
+    async def _open(self, protocol: aiomqtt.ProtocolVersion) -> _Client:
+        client = await self._new_client(protocol)
+        opening = asyncio.ensure_future(client.__aenter__())
+        try:
+            # The thread that connects cannot be stopped; what it still opens is closed then.
+            await asyncio.shield(opening)
+        except BaseException:
+            opening.add_done_callback(lambda _: client.abandon())
+            raise
+        return client
+
+    async def _new_client(self, protocol: aiomqtt.ProtocolVersion) -> _Client:
+        broker, will = self._broker, self._will
+        password, tls = await asyncio.to_thread(self._secrets)
+        return _Client(
+            broker.host,
+            broker.port,
+            username=broker.username,
+            password=password,
+            tls_context=tls,
+            identifier=broker.client_id,
+            protocol=protocol,
+            will=will and aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
+            keepalive=broker.keepalive,
+            timeout=broker.timeout,
+            max_queued_incoming_messages=INBOX,
+        )
+
+    def _secrets(self) -> tuple[str | None, ssl.SSLContext | None]:
+        """Read the password and the certificates."""
+        broker = self._broker
+        try:
+            password = broker.password_file.read_text().rstrip("\r\n") if broker.password_file else None
+            tls = ssl.create_default_context(cafile=broker.ca_file) if broker.tls else None
+            if tls and broker.cert_file:
+                tls.load_cert_chain(broker.cert_file, broker.key_file)
+        except (OSError, ValueError) as exc:
+            # The text of a ValueError may quote the file.
+            reason = exc.strerror if isinstance(exc, OSError) else "not text"
+            raise PublishError(
+                f"cannot log in to {broker.host}: {reason}; "
+                "check that password_file, ca_file, cert_file and key_file exist and can be read"
+            ) from None
+        return password, tls
+
+    def _properties(self, message: Message, correlation: bytes | None) -> Properties | None:
+        if self._client.protocol != aiomqtt.ProtocolVersion.V5:
+            return None
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho annotates not all
+        properties.ContentType = "application/json"
+        properties.UserProperty = [("id", message.id)]
+        if message.expires_at is not None:
+            properties.MessageExpiryInterval = max(1, math.ceil(message.expires_at - time.time()))
+        if correlation is not None:
+            properties.CorrelationData = correlation
+        return properties
+
+    async def _answer(self, asking: Any) -> Any:
+        """Await what the broker answers, or the loss of the connection, whichever is first."""
+        asked = asyncio.ensure_future(asking)
+        try:
+            await asyncio.wait({asked, self._reader}, return_when=asyncio.FIRST_COMPLETED)
+            if not asked.done():
+                raise self._reader.result()
+            return asked.result()
+        except aiomqtt.MqttError as exc:
+            raise self._error(exc) from exc
+        finally:
+            asked.cancel()
+
+    async def _read(self) -> PublishError:
+        try:
+            async for message in self._client.messages:
+                self._keep(_received(message))
+        except aiomqtt.MqttError as exc:
+            return self._error(exc)
+        finally:
+            self._keep(None)
+        raise AssertionError("aiomqtt's messages end with an error")
+
+    def _keep(self, message: Received | None) -> None:
+        if self._inbox.full():
+            self._inbox.get_nowait()
+            self.dropped += 1
+        self._inbox.put_nowait(message)
+
+    def _error(self, exc: aiomqtt.MqttError) -> PublishError:
+        code = _code(exc)
+        if code is not None:
+            return PublishError(self._line("ended the connection", code))
+        # aiomqtt hides the cause ("from None") but Python keeps it.
+        what = _in_words(exc.__cause__ or exc.__context__)
+        return PublishError(f"broker {self._broker.host}:{self._broker.port} {what}")
+
+    def _line(self, what: str, code: int) -> str:
+        reason = REASONS.get(code, f"reason code {code}; look into its log")
+        return f"broker {self._broker.host}:{self._broker.port} {what}: {reason}"
+
+
+class _Client(aiomqtt.Client):
+    """aiomqtt's client, plus what it keeps to itself."""
+
+    refusal: int | None = None
+    """Failure code of the last acknowledgement."""
+
+    def __init__(
+        self, *args: Any, protocol: aiomqtt.ProtocolVersion, timeout: float, **settings: Any
+    ) -> None:
+        super().__init__(*args, protocol=protocol, timeout=timeout, **settings)
+        self.protocol = protocol
+        self._client.connect_timeout = timeout
+
+    def abandon(self) -> None:
+        """Close whatever is still open; harmless when nothing is."""
+        self._client.disconnect()
+        if self._disconnected.done() and not self._disconnected.cancelled():
+            self._disconnected.exception()  # seen: or asyncio logs that nobody did
+
+    def _on_publish(
+        self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
+    ) -> None:
+        if reason_code.is_failure:
+            self.refusal = reason_code.value
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+
+def _received(message: aiomqtt.Message) -> Received:
+    payload = message.payload if isinstance(message.payload, bytes) else b""
+    response_topic = getattr(message.properties, "ResponseTopic", None)
+    correlation = getattr(message.properties, "CorrelationData", None)
+    return Received(str(message.topic), payload, message.retain, response_topic, correlation)
+
+
+def _code(exc: aiomqtt.MqttError) -> int | None:
+    """The broker's reason code; None when the broker gave none."""
+    rc = exc.rc if isinstance(exc, aiomqtt.MqttCodeError) else None
+    return rc.value if isinstance(rc, ReasonCode) else None
+
+
+def _in_words(cause: BaseException | None) -> str:
+    for kind, words in CAUSES:
+        if isinstance(cause, kind):
+            return words.format(cause=cause)
+    return "closed the connection; check that it runs"

@@ -1,0 +1,286 @@
+"""Messages that wait for the broker, in one SQLite file.
+
+A message is on the disk when :meth:`SqliteOutbox.put` returns: the journal is a
+write-ahead log with ``synchronous=FULL``, one fsync for each commit.
+
+All threads share one connection under one lock. Both sides write (``delete`` is a write
+too), so a second connection would only turn the lock into SQLite's busy waiting, and what
+is hidden after a failed deletion (``temp.gone``) belongs to a connection.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Self
+
+from vser_stream.errors import OutboxError
+from vser_stream.values import Message
+
+__all__ = ["KEPT_PRIORITY", "SqliteOutbox"]
+
+KEPT_PRIORITY = 2
+"""Messages from this priority on are never evicted."""
+
+BUSY = 5.0
+"""How long to wait for another process, such as a backup, to release the file (s)."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS outbox (
+    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+    id         TEXT    NOT NULL UNIQUE,
+    topic      TEXT    NOT NULL,
+    payload    BLOB    NOT NULL,
+    qos        INTEGER NOT NULL,
+    retain     INTEGER NOT NULL,
+    priority   INTEGER NOT NULL,
+    expires_at REAL,
+    created_at REAL    NOT NULL
+);
+CREATE INDEX IF NOT EXISTS outbox_order ON outbox (priority DESC, seq);
+CREATE TEMP TABLE gone (id TEXT PRIMARY KEY);
+CREATE TEMP VIEW waiting AS SELECT * FROM main.outbox WHERE id NOT IN (SELECT id FROM temp.gone);
+"""
+
+COLUMNS = "topic, payload, qos, retain, id, priority, expires_at"
+
+_log = logging.getLogger(__name__)
+
+
+class SqliteOutbox:
+    """Implements :class:`vser_stream.ports.Outbox`; safe to share between threads.
+
+    Args:
+        path: The file, created with mode 0600; None keeps messages in memory only.
+        limit: Rows above which the least important, oldest one is evicted.
+
+    Raises:
+        OutboxError: The file cannot be opened. A damaged file is not an error: it is moved
+            aside and a new one is started.
+    """
+
+    def __init__(self, path: Path | None, *, limit: int = 10_000) -> None:
+        self._path = path
+        self._limit = limit
+        self._lock = threading.Lock()
+        self.expired = 0
+        """Messages dropped because nobody could use them any more."""
+        self.evicted = 0
+        """Messages dropped because there were too many."""
+        self.corrupt = 0
+        """Damaged files moved aside when this one was opened."""
+        with self._errors("cannot be opened"):
+            self._db = self._open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what waits in it stays there."""
+        with self._lock:
+            self._db.close()
+
+    def put(self, message: Message) -> None:
+        """Return once the message is on the disk.
+
+        The same id is kept once. A retained message replaces the waiting retained ones of
+        its topic: subscribers would only see the last.
+
+        Raises:
+            OutboxError: The disk is full, read-only or broken.
+        """
+        with self._lock, self._errors("keeps no message"), self._db:
+            if message.retain:
+                self._db.execute(
+                    "DELETE FROM outbox WHERE topic = ? AND retain AND id != ?", (message.topic, message.id)
+                )
+            self._db.execute(
+                f"INSERT INTO outbox ({COLUMNS}, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - constants
+                "ON CONFLICT (id) DO NOTHING",
+                (*_row(message), time.time()),
+            )
+            evicted = self._evict()
+        if evicted:
+            self.evicted += evicted
+            _log.warning("outbox is full: evicted=%d limit=%d", evicted, self._limit)
+
+    def next(self, now: float, *, skip: Collection[str] = ()) -> Message | None:
+        """The most urgent message, oldest first; expired ones are dropped and counted.
+
+        Args:
+            now: Wall time (s).
+            skip: Topics to pass over.
+
+        Raises:
+            OutboxError: The disk cannot be read.
+        """
+        places = ", ".join("?" * len(skip))
+        with self._lock, self._errors("cannot be read"):
+            self._expire(now)
+            row = self._db.execute(
+                f"SELECT {COLUMNS} FROM waiting WHERE (expires_at IS NULL OR expires_at > ?) "  # noqa: S608 - placeholders
+                f"AND topic NOT IN ({places}) ORDER BY priority DESC, seq LIMIT 1",
+                (now, *skip),
+            ).fetchone()
+        return _message(row) if row else None
+
+    def delete(self, message_id: str) -> None:
+        """Forget an acknowledged message.
+
+        If the disk refuses, it is hidden until this object is closed, and deleted with the
+        next deletion that works, so it is not sent twice because of a full disk.
+        """
+        self._remove("id = ?", (message_id,))
+
+    def discard(self, topics: Collection[str]) -> None:
+        """Forget the waiting retained messages of ``topics``: a newer one is on its way."""
+        places = ", ".join("?" * len(topics))
+        self._remove(f"retain AND topic IN ({places})", tuple(topics))
+
+    def oldest(self, now: float) -> float:
+        """Age of the message that waits longest (s); 0 when none does.
+
+        Raises:
+            OutboxError: The disk cannot be read.
+        """
+        with self._lock, self._errors("cannot be read"):
+            (created,) = self._db.execute("SELECT min(created_at) FROM waiting").fetchone()
+        return 0.0 if created is None else max(0.0, now - created)
+
+    def __len__(self) -> int:
+        with self._lock, self._errors("cannot be read"):
+            (rows,) = self._db.execute("SELECT count(*) FROM waiting").fetchone()
+        return int(rows)
+
+    def __iter__(self) -> Iterator[Message]:
+        """All waiting messages in the order of sending, as they were when asked."""
+        with self._lock, self._errors("cannot be read"):
+            rows = self._db.execute(f"SELECT {COLUMNS} FROM waiting ORDER BY priority DESC, seq").fetchall()  # noqa: S608 - constants
+        return map(_message, rows)
+
+    def _open(self) -> sqlite3.Connection:
+        if self._path is None:
+            return _connect(":memory:")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return _connect_file(self._path)
+        except sqlite3.DatabaseError as exc:
+            if exc.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+                raise
+            aside = _move_aside(self._path)
+            self.corrupt += 1
+            _log.error("outbox was damaged: error=%s moved_to=%s", exc, aside)
+            return _connect_file(self._path)
+
+    def _evict(self) -> int:
+        """Delete what is above the limit, least important and oldest first; return how many."""
+        (rows,) = self._db.execute("SELECT count(*) FROM outbox").fetchone()
+        if rows <= self._limit:
+            return 0
+        return self._db.execute(
+            "DELETE FROM outbox WHERE seq IN "
+            "(SELECT seq FROM outbox WHERE priority < ? ORDER BY priority, seq LIMIT ?)",
+            (KEPT_PRIORITY, rows - self._limit),
+        ).rowcount
+
+    def _expire(self, now: float) -> None:
+        """Drop what nobody can use any more; where nothing is, nothing is written."""
+        rows = self._db.execute("SELECT id FROM waiting WHERE expires_at <= ?", (now,)).fetchall()
+        if rows:
+            self._erase("expires_at <= ?", (now,))
+            self.expired += len(rows)
+            _log.warning("messages expired unsent: count=%d", len(rows))
+
+    def _remove(self, where: str, values: tuple[str, ...]) -> None:
+        with self._lock, self._errors("deletes no message"):
+            self._erase(where, values)
+
+    def _erase(self, where: str, values: tuple[str | float, ...]) -> None:
+        try:
+            with self._db:
+                self._db.execute(
+                    f"DELETE FROM main.outbox WHERE {where} OR id IN (SELECT id FROM temp.gone)",  # noqa: S608 - our own clauses
+                    values,
+                )
+                self._db.execute("DELETE FROM temp.gone")
+        except sqlite3.Error as exc:
+            with self._db:
+                self._db.execute(
+                    f"INSERT OR IGNORE INTO temp.gone SELECT id FROM main.outbox WHERE {where}",  # noqa: S608 - our own clauses
+                    values,
+                )
+            _log.warning("sent messages are only hidden, the disk deletes nothing: error=%s", exc)
+
+    @contextmanager
+    def _errors(self, failure: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as exc:
+            raise OutboxError(
+                f"outbox {self._path or 'in memory'} {failure} ({exc}); "
+                "free space on its disk or check the owner of the file"
+            ) from exc
+
+
+def _connect(name: str) -> sqlite3.Connection:
+    # IMMEDIATE: a transaction that is going to write must not find out later that it may not.
+    db = sqlite3.connect(name, timeout=BUSY, isolation_level="IMMEDIATE", check_same_thread=False)
+    try:
+        db.execute("PRAGMA temp_store = MEMORY")  # hiding a message must work on a full disk
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.executescript(SCHEMA)
+        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            error = sqlite3.DatabaseError(verdict)
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def _connect_file(path: Path) -> sqlite3.Connection:
+    # SQLite gives its journal files the mode of the database, so it is set before they exist.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    path.chmod(0o600)
+    return _connect(str(path))
+
+
+def _move_aside(path: Path) -> Path:
+    """Rename a damaged database; return its new name."""
+    aside = next(p for n in count(1) if not (p := path.with_name(f"{path.name}.corrupt-{n}")).exists())
+    # The journals first: one left beside a new database would be replayed into it.
+    for suffix in ("-wal", "-shm", ""):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def _row(message: Message) -> tuple[str | bytes | float | None, ...]:
+    return (
+        message.topic,
+        message.payload,
+        message.qos,
+        message.retain,
+        message.id,
+        message.priority,
+        message.expires_at,
+    )
+
+
+def _message(row: tuple[str, bytes, int, int, str, int, float | None]) -> Message:
+    topic, payload, qos, retain, message_id, priority, expires_at = row
+    return Message(topic, payload, qos, bool(retain), message_id, priority=priority, expires_at=expires_at)

@@ -1,0 +1,184 @@
+"""Cameras over RTSP as an audio source."""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote, unquote
+
+from vser_stream.adapters.arrival import ArrivalClock
+from vser_stream.adapters.media import Chunk, Fault, MediaError, decode
+from vser_stream.errors import CaptureError
+from vser_stream.values import RATE, Block
+
+__all__ = ["RtspCamera", "redact"]
+
+_GAP = 0.1
+"""Timestamps that jump by more than this mean lost audio, by less are jitter (s)."""
+
+_URL = re.compile(r"^(?P<scheme>rtsps?)://(?:(?P<user>.*)@)?(?P<rest>[^@]*)$", re.IGNORECASE)
+_PASSWORD_IN_PATH = re.compile(r"(pass\w*=|pwd=|pw=).*", re.IGNORECASE)
+
+_LOG = logging.getLogger(__name__)
+
+
+def redact(url: str) -> str:
+    """The URL without user, password, and what follows ``password=`` in its path."""
+    return _PASSWORD_IN_PATH.sub(r"\1***", re.sub(r"//.*@", "//", url))
+
+
+@dataclass(frozen=True, slots=True)
+class RtspCamera:
+    """The audio track of a camera; its video is never asked for."""
+
+    url: str = field(repr=False)
+    """``rtsp://host[:port]/path``, with ``user:password@`` or without."""
+
+    transport: Literal["tcp", "udp"] = field(default="tcp", kw_only=True)
+
+    open_timeout: float = field(default=5.0, kw_only=True)
+    """Longest wait until the stream is open, the look-up of its host name aside (s)."""
+
+    read_timeout: float = field(default=3.0, kw_only=True)
+    """Longest silence on the line; bounds the wait for ``stopped`` too (s)."""
+
+    username: str | None = field(default=None, kw_only=True)
+    """Instead of one in the URL."""
+
+    password_file: Path | None = field(default=None, kw_only=True)
+    """Its content, less the line end, is the password; read anew for each connection."""
+
+    def blocks(self, stopped: Callable[[], bool]) -> Iterator[Block]:
+        """Yield audio as it arrives; see :class:`~vser_stream.ports.AudioSource`.
+
+        Raises:
+            CaptureError: The camera cannot be reached, does not deliver, or went away.
+        """
+        timeline = _Timeline()
+        with closing(self._chunks()) as chunks:
+            for chunk in chunks:
+                if stopped():
+                    return
+                start = timeline.advance(chunk)
+                if len(chunk.pcm):
+                    yield Block(chunk.pcm, start=start, heard_at=timeline.heard_at)
+        raise CaptureError(f"{redact(self.url)}: camera closed the stream; check the camera")
+
+    def _chunks(self) -> Iterator[Chunk]:
+        """Decoded chunks until the camera closes the stream.
+
+        Raises:
+            CaptureError: As :meth:`blocks`.
+        """
+        opened_at = time.monotonic()
+        heard = None
+        try:
+            with closing(self._decode()) as chunks:
+                for chunk in chunks:
+                    now = time.monotonic()
+                    if len(chunk.pcm) or heard is None:
+                        heard = now
+                    elif now - heard > self.read_timeout:
+                        raise MediaError(Fault.UNREADABLE, "its audio cannot be decoded")
+                    yield chunk
+        except MediaError as exc:
+            waited = time.monotonic() - opened_at if heard is None else 0.0
+            raise CaptureError(f"{redact(self.url)}: {self._in_words(exc, waited)}") from exc
+
+    def _decode(self) -> Iterator[Chunk]:
+        return decode(
+            self._address(),
+            # FFmpeg's own timeout (in microseconds) names its reason, but misses a camera
+            # that drips bytes or sends RTCP only; PyAV's covers those.
+            options={
+                "rtsp_transport": self.transport,
+                "timeout": str(int(self.read_timeout * 1e6)),
+                "allowed_media_types": "audio",
+            },
+            timeout=(self.open_timeout, self.read_timeout),
+        )
+
+    def _address(self) -> str:
+        """The URL with user and password in it, percent-encoded as FFmpeg wants them."""
+        parts = _URL.match(self.url)
+        if parts is None:
+            raise CaptureError(f"{redact(self.url)}: not an RTSP address; write rtsp://host:port/path")
+        user, _, password = (parts["user"] or "").partition(":")
+        user = unquote(user) if self.username is None else self.username
+        password = unquote(password) if self.password_file is None else self._password(self.password_file)
+        login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
+        return f"{parts['scheme']}://{login}{parts['rest']}"
+
+    def _password(self, path: Path) -> str:
+        try:
+            return path.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8"
+            raise CaptureError(f"{redact(self.url)}: password_file {path}: {reason}; correct it") from exc
+
+    def _in_words(self, exc: MediaError, waited: float) -> str:
+        """What to tell a person, ``waited`` seconds into opening."""
+        # A camera that never answers ends in "invalid data" once its time is up.
+        timed_out = exc.fault is Fault.UNREADABLE and waited >= min(self.open_timeout, self.read_timeout)
+        match Fault.TIMED_OUT if timed_out else exc.fault:
+            case Fault.UNAUTHORIZED:
+                return "wrong user name or password (401); correct username and password_file"
+            case Fault.NOT_FOUND:
+                return "the camera has no such stream (404); correct the path of the url"
+            case Fault.REFUSED:
+                return "connection refused; check the port, and that the camera is on"
+            case Fault.TIMED_OUT:
+                return "timed out; check the network and the camera"
+            case Fault.NO_AUDIO:
+                return "the stream has no audio track; switch audio on in the camera"
+            case Fault.UNREADABLE:
+                return f"no RTSP stream that can be read ({exc.reason}); check the url"
+            case _ if waited and not self._has_address():
+                return "no such host; correct the url, or check the name server"
+            case _:
+                return f"{exc.reason}; check the network and the camera"
+
+    def _has_address(self) -> bool:
+        """Whether the name resolves: FFmpeg tells a wrong name from other faults only in its log."""
+        host = _URL.sub(r"\g<rest>", self.url).split("/")[0].rsplit(":", 1)[0].strip("[]")
+        try:
+            socket.getaddrinfo(host, None)
+        except OSError:
+            return False
+        return True
+
+
+class _Timeline:
+    """Positions by counted samples, plus what the camera's timestamps say was lost."""
+
+    def __init__(self) -> None:
+        self._clock = ArrivalClock()
+        self._due: float | None = None
+        self._end = 0
+        self.heard_at = 0.0
+        """Of the first sample of the last chunk (s)."""
+
+    def advance(self, chunk: Chunk) -> int:
+        """Position of the first sample of ``chunk``."""
+        start = self._end + self._lost(chunk)
+        self._end = start + len(chunk.pcm)
+        self.heard_at = self._clock.heard_at(len(chunk.pcm))
+        return start
+
+    def _lost(self, chunk: Chunk) -> int:
+        if chunk.time is None:
+            return 0
+        jump = 0.0 if self._due is None else chunk.time - self._due
+        self._due = chunk.time + chunk.duration
+        if abs(jump) <= _GAP:
+            return 0
+        _LOG.warning("timestamps of the camera jumped", extra={"jump_s": round(jump, 3)})
+        # A camera that set its clock back lost an unknown amount: tell the least there is to tell.
+        return round(max(jump, _GAP) * RATE)

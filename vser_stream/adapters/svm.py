@@ -1,0 +1,210 @@
+"""A trained model folder, run by onnxruntime.
+
+A folder is believed only after its files have their sha256, its features are the ones this
+build computes, and it answers its golden vectors as it did when it was trained.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tomllib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from vser_stream.core.baseline import Prior
+from vser_stream.errors import ModelError, ModelMismatchError
+from vser_stream.values import LABELS, Probabilities, Vector
+
+__all__ = ["FILES", "GOLDEN_TOLERANCE", "OnnxSvm", "answer", "open_graph"]
+
+FILES = ("svm.onnx", "vectors.npz", "MODEL_CARD.md")
+"""What a model folder holds beside ``manifest.toml``, which has the sha256 of each."""
+
+GOLDEN_TOLERANCE = 1e-3
+"""Largest difference of a probability between processors (float32 sums in another order)."""
+
+_ORT_ERRORS = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+"""onnxruntime's errors have no common base."""
+
+_VECTORS = ("location", "scale", "weight", "golden_inputs", "golden_probabilities")
+
+_COPY_AGAIN = "copy the whole model folder again or train it anew"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnnxSvm:
+    """A model that has been checked; implements :class:`vser_stream.ports.Scorer`."""
+
+    name: str
+    version: str
+    sha256: str
+    """Of ``manifest.toml``, which holds those of the other files."""
+
+    prior: Prior
+    """Calm voice of the speakers it was trained on: where a cold baseline starts."""
+
+    escalate_below: float
+    """Confidence under which a decision is ambiguous."""
+
+    thresholds: dict[int, float]
+    """The same for each share of decisions to escalate (percent)."""
+
+    manifest: dict[str, Any]
+    """``manifest.toml`` in full."""
+
+    session: onnxruntime.InferenceSession
+
+    @classmethod
+    def load(cls, folder: Path, *, features: str) -> OnnxSvm:
+        """Load and verify ``models/<name>``.
+
+        Args:
+            folder: Of the model.
+            features: Digest of the features this build computes (see core.features.spec).
+
+        Raises:
+            ModelError: A file is missing, damaged or not the one that was trained, or the model
+                answers its golden vectors wrongly.
+            ModelMismatchError: It was trained on other features.
+        """
+        path = folder / "manifest.toml"
+        raw = _read(path)
+        manifest = _manifest(raw, path)
+        _check_manifest(manifest, path, features)
+        files = {name: _verified(folder / name, manifest.sums.get(name)) for name in FILES}
+        vectors = _vectors(files["vectors.npz"], folder / "vectors.npz")
+        session = open_graph(files["svm.onnx"])
+        _check_golden(session, vectors, folder)
+        return cls(
+            name=manifest.name,
+            version=manifest.version,
+            sha256=hashlib.sha256(raw).hexdigest(),
+            prior=Prior(*(vectors[part].astype(np.float32) for part in ("location", "scale", "weight"))),
+            escalate_below=manifest.thresholds[manifest.default_share],
+            thresholds=manifest.thresholds,
+            manifest=manifest.document,
+            session=session,
+        )
+
+    def score(self, vector: Vector) -> Probabilities:
+        """Judge one row of model inputs, shape (n_inputs,)."""
+        calm, angry, panic = answer(self.session, np.asarray(vector, np.float32)[np.newaxis])[0]
+        total = calm + angry + panic
+        return Probabilities(calm=float(calm / total), angry=float(angry / total), panic=float(panic / total))
+
+
+@dataclass(frozen=True, slots=True)
+class _Manifest:
+    name: str
+    version: str
+    features: str
+    labels: tuple[str, ...]
+    thresholds: dict[int, float]
+    default_share: int
+    sums: dict[str, str]
+    document: dict[str, Any]
+
+
+def open_graph(graph: bytes) -> onnxruntime.InferenceSession:
+    """Open an ONNX graph on one thread: a row takes well under a millisecond.
+
+    Raises:
+        ModelError: It is not a graph onnxruntime can run.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except _ORT_ERRORS as exc:
+        raise ModelError(
+            f"svm.onnx: is not a graph that onnxruntime {onnxruntime.__version__} can run; {_COPY_AGAIN}"
+        ) from exc
+
+
+def answer(session: onnxruntime.InferenceSession, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probabilities of each row, asked one by one as the daemon asks, shape (n, 3)."""
+    answers = [session.run(["probabilities"], {"X": row[np.newaxis]})[0][0] for row in rows]
+    return np.asarray(answers, np.float64)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise ModelError(f"{path}: cannot be read ({exc.strerror}); {_COPY_AGAIN}") from exc
+
+
+def _verified(path: Path, sha256: object) -> bytes:
+    content = _read(path)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ModelError(f"{path}: is not the file that was trained (sha256 differs); {_COPY_AGAIN}")
+    return content
+
+
+def _manifest(raw: bytes, path: Path) -> _Manifest:
+    try:
+        document = tomllib.loads(raw.decode())
+        escalation = document["escalation"]
+        return _Manifest(
+            name=str(document["name"]),
+            version=str(document["version"]),
+            features=str(document["features"]),
+            labels=tuple(document["labels"]),
+            thresholds={int(share): float(value) for share, value in escalation["below"].items()},
+            default_share=int(escalation["default_share"]),
+            sums=dict(document["sha256"]),
+            document=document,
+        )
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ModelError(f"{path}: is not a TOML file; {_COPY_AGAIN}") from exc
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        raise ModelError(f"{path}: is not the manifest of a model ({exc!r}); {_COPY_AGAIN}") from exc
+
+
+def _check_manifest(manifest: _Manifest, path: Path, features: str) -> None:
+    if manifest.features != features:
+        raise ModelMismatchError(str(path.parent), trained_on=manifest.features, running=features)
+    if manifest.labels != LABELS:
+        raise ModelError(f"{path}: labels are not {', '.join(LABELS)} in this order; {_COPY_AGAIN}")
+    if manifest.default_share not in manifest.thresholds:
+        raise ModelError(f"{path}: has no threshold for its default share; {_COPY_AGAIN}")
+
+
+def _vectors(content: bytes, path: Path) -> dict[str, NDArray[np.generic]]:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            return {name: file[name] for name in _VECTORS}
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as exc:
+        raise ModelError(f"{path}: is not the vectors of a model; {_COPY_AGAIN}") from exc
+
+
+def _check_golden(
+    session: onnxruntime.InferenceSession, vectors: dict[str, NDArray[np.generic]], folder: Path
+) -> None:
+    expected = vectors["golden_probabilities"].astype(np.float64)
+    try:
+        answers = answer(session, vectors["golden_inputs"].astype(np.float32))
+        worst = float(np.max(np.abs(answers - expected)))
+    except (*_ORT_ERRORS, ValueError) as exc:
+        raise ModelError(f"{folder}: does not take its own golden vectors; {_COPY_AGAIN}") from exc
+    # Not "worst > tolerance": a NaN must not pass.
+    if not worst <= GOLDEN_TOLERANCE:
+        raise ModelError(
+            f"{folder}: answers its golden vectors {worst:.1e} off, over {GOLDEN_TOLERANCE}; "
+            "install the onnxruntime it was trained with, or train it anew"
+        )

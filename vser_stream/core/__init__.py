@@ -1,0 +1,1 @@
+"""Pure stages: no asyncio, threads, sockets, clocks or files."""

@@ -1,0 +1,148 @@
+"""What the calm voice of a source sounds like.
+
+Emotion is a departure from a person's own calm voice, and the same features measured from there
+are the largest single gain in accuracy. A baseline starts as the population's, and moves to the
+speaker's with each calm utterance: feature by feature as fast as people differ in it, compared
+with how much one calm person varies (empirical Bayes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+
+from vser_stream.core.features.functionals import ABSOLUTE, FEATURES, GATES
+from vser_stream.values import Label, Probabilities, Vector
+
+__all__ = ["MODEL_INPUT", "Baseline", "Prior", "is_calm_enough", "model_input"]
+
+_CALM_FROM = 0.6
+"""Calibrated probability from which an utterance may move the baseline (measured, see the model card)."""
+
+_MEMORY = 40.0
+"""Utterances a baseline remembers: it follows a voice that ages or a microphone that is moved."""
+
+_SCALE_WEIGHT = 8.0
+"""Utterances the population's spread is worth: spread is learned more slowly than location."""
+
+_CLIP = 3.0
+"""Predictive standard deviations beyond which an utterance pulls no harder."""
+
+_FARTHEST = 6.0
+"""Distance from calm beyond which farther does not matter (calm standard deviations)."""
+
+_SETTLED = 8.0
+"""Utterances after which the model treats a baseline as known."""
+
+_RAW = np.array([name not in {*ABSOLUTE, *GATES} for name in FEATURES])
+_RELATIVE = np.array([name not in GATES for name in FEATURES])
+_ABSOLUTE = np.array([name in ABSOLUTE for name in FEATURES])
+
+MODEL_INPUT: Final = (
+    *(name for name, kept in zip(FEATURES, _RAW, strict=True) if kept),
+    *(f"{name}_from_calm" for name, kept in zip(FEATURES, _RELATIVE, strict=True) if kept),
+    "baseline_known",
+)
+"""Names of the model's inputs, in their order."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prior:
+    """Calm speech in the population; one entry for each feature, shape (n_features,)."""
+
+    location: Vector
+    """Mean over speakers."""
+
+    scale: Vector
+    """Standard deviation of the calm utterances of one speaker."""
+
+    weight: Vector
+    """Utterances the mean is worth: variance within a speaker over that between speakers."""
+
+    def to_lists(self) -> dict[str, list[float]]:
+        """Plain numbers, for storage."""
+        return {name: getattr(self, name).tolist() for name in ("location", "scale", "weight")}
+
+    @classmethod
+    def from_lists(cls, lists: Mapping[str, Sequence[float]]) -> Self:
+        """Restore what :meth:`to_lists` gave."""
+        return cls(**{name: np.asarray(lists[name], np.float32) for name in ("location", "scale", "weight")})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Baseline:
+    """Running statistics of one source's calm utterances: never audio, never a single utterance."""
+
+    weight: Vector
+    """As in :class:`Prior`."""
+
+    location: Vector
+    scale: Vector
+    count: float = 0.0
+    """Calm utterances it has seen, up to its memory."""
+
+    @classmethod
+    def from_prior(cls, prior: Prior) -> Self:
+        """The population's baseline."""
+        return cls(weight=prior.weight, location=prior.location, scale=prior.scale)
+
+    def updated(self, vector: Vector) -> Baseline:
+        """Return the baseline after one more calm utterance.
+
+        A surprising utterance is clipped at three predictive standard deviations, so one wrong
+        decision cannot carry it away.
+        """
+        known = self.weight + self.count
+        surprise = self.scale * np.sqrt(1.0 + 1.0 / known)
+        step = np.clip(vector - self.location, -_CLIP * surprise, _CLIP * surprise)
+        spread = _SCALE_WEIGHT + self.count
+        variance = (self.scale**2 * spread + step**2 * known / (known + 1.0)) / (spread + 1.0)
+        return Baseline(
+            weight=self.weight,
+            location=np.asarray(self.location + step / (known + 1.0), np.float32),
+            scale=np.asarray(np.sqrt(variance), np.float32),
+            count=min(self.count + 1.0, _MEMORY),
+        )
+
+    def relative(self, vector: Vector) -> Vector:
+        """Distance from calm (calm standard deviations), shape (n_features,).
+
+        Absolute levels have none before the source has been heard once.
+        """
+        distance = np.clip((vector - self.location) / self.scale, -_FARTHEST, _FARTHEST)
+        return np.asarray(np.where(_ABSOLUTE & (self.count == 0.0), 0.0, distance), np.float32)
+
+    def to_lists(self) -> dict[str, list[float]]:
+        """Plain numbers, for storage."""
+        return {
+            "weight": self.weight.tolist(),
+            "location": self.location.tolist(),
+            "scale": self.scale.tolist(),
+            "count": [self.count],
+        }
+
+    @classmethod
+    def from_lists(cls, lists: Mapping[str, Sequence[float]]) -> Self:
+        """Restore what :meth:`to_lists` gave."""
+        weight, location, scale = (
+            np.asarray(lists[name], np.float32) for name in ("weight", "location", "scale")
+        )
+        return cls(weight=weight, location=location, scale=scale, count=float(lists["count"][0]))
+
+
+def model_input(vector: Vector, baseline: Baseline) -> Vector:
+    """Return the model's row: features as they are, relative to calm, and how well calm is known.
+
+    Absolute levels only enter relative to the source's own calm speech.
+    """
+    known = min(baseline.count, _SETTLED) / _SETTLED
+    relative = baseline.relative(vector)[_RELATIVE]
+    return np.concatenate([vector[_RAW], relative, [known]]).astype(np.float32)
+
+
+def is_calm_enough(probabilities: Probabilities) -> bool:
+    """Whether the live agent may learn calm from an utterance it judged so."""
+    return probabilities.top is Label.CALM and probabilities.calm >= _CALM_FROM

@@ -1,0 +1,1 @@
+"""From a speech segment to one row of features."""

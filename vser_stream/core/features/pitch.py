@@ -1,0 +1,82 @@
+"""Pitch of a stream: every hop is computed from the context the network needs, and no more.
+
+SwiftF0 sees 2815 samples to either side of the centre of a hop: half of its window of 2048
+samples and seven hops of convolution. A hop is therefore final once ten later hops exist, and
+eleven earlier ones reproduce what a single pass over the whole stream gives.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vser_stream.ports import PitchTracker
+from vser_stream.values import PitchTrack, Samples
+
+__all__ = ["HOP", "PitchStream"]
+
+HOP = 256
+"""Distance of two estimates, 16 ms (samples)."""
+
+LEFT = 11
+"""Hops of context before a hop (swift_f0.core.LEFT_FRAMES)."""
+
+LOOKAHEAD = 10
+"""Hops of context after a hop (swift_f0.core.LOOKAHEAD_FRAMES)."""
+
+TARGET_PEAK = 0.5
+"""Peak that speech is brought to (full scale 1).
+
+SwiftF0 hears less voicing in quiet audio: 20 dB down it changes 4 % of its voicing decisions,
+40 dB down 30 % (measured on Polish studio speech).
+"""
+
+LOWEST_PEAK = 1e-3
+"""Audio peaking below this is not amplified further: it is mostly steps of the converter."""
+
+
+class PitchStream:
+    """Feed it audio, read the track; the result does not depend on how the audio was cut."""
+
+    def __init__(self, tracker: PitchTracker) -> None:
+        self._tracker = tracker
+        self._audio: Samples = np.empty(0, np.float32)
+        self._rest: Samples = np.empty(0, np.float32)
+        self._peak = LOWEST_PEAK
+        self._final = 0
+        self._f0: NDArray[np.float64] = np.empty(0)
+        self._voicing: NDArray[np.float64] = np.empty(0)
+
+    def feed(self, samples: Samples) -> PitchTrack:
+        """Take the next samples; return the track of all whole hops since the start.
+
+        Its last ten hops are what the audio so far suggests, and may still change.
+        """
+        samples = np.concatenate([self._rest, samples])
+        whole = len(samples) - len(samples) % HOP
+        self._rest = samples[whole:]
+        if whole:
+            self._audio = np.concatenate([self._audio, self._even(samples[:whole])])
+            self._advance()
+        return PitchTrack(f0=self._f0, voicing=self._voicing)
+
+    def _even(self, samples: Samples) -> Samples:
+        """Divide by the highest peak so far, from hop to hop without a step."""
+        hops = samples.reshape(-1, HOP)
+        peaks = np.maximum.accumulate(np.maximum(np.abs(hops).max(axis=1), self._peak))
+        before = np.concatenate([[self._peak], peaks[:-1]])
+        self._peak = float(peaks[-1])
+        ramp = np.arange(1, HOP + 1) / HOP
+        gains = TARGET_PEAK / before[:, np.newaxis] * (1.0 - ramp) + TARGET_PEAK / peaks[:, np.newaxis] * ramp
+        even: Samples = (hops * gains).astype(np.float32).reshape(-1)
+        return even
+
+    def _advance(self) -> None:
+        """Track the hops that are not final yet, with their context."""
+        first = max(self._final - LEFT, 0)
+        track = self._tracker.track(self._audio)
+        self._f0 = np.concatenate([self._f0[: self._final], track.f0[self._final - first :]])
+        self._voicing = np.concatenate([self._voicing[: self._final], track.voicing[self._final - first :]])
+        self._final = max(len(self._f0) - LOOKAHEAD, self._final)
+        kept = max(self._final - LEFT, 0)
+        self._audio = self._audio[(kept - first) * HOP :]

@@ -1,0 +1,290 @@
+"""The documents subscribers read, and the topics they read them on.
+
+Field names are a contract: within ``/1`` fields are only added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from vser_stream.core.alarm import AlarmEvent, Priority, Transition, priority_of
+from vser_stream.values import RATE, DecidedBy, Decision, Label, Message
+
+__all__ = [
+    "DOCUMENTS",
+    "Alert",
+    "CaptureState",
+    "Evidence",
+    "Health",
+    "SiteStatus",
+    "State",
+    "Utterance",
+    "Versions",
+    "alert_of",
+    "message_of",
+    "status_message",
+    "utterance_of",
+]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+HEALTH_EXPIRES_S = 90.0
+"""A health message nobody renewed for this long says nothing: three default intervals (s)."""
+
+
+class Document(BaseModel):
+    """A closed, frozen JSON object."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True, validate_by_name=True)
+
+
+class Distribution(Document):
+    """Calibrated probability of each label."""
+
+    calm: Share
+    angry: Share
+    panic: Share
+
+
+class Evidence(Document):
+    """One measured cue, relative to the calm voice of this source."""
+
+    name: str
+    value: float
+    unit: str
+    baseline: float = Field(description="calm value of the same cue, in unit")
+    z: float = Field(description="distance from the baseline in calm standard deviations")
+
+
+class Versions(Document):
+    """What made the decision."""
+
+    package: str
+    model: str
+    rules: str | None = None
+    reasoner: str | None = None
+
+
+class Alert(Document):
+    """One transition of an alarm condition."""
+
+    schema_: Literal["vser.alert/1"] = Field("vser.alert/1", alias="schema")
+    id: str = Field(description="unique for this event; deduplicate by it")
+    alert_id: str = Field(description="the same for all transitions of one condition")
+    seq: int = Field(ge=1, description="counts the alert documents of this source")
+    event: AlarmEvent
+    site: str
+    source: str
+    label: Label
+    priority: Priority = Field(description="IEC 60601-1-8 words")
+    probabilities: Distribution
+    confidence: Share = Field(description="calibrated probability of label")
+    decided_by: DecidedBy
+    reason: str = Field(description="why the condition changed")
+    rationale: str = Field(description="why the voice was judged so")
+    evidence: tuple[Evidence, ...]
+    rules: tuple[str, ...]
+    heard_at: AwareDatetime = Field(description="onset of the speech")
+    ended_at: AwareDatetime = Field(description="end of the speech that was judged")
+    published_at: AwareDatetime = Field(description="when the decision was handed to delivery")
+    latency_ms: float = Field(description="from ended_at to published_at")
+    versions: Versions
+
+
+class Utterance(Document):
+    """One scored utterance."""
+
+    schema_: Literal["vser.utterance/1"] = Field("vser.utterance/1", alias="schema")
+    site: str
+    source: str
+    label: Label
+    probabilities: Distribution
+    confidence: Share
+    decided_by: DecidedBy
+    escalated: bool
+    rationale: str
+    evidence: tuple[Evidence, ...]
+    rules: tuple[str, ...]
+    start_s: float = Field(description="onset of speech since the source opened (s)")
+    end_s: float
+    heard_at: AwareDatetime
+    ended_at: AwareDatetime
+
+
+class State(Document):
+    """Current alarm condition of a source, for whoever subscribes late."""
+
+    schema_: Literal["vser.state/1"] = Field("vser.state/1", alias="schema")
+    site: str
+    source: str
+    condition: Label = Field(description="calm means none")
+    priority: Priority
+    signal: Literal["on", "off"]
+    alert_id: str | None
+    since: AwareDatetime | None
+    label: Label | None = Field(description="of the last judged utterance")
+    seq: int = Field(ge=0)
+    updated_at: AwareDatetime
+
+
+class CaptureState(StrEnum):
+    """Whether a source is heard."""
+
+    OPENING = "opening"
+    RUNNING = "running"
+    BACKOFF = "backoff"
+    ENDED = "ended"
+
+
+class Health(Document):
+    """Whether a source is heard, and how well."""
+
+    schema_: Literal["vser.health/1"] = Field("vser.health/1", alias="schema")
+    site: str
+    source: str
+    capture: CaptureState
+    reason: str | None = Field(description="why capture is not running")
+    last_sample_age_s: float | None = Field(description="null before the first sample")
+    level_db: float | None = Field(description="of the latest audio, dB re full scale")
+    floor_db: float | None = Field(description="noise floor, dB re full scale")
+    restarts: int
+    gaps: int
+    dropped_blocks: int = Field(description="audio lost because scoring was late")
+    utterances: int
+    rejected: int = Field(description="utterances too short or without voice to judge")
+    baseline_utterances: int = Field(description="calm utterances the baseline has learned from")
+    updated_at: AwareDatetime
+
+
+class SiteStatus(StrEnum):
+    """Payload of the status topic."""
+
+    ONLINE = "online"
+    STOPPED = "stopped"
+    OFFLINE = "offline"
+
+
+DOCUMENTS: Mapping[str, type[Document]] = {
+    "alert": Alert,
+    "utterance": Utterance,
+    "state": State,
+    "health": Health,
+}
+"""Every document by the last level of its topic."""
+
+
+def utc(seconds: float) -> datetime:
+    """Unix time as UTC, to the millisecond."""
+    return datetime.fromtimestamp(round(seconds, 3), UTC)
+
+
+def evidence_of(decision: Decision) -> tuple[Evidence, ...]:
+    """The measured cues of a decision."""
+    return tuple(
+        Evidence(name=cue.name, value=cue.value, unit=cue.unit, baseline=cue.baseline, z=cue.z)
+        for cue in decision.evidence
+    )
+
+
+def distribution_of(decision: Decision) -> Distribution:
+    """The probabilities of a decision."""
+    p = decision.probabilities
+    return Distribution(calm=round(p.calm, 4), angry=round(p.angry, 4), panic=round(p.panic, 4))
+
+
+def alert_of(
+    transition: Transition,
+    *,
+    site: str,
+    source: str,
+    event_id: str,
+    alert_id: str,
+    seq: int,
+    published_at: float,
+    versions: Versions,
+) -> Alert:
+    """The document of one transition, published at ``published_at`` (Unix s)."""
+    decision = transition.decision
+    label = decision.label if transition.event is AlarmEvent.AMENDED else transition.level
+    ended_at = decision.segment.ended_at
+    return Alert(
+        id=event_id,
+        alert_id=alert_id,
+        seq=seq,
+        event=transition.event,
+        site=site,
+        source=source,
+        label=label,
+        priority=priority_of(transition.level),
+        probabilities=distribution_of(decision),
+        confidence=round(decision.probabilities.of(label), 4),
+        decided_by=decision.decided_by,
+        reason=transition.reason,
+        rationale=decision.rationale,
+        evidence=evidence_of(decision),
+        rules=decision.rules,
+        heard_at=utc(decision.segment.heard_at),
+        ended_at=utc(ended_at),
+        published_at=utc(published_at),
+        latency_ms=round((published_at - ended_at) * 1000, 1),
+        versions=versions,
+    )
+
+
+def utterance_of(decision: Decision, *, site: str, source: str) -> Utterance:
+    """The document of one judged utterance."""
+    segment = decision.segment
+    return Utterance(
+        site=site,
+        source=source,
+        label=decision.label,
+        probabilities=distribution_of(decision),
+        confidence=round(decision.confidence, 4),
+        decided_by=decision.decided_by,
+        escalated=decision.escalated,
+        rationale=decision.rationale,
+        evidence=evidence_of(decision),
+        rules=decision.rules,
+        start_s=round(segment.onset / RATE, 3),
+        end_s=round(segment.end / RATE, 3),
+        heard_at=utc(segment.heard_at),
+        ended_at=utc(segment.ended_at),
+    )
+
+
+def message_of(document: Alert | Utterance | State | Health, message_id: str) -> Message:
+    """Put a document on its topic, with the delivery its kind deserves."""
+    kind = {model: name for name, model in DOCUMENTS.items()}[type(document)]
+    urgency = 0
+    if isinstance(document, Alert):
+        urgency = 3 if document.priority is Priority.HIGH else 2
+    elif isinstance(document, State):
+        urgency = 1
+    return Message(
+        topic=f"vser/v1/{document.site}/{document.source}/{kind}",
+        payload=document.model_dump_json().encode(),
+        qos=0 if isinstance(document, Utterance) else 1,
+        retain=isinstance(document, State | Health),
+        id=message_id,
+        priority=urgency,
+        expires_at=document.updated_at.timestamp() + HEALTH_EXPIRES_S
+        if isinstance(document, Health)
+        else None,
+    )
+
+
+def status_message(site: str, status: SiteStatus, message_id: str) -> Message:
+    """The retained word on the whole agent."""
+    return Message(
+        topic=f"vser/v1/{site}/status",
+        payload=status.value.encode(),
+        qos=1,
+        retain=True,
+        id=message_id,
+        priority=1,
+    )

@@ -1,0 +1,115 @@
+"""One source from blocks of audio to decisions and alarm transitions.
+
+Pure and deterministic: what comes out depends on the samples and their times alone, so a
+recording replayed gives what the daemon gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vser_stream.config import AlarmConfig, SegmentConfig
+from vser_stream.core.alarm import AlarmState, Transition, step, tick
+from vser_stream.core.baseline import is_calm_enough
+from vser_stream.core.decide import MIN_VOICED_S, Decider, voiced_s
+from vser_stream.core.frames import Framer
+from vser_stream.core.level import level_db
+from vser_stream.core.segment import Segmenter
+from vser_stream.ports import SpeechDetector
+from vser_stream.values import FRAME, RATE, Block, Cut, Decision, Frame, Segment, SegmentKind
+
+__all__ = ["Outcome", "Pipeline", "Rejected"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rejected:
+    """An utterance that cannot be judged."""
+
+    segment: Segment
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """Something that came of the audio, and where in it the pipeline then stood."""
+
+    what: Decision | Rejected | Transition
+    at: int
+    """Position just after the last sample heard (samples)."""
+
+    now: float
+    """Wall time of that position (s)."""
+
+
+class Pipeline:
+    """State of one source; feed it every block in order."""
+
+    def __init__(
+        self,
+        decider: Decider,
+        detector: SpeechDetector,
+        *,
+        segment: SegmentConfig | None = None,
+        alarm: AlarmConfig | None = None,
+    ) -> None:
+        self.decider = decider
+        self._detector = detector
+        self._framer = Framer()
+        self._segmenter = Segmenter(segment)
+        self._alarm_config = alarm or AlarmConfig()
+        self.alarm = AlarmState()
+        """Current alarm condition."""
+
+        self.level_db: float | None = None
+        """Level of the last frame (dB re full scale)."""
+
+        self.gaps = 0
+        """Interruptions of the audio so far."""
+
+        self._at = 0
+        self._now = 0.0
+
+    @property
+    def floor_db(self) -> float:
+        """Noise floor (dB re full scale)."""
+        return self._segmenter.floor_db
+
+    def feed(self, block: Block) -> list[Outcome]:
+        """Take the next block; return what came of it, in order."""
+        return [outcome for frame in self._framer.feed(block) for outcome in self._hear(frame)]
+
+    def flush(self, cut: Cut = Cut.END) -> list[Outcome]:
+        """Close the open utterance: the audio has ended or stalled."""
+        return list(self._judge_all(self._segmenter.flush(cut)))
+
+    def _hear(self, frame: Frame) -> Iterator[Outcome]:
+        self.gaps += frame.after_gap
+        self.level_db = level_db(frame.pcm)
+        self._at = frame.end
+        self._now = frame.heard_at + FRAME / RATE
+        is_speech = self._detector.is_speech(frame.pcm)
+        yield from self._judge_all(self._segmenter.feed(frame, is_speech=is_speech))
+        self.alarm, over = tick(self.alarm, self._now, config=self._alarm_config)
+        yield from map(self._outcome, over)
+
+    def _judge_all(self, segments: list[Segment]) -> Iterator[Outcome]:
+        for segment in segments:
+            yield from map(self._outcome, self._judge(segment))
+
+    def _judge(self, segment: Segment) -> Iterator[Decision | Rejected | Transition]:
+        vector = self.decider.measure(segment)
+        ended = segment.kind is SegmentKind.UTTERANCE
+        if (voiced := voiced_s(vector)) < MIN_VOICED_S:
+            if ended:
+                yield Rejected(segment, f"only {voiced:.2f} s of voice")
+            return
+        decision = self.decider.decide(segment, vector)
+        yield decision
+        self.alarm, changes = step(self.alarm, decision, self._now, config=self._alarm_config)
+        yield from changes
+        if ended and is_calm_enough(decision.probabilities):
+            self.decider.learn(vector)
+
+    def _outcome(self, what: Decision | Rejected | Transition) -> Outcome:
+        return Outcome(what, at=self._at, now=self._now)

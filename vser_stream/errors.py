@@ -1,0 +1,107 @@
+"""Every error the package raises on purpose, grouped by who must act.
+
+::
+
+    VserError
+    +-- UserError            the person at the keyboard gave something unusable
+    |   +-- AudioError       a recording cannot be read
+    |   +-- DataError        a manifest of recordings is incomplete
+    +-- ConfigError          the operator corrects a file on this box
+    |   +-- ModelError       a model cannot be loaded or is not what it says
+    |       +-- ModelMismatchError
+    +-- OutageError          nobody: the supervisor tries again
+        +-- CaptureError     a microphone or camera does not deliver
+        +-- PublishError     the broker does not take messages
+        |   +-- MessageRefusedError    it takes others, but not this one
+        +-- OutboxError      the disk does not keep messages
+
+A bug is never a :class:`VserError`. Messages are one line and end with what to do;
+they never hold a password.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "AudioError",
+    "CaptureError",
+    "ConfigError",
+    "DataError",
+    "MessageRefusedError",
+    "ModelError",
+    "ModelMismatchError",
+    "OutageError",
+    "OutboxError",
+    "PublishError",
+    "UserError",
+    "VserError",
+]
+
+
+class VserError(Exception):
+    """Base of all expected errors."""
+
+    exit_code: ClassVar[int] = 1
+    """What the command line returns for it."""
+
+
+class UserError(VserError):
+    """An argument of the command cannot be used."""
+
+    exit_code = 2
+
+
+class AudioError(UserError):
+    """A recording is missing, damaged, or holds no audio."""
+
+    exit_code = 4
+
+
+class DataError(UserError):
+    """A manifest misses columns, rows or files."""
+
+    exit_code = 4
+
+
+class ConfigError(VserError):
+    """A file on this box must be corrected by its operator."""
+
+    exit_code = 3
+
+
+class ModelError(ConfigError):
+    """A model is missing, damaged, or answers its golden vectors wrongly."""
+
+
+class ModelMismatchError(ModelError):
+    """The model was trained on other features than this build computes."""
+
+    def __init__(self, path: str, *, trained_on: str, running: str) -> None:
+        super().__init__(
+            f"{path}: trained on features {trained_on}, this build computes {running}; "
+            "train the model again or install the matching release"
+        )
+        self.path, self.trained_on, self.running = path, trained_on, running
+
+
+class OutageError(VserError):
+    """Something outside this process is away; it is tried again."""
+
+    exit_code = 5
+
+
+class CaptureError(OutageError):
+    """A microphone or camera does not deliver audio."""
+
+
+class PublishError(OutageError):
+    """The MQTT broker did not take a message or the connection."""
+
+
+class MessageRefusedError(PublishError):
+    """The broker is there, but its rules do not let this message through."""
+
+
+class OutboxError(OutageError):
+    """The disk did not keep a message."""

@@ -1,0 +1,83 @@
+"""What the pipeline needs from the world: Protocols of one verb each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from vser_stream.values import Block, Message, Pcm, PitchTrack, Probabilities, Samples, Vector
+
+__all__ = ["AudioSource", "Outbox", "PitchTracker", "Publisher", "Scorer", "SpeechDetector"]
+
+
+class AudioSource(Protocol):
+    """A microphone, a camera or a recording."""
+
+    def blocks(self, stopped: Callable[[], bool]) -> Iterator[Block]:
+        """Open the source and yield its audio until it ends or ``stopped()``.
+
+        Runs in one thread from opening to closing and may block for a few seconds.
+        Positions start at 0 with each call. A recording ends; a live source only ends
+        when stopped.
+
+        Raises:
+            AudioError: A recording cannot be read.
+            CaptureError: A live source cannot be opened, or was lost.
+        """
+        ...
+
+
+class SpeechDetector(Protocol):
+    """Decides frame by frame; keeps state, so each source has its own."""
+
+    def is_speech(self, pcm: Pcm) -> bool:
+        """Whether a frame of :data:`~vser_stream.values.FRAME` samples holds speech."""
+        ...
+
+
+class PitchTracker(Protocol):
+    """Estimates the fundamental frequency."""
+
+    def track(self, samples: Samples) -> PitchTrack:
+        """Return one estimate for each whole hop of ``samples`` (see core.features.pitch)."""
+        ...
+
+
+class Scorer(Protocol):
+    """Turns features into calibrated probabilities."""
+
+    def score(self, vector: Vector) -> Probabilities:
+        """Judge one row of features."""
+        ...
+
+
+class Publisher(Protocol):
+    """Sends messages to subscribers."""
+
+    async def publish(self, message: Message) -> None:
+        """Return once the broker has acknowledged the message.
+
+        Raises:
+            PublishError: It did not; the caller still owns the message.
+        """
+        ...
+
+
+class Outbox(Protocol):
+    """Keeps messages until they are acknowledged, over a crash too."""
+
+    def put(self, message: Message) -> None:
+        """Return once the message is on the disk.
+
+        Raises:
+            OutboxError: It is not.
+        """
+        ...
+
+    def next(self, now: float) -> Message | None:
+        """The most urgent message, oldest first; expired ones are dropped and counted."""
+        ...
+
+    def delete(self, message_id: str) -> None:
+        """Forget an acknowledged message."""
+        ...

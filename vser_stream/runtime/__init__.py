@@ -1,0 +1,1 @@
+"""asyncio: wiring, supervision and delivery."""

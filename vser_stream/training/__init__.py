@@ -1,0 +1,1 @@
+"""Makes and measures models; needs the extra ``train``; never imported by the daemon."""

@@ -1,0 +1,138 @@
+"""What a room, a microphone and a telephone codec do to speech."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import fftconvolve, resample_poly
+
+from vser_stream.values import RATE, Pcm
+
+__all__ = ["CLEAN", "CONDITIONS", "Augmentation", "Codec", "draw"]
+
+_Wave = NDArray[np.float64]
+
+_FULL_SCALE = 32768.0
+
+
+class Codec(StrEnum):
+    """ITU-T G.711, both laws at 8 kHz."""
+
+    MU_LAW = "mu-law"
+    A_LAW = "a-law"
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """One way to spoil a recording: the room, then noise, then level, then the line."""
+
+    name: str
+    rt60: float | None = None
+    """Reverberation time of the room (s)."""
+
+    snr_db: float | None = None
+    """Level of the recording over the added noise (dB)."""
+
+    tilt: float = 0.5
+    """Noise amplitude falls as frequency to this power: 0 white, 0.5 pink, 1 brown."""
+
+    gain_db: float = 0.0
+    """Change of level; what exceeds full scale is clipped (dB)."""
+
+    peak_db: float | None = None
+    """Level the peak is driven to; above 0 it clips (dB re full scale)."""
+
+    codec: Codec | None = None
+
+    def apply(self, pcm: Pcm, rng: np.random.Generator) -> Pcm:
+        """Return the spoiled recording, as long as ``pcm``."""
+        wave = pcm.astype(np.float64) / _FULL_SCALE
+        if self.rt60 is not None:
+            wave = _reverberate(wave, self.rt60, rng)
+        if self.snr_db is not None:
+            wave = wave + _noise(wave, self.snr_db, tilt=self.tilt, rng=rng)
+        wave = wave * 10 ** (self.gain_db / 20)
+        peak = float(np.max(np.abs(wave), initial=0.0))
+        if self.peak_db is not None and peak:
+            wave = wave * (10 ** (self.peak_db / 20) / peak)
+        wave = np.clip(wave, -1.0, 1.0 - 1 / _FULL_SCALE)
+        if self.codec is not None:
+            wave = _telephone(wave, self.codec)
+        return np.round(np.clip(wave, -1.0, 1.0 - 1 / _FULL_SCALE) * _FULL_SCALE).astype(np.int16)
+
+
+CLEAN = Augmentation("clean")
+
+CONDITIONS = (
+    CLEAN,
+    Augmentation("noise 20 dB", snr_db=20.0),
+    Augmentation("noise 10 dB", snr_db=10.0),
+    Augmentation("noise 5 dB", snr_db=5.0),
+    Augmentation("G.711 mu-law", codec=Codec.MU_LAW),
+    Augmentation("G.711 A-law", codec=Codec.A_LAW),
+    Augmentation("room 0.5 s", rt60=0.5),
+    Augmentation("gain +20 dB", gain_db=20.0),
+    Augmentation("gain -20 dB", gain_db=-20.0),
+    Augmentation("clipped by 12 dB", peak_db=12.0),
+)
+"""The conditions a model is tried under."""
+
+
+def draw(name: str, rng: np.random.Generator) -> Augmentation:
+    """Return a random mixture of all effects, each at an everyday strength.
+
+    The ranges bracket a quiet room 1 m and a living room 4 m from the device; a third of the
+    draws pass through a telephone codec, as many IP cameras have no other.
+    """
+    room, noisy, clipped, telephone = rng.random(4) < (0.5, 0.7, 0.1, 0.33)
+    return Augmentation(
+        name,
+        rt60=float(rng.uniform(0.15, 0.7)) if room else None,
+        snr_db=float(rng.uniform(5.0, 30.0)) if noisy else None,
+        tilt=float(rng.uniform(0.0, 1.0)),
+        gain_db=float(rng.uniform(-15.0, 6.0)),
+        peak_db=float(rng.uniform(0.0, 12.0)) if clipped else None,
+        codec=list(Codec)[int(rng.integers(2))] if telephone else None,
+    )
+
+
+def _noise(wave: _Wave, snr_db: float, *, tilt: float, rng: np.random.Generator) -> _Wave:
+    spectrum = np.fft.rfft(rng.standard_normal(len(wave)))
+    spectrum[0] = 0.0
+    spectrum[1:] /= np.arange(1, len(spectrum)) ** tilt
+    noise = np.fft.irfft(spectrum, len(wave))
+    ratio = float(np.mean(wave**2)) / max(float(np.mean(noise**2)), 1e-20)
+    return np.asarray(noise * (ratio**0.5 * 10 ** (-snr_db / 20)), np.float64)
+
+
+def _reverberate(wave: _Wave, rt60: float, rng: np.random.Generator) -> _Wave:
+    """Direct sound and an exponentially decaying noise tail of the same energy."""
+    tail = rng.standard_normal(round(rt60 * RATE))
+    tail *= 10 ** (-3.0 * np.arange(len(tail)) / len(tail))
+    response = np.concatenate([[1.0], tail / np.sqrt(np.sum(tail**2))])
+    return np.asarray(fftconvolve(wave, response)[: len(wave)], np.float64)
+
+
+def _telephone(wave: _Wave, codec: Codec) -> _Wave:
+    narrow = np.clip(resample_poly(wave, 1, 2), -1.0, 1.0)
+    coded = _mu_law(narrow) if codec is Codec.MU_LAW else _a_law(narrow)
+    return np.asarray(resample_poly(coded, 2, 1)[: len(wave)], np.float64)
+
+
+def _mu_law(wave: _Wave, mu: float = 255.0) -> _Wave:
+    """Compress, quantise to 8 bits, expand (G.711's curve without its segments)."""
+    code = np.round(np.sign(wave) * np.log1p(mu * np.abs(wave)) / np.log1p(mu) * 127) / 127
+    return np.asarray(np.sign(code) * np.expm1(np.abs(code) * np.log1p(mu)) / mu, np.float64)
+
+
+def _a_law(wave: _Wave, a: float = 87.6) -> _Wave:
+    """As :func:`_mu_law`, with the curve used outside North America and Japan."""
+    scale = 1 + np.log(a)
+    size = np.abs(wave)
+    curve = np.where(size < 1 / a, a * size, 1 + np.log(np.maximum(a * size, 1.0))) / scale
+    code = np.sign(wave) * np.round(curve * 127) / 127
+    back = np.abs(code) * scale
+    return np.asarray(np.sign(code) * np.where(back < 1, back, np.exp(back - 1)) / a, np.float64)

@@ -1,0 +1,138 @@
+"""Features of every recording, computed once.
+
+Kept outside the project: a row of features belongs to a recording that may not be passed on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+
+from vser_stream import adapters, core
+from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.vad import WebRtcVad
+from vser_stream.adapters.wavfile import Recording
+from vser_stream.core.clip import clip_segment
+from vser_stream.core.features.extract import Extractor
+from vser_stream.core.features.spec import digest
+from vser_stream.errors import AudioError, DataError
+from vser_stream.training import augment
+from vser_stream.training.augment import CLEAN, Augmentation
+from vser_stream.training.corpus import Clip
+from vser_stream.training.progress import Progress, silent, tracked
+from vser_stream.values import Block, Vector
+
+__all__ = ["FeatureCache", "default_folder"]
+
+_CHUNK = 24
+"""Recordings one process takes at a time: opening the pitch tracker costs as much as one."""
+
+_SOURCES = (
+    *(Path(core.__path__[0], name) for name in ("clip.py", "frames.py", "level.py", "segment.py")),
+    *(Path(adapters.__path__[0], name) for name in ("vad.py", "wavfile.py")),
+    Path(augment.__file__),
+)
+"""Code between the recording and the features, which the digest of the features does not cover."""
+
+
+def default_folder() -> Path:
+    """``$XDG_CACHE_HOME/vser-stream`` or ``~/.cache/vser-stream``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "vser-stream")
+
+
+class FeatureCache:
+    """Rows of features on disk, keyed by the code, the recording and what was done to it."""
+
+    def __init__(self, folder: Path | None = None, *, processes: int = 2) -> None:
+        self.features = digest(SwiftF0Tracker())
+        """Digest of the features."""
+
+        code = b"".join(path.read_bytes() for path in _SOURCES)
+        key = hashlib.sha256(self.features.encode() + code).hexdigest()[:16]
+        self._folder = (folder or default_folder()) / "features" / key
+        self._processes = processes
+
+    def rows(
+        self,
+        clips: Sequence[Clip],
+        augmentations: Sequence[Augmentation] = (),
+        *,
+        seed: int = 0,
+        stage: str = "features",
+        progress: Progress = silent,
+    ) -> NDArray[np.float32]:
+        """Return the features of each clip, computing what is not there yet.
+
+        Args:
+            clips: The recordings.
+            augmentations: One for each clip; none leaves them clean.
+            seed: Of the noise.
+            stage: What the progress is called.
+            progress: Told of each chunk.
+
+        Returns:
+            Shape (n_clips, n_features).
+
+        Raises:
+            AudioError: A recording cannot be read.
+        """
+        todo = [
+            (clip.path, augmentation, self._folder, seed)
+            for clip, augmentation in zip(clips, augmentations or [CLEAN] * len(clips), strict=True)
+        ]
+        self._make_folder()
+        chunks = [todo[start : start + _CHUNK] for start in range(0, len(todo), _CHUNK)]
+        work = joblib.Parallel(n_jobs=self._processes, return_as="generator")
+        done = work(joblib.delayed(_chunk)(chunk) for chunk in chunks)
+        rows = [row for part in tracked(done, stage, total=len(chunks), progress=progress) for row in part]
+        return np.asarray(rows, np.float32)
+
+    def _make_folder(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise DataError(f"{self._folder}: cannot be made ({exc.strerror}); set XDG_CACHE_HOME") from exc
+
+
+def _chunk(todo: Sequence[tuple[Path, Augmentation, Path, int]]) -> list[Vector]:
+    tracker: SwiftF0Tracker | None = None
+    rows = []
+    for path, augmentation, folder, seed in todo:
+        key = _key(path, augmentation, seed)
+        file = folder / f"{key}.npy"
+        if not file.exists():
+            tracker = tracker or SwiftF0Tracker()
+            _save(file, _features(path, augmentation, tracker, rng=np.random.default_rng(int(key[:15], 16))))
+        rows.append(np.load(file))
+    return rows
+
+
+def _key(path: Path, augmentation: Augmentation, seed: int) -> str:
+    what = f"{augmentation!r} {seed}" if augmentation != CLEAN else ""
+    return hashlib.sha256(path.read_bytes() + what.encode()).hexdigest()
+
+
+def _features(
+    path: Path, augmentation: Augmentation, tracker: SwiftF0Tracker, *, rng: np.random.Generator
+) -> Vector:
+    pcm = np.concatenate([block.pcm for block in Recording(path).blocks(lambda: False)])
+    if augmentation != CLEAN:
+        pcm = augmentation.apply(pcm, rng)
+    try:
+        segment = clip_segment([Block(pcm=pcm, start=0, heard_at=0.0)], WebRtcVad())
+    except AudioError as exc:
+        raise AudioError(f"{path}: {exc}") from exc
+    return Extractor(tracker).extract(segment)
+
+
+def _save(file: Path, row: Vector) -> None:
+    """Two processes, or two trainings, may write the same file at once."""
+    scratch = file.with_suffix(f".{os.getpid()}.npy")
+    np.save(scratch, row)
+    scratch.replace(file)

@@ -1,0 +1,132 @@
+"""What an agent would know of a speaker when it hears a clip: simulated calm baselines.
+
+The same clip is judged by an agent that has just been switched on (cold), by one that was
+given calm speech of the speaker (enrolled), and by one that has listened for a while and learned
+from what it took for calm itself (running). A model must be trained on, and tried with, all three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vser_stream.core.baseline import Baseline, Prior, is_calm_enough, model_input
+from vser_stream.errors import DataError
+from vser_stream.values import LABELS, Label, Probabilities
+
+__all__ = ["Judge", "Table", "cold", "enrolled", "population", "running", "speaker_rows"]
+
+Rows = NDArray[np.float32]
+
+Judge = Callable[[Rows], NDArray[np.float64]]
+"""From model inputs, shape (n, n_inputs), to probabilities, shape (n, 3)."""
+
+CALM = LABELS.index(Label.CALM)
+
+_WEIGHTS = (0.02, 20.0)
+"""Limits of the weight of the prior: a feature in which calm people do not differ, or do nothing else."""
+
+_FEWEST = 2
+"""Calm clips of a speaker from which a spread can be told, and such speakers."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """The clips of a corpus as columns; every array has the length n_clips."""
+
+    features: Rows
+    """Shape (n_clips, n_features)."""
+
+    y: NDArray[np.int64]
+    """Indices into ``LABELS``."""
+
+    speakers: NDArray[np.str_]
+    corpora: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def where(self, kept: NDArray[np.bool_] | NDArray[np.int64]) -> Table:
+        """The clips of a mask or of an index."""
+        return Table(self.features[kept], self.y[kept], self.speakers[kept], self.corpora[kept])
+
+
+def population(table: Table) -> Prior:
+    """Estimate calm speech in the population; each speaker counts the same.
+
+    Raises:
+        DataError: Fewer than two speakers have two calm clips.
+    """
+    calm = table.where(table.y == CALM)
+    voices = [calm.features[rows].astype(np.float64) for rows in speaker_rows(calm.speakers)]
+    voices = [voice for voice in voices if len(voice) >= _FEWEST]
+    if len(voices) < _FEWEST:
+        raise DataError(f"{len(voices)} speakers have two calm clips; record calm speech of two at least")
+    means = np.array([voice.mean(axis=0) for voice in voices])
+    within = np.mean([voice.var(axis=0, ddof=1) for voice in voices], axis=0)
+    # A mean of few clips also varies by chance.
+    chance = within * np.mean([1 / len(voice) for voice in voices])
+    between = np.maximum(means.var(axis=0, ddof=1) - chance, 1e-12)
+    return Prior(
+        location=means.mean(axis=0).astype(np.float32),
+        scale=np.sqrt(np.maximum(within, 1e-12)).astype(np.float32),
+        weight=np.clip(within / between, *_WEIGHTS).astype(np.float32),
+    )
+
+
+def speaker_rows(speakers: NDArray[np.str_]) -> list[NDArray[np.int64]]:
+    """Indices of each speaker's clips, speakers in sorted order."""
+    return [np.flatnonzero(speakers == name) for name in np.unique(speakers)]
+
+
+def cold(table: Table, prior: Prior) -> Rows:
+    """Model inputs when nothing is known of the speaker."""
+    start = Baseline.from_prior(prior)
+    return np.array([model_input(row, start) for row in table.features])
+
+
+def enrolled(table: Table, prior: Prior, *, count: int, rng: np.random.Generator) -> Rows:
+    """Model inputs after up to ``count`` other calm clips of the same speaker, drawn for each clip."""
+    inputs = cold(table, prior)
+    start = Baseline.from_prior(prior)
+    for rows in speaker_rows(table.speakers):
+        for row in rows:
+            others = [other for other in rows if table.y[other] == CALM and other != row]
+            drawn = rng.permutation(others)[:count]
+            inputs[row] = model_input(table.features[row], _after(start, table.features[drawn]))
+    return inputs
+
+
+def running(
+    table: Table, prior: Prior, *, judge: Judge, rng: np.random.Generator
+) -> tuple[Rows, NDArray[np.float64]]:
+    """Let an agent listen to each speaker's clips in random order, learning by its own decisions.
+
+    All speakers take their next step together, so that ``judge`` is asked for many rows at once.
+
+    Returns:
+        Model inputs and the probabilities that were given, one row for each clip.
+    """
+    turns = [rng.permutation(rows) for rows in speaker_rows(table.speakers)]
+    baselines = [Baseline.from_prior(prior) for _ in turns]
+    inputs = cold(table, prior)
+    probabilities = np.zeros((len(table), len(LABELS)))
+    for step in range(max(map(len, turns), default=0)):
+        listening = [(agent, turn[step]) for agent, turn in enumerate(turns) if step < len(turn)]
+        now = np.array([row for _, row in listening])
+        inputs[now] = [model_input(table.features[row], baselines[agent]) for agent, row in listening]
+        probabilities[now] = judge(inputs[now])
+        for agent, row in listening:
+            if is_calm_enough(Probabilities(*probabilities[row])):
+                baselines[agent] = baselines[agent].updated(table.features[row])
+    return inputs, probabilities
+
+
+def _after(start: Baseline, vectors: Sequence[Rows] | Rows) -> Baseline:
+    baseline = start
+    for vector in vectors:
+        baseline = baseline.updated(vector)
+    return baseline

@@ -1,0 +1,157 @@
+"""How good a set of probability triples is, with intervals over speakers.
+
+A speaker's clips are not independent, so the bootstrap draws speakers. Every figure is a
+function of sums over clips, so one draw is a row of weights and all draws are one product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vser_stream.values import LABELS
+
+__all__ = ["Figures", "Interval", "confusion", "figures", "reliability", "risk_coverage"]
+
+_Floats = NDArray[np.float64]
+_Ints = NDArray[np.int64]
+
+BINS = 15
+"""Bins of equal width for the calibration error."""
+
+_CLASSES = len(LABELS)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure and its 95 % bootstrap interval over speakers."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one set of decisions is worth."""
+
+    clips: int
+    speakers: int
+    macro_f1: Interval
+    """Over the labels that occur."""
+
+    recall: dict[str, Interval]
+    confusion: tuple[tuple[int, ...], ...]
+    """Rows are true labels, columns decisions, both in the order of ``LABELS``."""
+
+    ece: Interval
+    """Expected calibration error of the top probability."""
+
+    brier: Interval
+    """Squared error of the triple, from 0 to 2."""
+
+    aurc: Interval
+    """Area under the risk-coverage curve: mean error over all coverages."""
+
+
+def figures(
+    y: _Ints, probabilities: _Floats, *, speakers: NDArray[np.str_], draws: int = 1000, seed: int = 0
+) -> Figures:
+    """Judge the decisions for ``n`` clips.
+
+    Args:
+        y: True labels as indices into ``LABELS``, shape (n,).
+        probabilities: Shape (n, 3).
+        speakers: Who speaks, shape (n,).
+        draws: Bootstrap draws of speakers.
+        seed: Of the draws.
+    """
+    names, who = np.unique(speakers, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+    weights = np.vstack([np.ones(len(names)), drawn])[:, who]
+    matrices = _confusions(y, probabilities.argmax(axis=1), weights)
+    present = np.bincount(y, minlength=_CLASSES) > 0
+    recall = _ratio(np.diagonal(matrices, axis1=1, axis2=2), matrices.sum(axis=2))
+    return Figures(
+        clips=len(y),
+        speakers=len(names),
+        macro_f1=_interval(_f1(matrices)[:, present].mean(axis=1)),
+        recall={label.value: _interval(recall[:, i]) for i, label in enumerate(LABELS) if present[i]},
+        confusion=tuple(tuple(int(count) for count in row) for row in matrices[0]),
+        ece=_interval(_calibration_error(y, probabilities, weights)),
+        brier=_interval(_mean(np.sum((probabilities - np.eye(_CLASSES)[y]) ** 2, axis=1), weights)),
+        aurc=_interval(_area(y, probabilities, weights)),
+    )
+
+
+def confusion(y: _Ints, decided: _Ints) -> _Ints:
+    """Counts of true label (row) against decision (column), shape (3, 3)."""
+    return np.asarray(_confusions(y, decided, np.ones((1, len(y))))[0], np.int64)
+
+
+def risk_coverage(y: _Ints, probabilities: _Floats) -> tuple[_Floats, _Floats]:
+    """Coverage and the error among the most confident, each of shape (n,)."""
+    order = np.argsort(-probabilities.max(axis=1), kind="stable")
+    wrong = (probabilities.argmax(axis=1) != y)[order]
+    covered = np.arange(1, len(y) + 1, dtype=np.float64)
+    return covered / len(y), np.cumsum(wrong) / covered
+
+
+def reliability(y: _Ints, probabilities: _Floats) -> tuple[_Floats, _Floats, _Ints]:
+    """Mean confidence, share right and count of each bin that has clips."""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == y
+    bins = _bins(confidence)
+    count = np.bincount(bins, minlength=BINS)
+    used = count > 0
+    mean = np.bincount(bins, confidence, BINS)[used] / count[used]
+    share = np.bincount(bins, right, BINS)[used] / count[used]
+    return mean, share, count[used]
+
+
+def _confusions(y: _Ints, decided: _Ints, weights: _Floats) -> _Floats:
+    cells = np.eye(_CLASSES**2)[y * _CLASSES + decided]
+    return np.asarray(weights @ cells, np.float64).reshape(-1, _CLASSES, _CLASSES)
+
+
+def _f1(matrices: _Floats) -> _Floats:
+    hits = np.diagonal(matrices, axis1=1, axis2=2)
+    return _ratio(2 * hits, matrices.sum(axis=1) + matrices.sum(axis=2))
+
+
+def _calibration_error(y: _Ints, probabilities: _Floats, weights: _Floats) -> _Floats:
+    confidence = probabilities.max(axis=1)
+    gap = confidence - (probabilities.argmax(axis=1) == y)
+    in_bin = np.eye(BINS)[_bins(confidence)]
+    return _ratio(np.abs(weights @ (in_bin * gap[:, np.newaxis])).sum(axis=1), weights.sum(axis=1))
+
+
+def _area(y: _Ints, probabilities: _Floats, weights: _Floats) -> _Floats:
+    order = np.argsort(-probabilities.max(axis=1), kind="stable")
+    wrong = (probabilities.argmax(axis=1) != y)[order]
+    weights = weights[:, order]
+    risk = _ratio(np.cumsum(weights * wrong, axis=1), np.cumsum(weights, axis=1))
+    return _ratio((risk * weights).sum(axis=1), weights.sum(axis=1))
+
+
+def _bins(confidence: _Floats) -> _Ints:
+    return np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+
+
+def _mean(values: _Floats, weights: _Floats) -> _Floats:
+    return _ratio(weights @ values, weights.sum(axis=1))
+
+
+def _ratio(top: _Floats, bottom: _Floats) -> _Floats:
+    return np.divide(top, bottom, out=np.zeros_like(top, dtype=np.float64), where=bottom > 0)
+
+
+def _interval(values: _Floats) -> Interval:
+    """First the figure itself, then its draws."""
+    low, high = np.quantile(values[1:], (0.025, 0.975))
+    return Interval(float(values[0]), float(low), float(high))

@@ -1,0 +1,251 @@
+"""Every value that crosses a stage: frozen, with the unit under each field.
+
+Audio is 16 kHz mono. Positions count samples since the source was opened; wall time is
+Unix time in seconds and is carried beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "FRAME",
+    "LABELS",
+    "RATE",
+    "Block",
+    "Cue",
+    "Cut",
+    "DecidedBy",
+    "Decision",
+    "Frame",
+    "Label",
+    "Message",
+    "Pcm",
+    "PitchTrack",
+    "Probabilities",
+    "Samples",
+    "Segment",
+    "SegmentKind",
+    "Vector",
+]
+
+RATE = 16_000
+"""Sampling rate of all audio inside the package (Hz)."""
+
+FRAME = 480
+"""Length of a frame, 30 ms: the longest, and per second cheapest, webrtcvad takes (samples)."""
+
+Pcm = NDArray[np.int16]
+"""Audio as captured, shape (n,)."""
+
+Samples = NDArray[np.float32]
+"""Audio in [-1, 1), shape (n,)."""
+
+Vector = NDArray[np.float32]
+"""One row of features, shape (n_features,)."""
+
+
+class Label(StrEnum):
+    """What a voice sounds like."""
+
+    CALM = "calm"
+    ANGRY = "angry"
+    PANIC = "panic"
+
+
+LABELS = (Label.CALM, Label.ANGRY, Label.PANIC)
+"""Order of every probability triple."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probabilities:
+    """Calibrated belief in each label; sums to one."""
+
+    calm: float
+    angry: float
+    panic: float
+
+    @property
+    def top(self) -> Label:
+        """The most probable label; on a tie the more urgent one."""
+        return max(reversed(LABELS), key=self.of)
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the top label."""
+        return max(self.calm, self.angry, self.panic)
+
+    def of(self, label: Label) -> float:
+        """Probability of one label."""
+        return float(getattr(self, label.value))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Consecutive audio as a source delivered it.
+
+    A block that does not start where the last one ended follows a gap.
+    """
+
+    pcm: Pcm
+    """Read-only from here on, shape (n,)."""
+
+    start: int
+    """Position of the first sample since the source was opened (samples)."""
+
+    heard_at: float
+    """Wall time of the first sample (s)."""
+
+    def __post_init__(self) -> None:
+        self.pcm.flags.writeable = False
+
+    @property
+    def end(self) -> int:
+        """Position just after the last sample (samples)."""
+        return self.start + len(self.pcm)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame(Block):
+    """A block of exactly :data:`FRAME` samples."""
+
+    after_gap: bool = False
+    """Samples were lost just before this frame."""
+
+
+class SegmentKind(StrEnum):
+    """Whether the speaker had finished."""
+
+    WINDOW = "window"
+    UTTERANCE = "utterance"
+
+
+class Cut(StrEnum):
+    """Why an utterance was closed."""
+
+    SILENCE = "silence"
+    TOO_LONG = "too_long"
+    GAP = "gap"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """Speech from its onset until now (window) or until its close (utterance)."""
+
+    kind: SegmentKind
+
+    pcm: Pcm
+    """Pre-roll, speech and, in an utterance, the silence that closed it, shape (n,)."""
+
+    start: int
+    """Position of ``pcm[0]`` (samples); the same for all segments of one utterance."""
+
+    onset: int
+    """Position of the first speech sample (samples)."""
+
+    end: int
+    """Position just after the last speech sample (samples)."""
+
+    heard_at: float
+    """Wall time of ``onset`` (s)."""
+
+    floor_db: float
+    """Noise floor of the source when speech began (dB re full scale)."""
+
+    cut: Cut | None = None
+    """Why it was closed; None for a window."""
+
+    def __post_init__(self) -> None:
+        self.pcm.flags.writeable = False
+
+    @property
+    def ended_at(self) -> float:
+        """Wall time of the end of speech (s)."""
+        return self.heard_at + (self.end - self.onset) / RATE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PitchTrack:
+    """Fundamental frequency on an even grid."""
+
+    f0: NDArray[np.float64]
+    """Estimate for each pitch frame, also where unvoiced (Hz), shape (n,)."""
+
+    voicing: NDArray[np.float64]
+    """Score from 0 to 1; voiced from 0.5 on, shape (n,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One measured descriptor of a segment, relative to the calm voice of its source."""
+
+    name: str
+    """A name of :mod:`vser_stream.core.describe`."""
+
+    value: float
+    """In ``unit``."""
+
+    unit: str
+
+    baseline: float
+    """Calm location of the same descriptor, in ``unit``."""
+
+    z: float
+    """Distance from the baseline in calm standard deviations."""
+
+    word: str
+    """The level in words, such as ``"far above"``."""
+
+
+class DecidedBy(StrEnum):
+    """Which stage had the last word."""
+
+    SVM = "svm"
+    LLM = "llm"
+    FALLBACK = "fallback"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """A judged segment: what it sounds like, how sure, and why."""
+
+    segment: Segment
+    label: Label
+    probabilities: Probabilities
+    escalated: bool
+    """The router found it ambiguous."""
+
+    decided_by: DecidedBy
+    rationale: str
+    evidence: tuple[Cue, ...]
+    rules: tuple[str, ...] = ()
+    """Ids of the human rules that were used."""
+
+    @property
+    def confidence(self) -> float:
+        """Calibrated probability of the label."""
+        return self.probabilities.of(self.label)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One MQTT publication."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+
+    id: str
+    """Unique; consumers deduplicate by it."""
+
+    priority: int = 0
+    """Higher is sent first."""
+
+    expires_at: float | None = None
+    """Wall time after which it is worthless (s); None for never."""
