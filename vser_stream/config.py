@@ -223,7 +223,7 @@ class Config(Section):
         if by_systemd := os.environ.get("STATE_DIRECTORY"):
             return Path(by_systemd.split(":")[0])
         home = os.environ.get("XDG_STATE_HOME")
-        return Path(home) if home else Path.home() / ".local/state/vser-stream"
+        return Path(home or Path.home() / ".local/state") / "vser-stream"
 
 
 def shipped_model() -> Path:

@@ -48,7 +48,11 @@ class Mosquitto:
         self._acl = acl
         self._tls = tls
         self._client_certificates = client_certificates
-        self._settings = [f"persistence {str(persistence).lower()}", f"persistence_location {folder}/", settings]
+        self._settings = [
+            f"persistence {str(persistence).lower()}",
+            f"persistence_location {folder}/",
+            settings,
+        ]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:

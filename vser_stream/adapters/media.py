@@ -6,7 +6,7 @@ cut down before they become the cause of a :class:`MediaError`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -76,7 +76,7 @@ def decode(
     *,
     options: Mapping[str, str] = MappingProxyType({}),
     timeout: tuple[float, float] | None = None,
-) -> Iterator[Chunk]:
+) -> Generator[Chunk]:
     """Open ``url``, yield its best audio track at least once per packet, close it.
 
     Runs in one thread: closing while another thread reads crashes the process (measured).
@@ -90,9 +90,11 @@ def decode(
         MediaError: It cannot be opened, holds no audio track, or reading failed.
     """
     with _opened(url, options=options, timeout=timeout) as container:
+        if not container.streams.audio:
+            raise MediaError(Fault.NO_AUDIO, "no audio track")
         stream = container.streams.best("audio")
         if not isinstance(stream, av.AudioStream):
-            raise MediaError(Fault.NO_AUDIO, "no audio track")
+            raise MediaError(Fault.UNREADABLE, "unknown codec")
         resampler = _Resampler()
         with closing(_packets(container, stream)) as packets:
             for packet in packets:
@@ -164,12 +166,14 @@ def _opened(
         container.close()
 
 
-def _packets(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.Packet]:
+def _packets(
+    container: av.container.InputContainer, stream: av.AudioStream
+) -> Generator[av.Packet[av.AudioStream]]:
     with _translated():
         yield from container.demux(stream)
 
 
-def _chunks(packet: av.Packet, resampler: _Resampler) -> Iterator[Chunk]:
+def _chunks(packet: av.Packet[av.AudioStream], resampler: _Resampler) -> Iterator[Chunk]:
     try:
         frames = packet.decode()
     except av.FFmpegError:
@@ -192,13 +196,11 @@ def _finite(frame: av.AudioFrame) -> av.AudioFrame:
     if not frame.format.name.startswith(("flt", "dbl")):
         return frame
     samples = frame.to_ndarray()
-    if np.isfinite(samples).all():
+    finite = np.isfinite(samples)
+    if finite.all():
         return frame
-    repaired = av.AudioFrame.from_ndarray(
-        np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0),
-        format=frame.format,
-        layout=frame.layout,
-    )
+    samples[~finite] = 0.0
+    repaired = av.AudioFrame.from_ndarray(samples, format=frame.format, layout=frame.layout)
     repaired.sample_rate, repaired.pts, repaired.time_base = frame.sample_rate, frame.pts, frame.time_base
     return repaired
 

@@ -39,10 +39,12 @@ __all__ = ["Broker", "MqttPublisher", "Received"]
 INBOX = 1000
 """Received messages kept for a slow reader; the oldest is dropped (messages)."""
 
+UNSPECIFIED = 128
+"""What paho makes of a connection that just ended."""
+
 UNSUPPORTED_PROTOCOL = 132
 
 REASONS = {
-    128: "it gives no reason; look into its log",
     UNSUPPORTED_PROTOCOL: "it speaks neither MQTT 5 nor 3.1.1; use another broker",
     133: "it does not accept the client id; choose another one",
     134: "it does not accept the user or the password; check username and password_file",
@@ -67,6 +69,7 @@ CAUSES: tuple[tuple[type[OSError], str], ...] = (
     (ssl.SSLError, "failed at TLS ({cause.reason}); check that tls belongs to this port, and cert_file"),
     (socket.gaierror, "is an unknown host; check host and the name server"),
     (ConnectionRefusedError, "refuses connections; start it or check host and port"),
+    (ConnectionResetError, "hung up; check the port, whether it expects tls, and cert_file"),
     (TimeoutError, "did not answer in time; check the network, the port, and whether it expects tls"),
     (OSError, "cannot be reached ({cause.strerror}); check the network"),
 )
@@ -145,14 +148,7 @@ class MqttPublisher:
         """Received messages that a slow reader lost."""
 
     async def __aenter__(self) -> Self:
-        try:
-            self._client = await self._open(aiomqtt.ProtocolVersion.V5)
-        except aiomqtt.MqttCodeError as exc:
-            if _code(exc) != UNSUPPORTED_PROTOCOL:
-                raise self._error(exc) from exc
-            self._client = await self._open_older()
-        except aiomqtt.MqttError as exc:
-            raise self._error(exc) from exc
+        self._client = await self._connect()
         self._reader = asyncio.create_task(self._read(), name="mqtt-reader")
         return self
 
@@ -214,12 +210,17 @@ class MqttPublisher:
         """Wait until the connection is lost; return why."""
         return await asyncio.shield(self._reader)
 
-    async def _open_older(self) -> _Client:
-        _log.info("broker speaks MQTT 3.1.1 only: host=%s", self._broker.host)
+    async def _connect(self) -> _Client:
+        try:
+            return await self._open(aiomqtt.ProtocolVersion.V5)
+        except aiomqtt.MqttError as exc:
+            if _code(exc) != UNSUPPORTED_PROTOCOL:
+                raise self._error(exc, "refused the connection") from exc
+        _log.info("broker refuses MQTT 5, falling back to 3.1.1: host=%s", self._broker.host)
         try:
             return await self._open(aiomqtt.ProtocolVersion.V311)
         except aiomqtt.MqttError as exc:
-            raise self._error(exc) from exc
+            raise self._error(exc, "refused the connection") from exc
 
     async def _open(self, protocol: aiomqtt.ProtocolVersion) -> _Client:
         client = await self._new_client(protocol)
@@ -228,7 +229,7 @@ class MqttPublisher:
             # The thread that connects cannot be stopped; what it still opens is closed then.
             await asyncio.shield(opening)
         except BaseException:
-            opening.add_done_callback(lambda _: client.abandon())
+            opening.add_done_callback(client.abandon)
             raise
         return client
 
@@ -255,6 +256,8 @@ class MqttPublisher:
         try:
             password = broker.password_file.read_text().rstrip("\r\n") if broker.password_file else None
             tls = ssl.create_default_context(cafile=broker.ca_file) if broker.tls else None
+            if tls:
+                tls.sslsocket_class = _TlsSocket
             if tls and broker.cert_file:
                 tls.load_cert_chain(broker.cert_file, broker.key_file)
         except (OSError, ValueError) as exc:
@@ -307,17 +310,28 @@ class MqttPublisher:
             self.dropped += 1
         self._inbox.put_nowait(message)
 
-    def _error(self, exc: aiomqtt.MqttError) -> PublishError:
+    def _error(self, exc: aiomqtt.MqttError, what: str = "ended the connection") -> PublishError:
         code = _code(exc)
         if code is not None:
-            return PublishError(self._line("ended the connection", code))
+            return PublishError(self._line(what, code))
         # aiomqtt hides the cause ("from None") but Python keeps it.
-        what = _in_words(exc.__cause__ or exc.__context__)
-        return PublishError(f"broker {self._broker.host}:{self._broker.port} {what}")
+        words = _in_words(exc.__cause__ or exc.__context__)
+        return PublishError(f"broker {self._broker.host}:{self._broker.port} {words}")
 
     def _line(self, what: str, code: int) -> str:
         reason = REASONS.get(code, f"reason code {code}; look into its log")
         return f"broker {self._broker.host}:{self._broker.port} {what}: {reason}"
+
+
+class _TlsSocket(ssl.SSLSocket):
+    """Closes itself when the other side cannot be trusted, which paho forgets to do."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - the base class's signature
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
 
 
 class _Client(aiomqtt.Client):
@@ -326,6 +340,8 @@ class _Client(aiomqtt.Client):
     refusal: int | None = None
     """Failure code of the last acknowledgement."""
 
+    abandoned = False
+
     def __init__(
         self, *args: Any, protocol: aiomqtt.ProtocolVersion, timeout: float, **settings: Any
     ) -> None:
@@ -333,11 +349,20 @@ class _Client(aiomqtt.Client):
         self.protocol = protocol
         self._client.connect_timeout = timeout
 
-    def abandon(self) -> None:
-        """Close whatever is still open; harmless when nothing is."""
+    def abandon(self, opening: asyncio.Future[Self] | None = None) -> None:
+        """Close whatever is still open, now or once ``opening`` came to an end."""
+        self.abandoned = True
         self._client.disconnect()
-        if self._disconnected.done() and not self._disconnected.cancelled():
-            self._disconnected.exception()  # seen: or asyncio logs that nobody did
+        for outcome in (opening, self._disconnected):
+            if outcome is not None and outcome.done() and not outcome.cancelled():
+                outcome.exception()  # seen: or asyncio logs that nobody did
+
+    def _on_disconnect(self, *args: Any) -> None:
+        if not self._connected.done() and not self.abandoned:  # aiomqtt would wait for its timeout
+            error = aiomqtt.MqttError("Disconnected before the broker answered")
+            error.__cause__ = ConnectionResetError()
+            self._connected.set_exception(error)
+        super()._on_disconnect(*args)
 
     def _on_publish(
         self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
@@ -356,8 +381,9 @@ def _received(message: aiomqtt.Message) -> Received:
 
 def _code(exc: aiomqtt.MqttError) -> int | None:
     """The broker's reason code; None when the broker gave none."""
-    rc = exc.rc if isinstance(exc, aiomqtt.MqttCodeError) else None
-    return rc.value if isinstance(rc, ReasonCode) else None
+    coded = exc if isinstance(exc, aiomqtt.MqttCodeError) else exc.__cause__
+    rc = coded.rc if isinstance(coded, aiomqtt.MqttCodeError) else None
+    return rc.value if isinstance(rc, ReasonCode) and rc.value != UNSPECIFIED else None
 
 
 def _in_words(cause: BaseException | None) -> str:

@@ -15,6 +15,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -45,6 +46,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     created_at REAL    NOT NULL
 );
 CREATE INDEX IF NOT EXISTS outbox_order ON outbox (priority DESC, seq);
+CREATE INDEX IF NOT EXISTS outbox_expiry ON outbox (expires_at) WHERE expires_at IS NOT NULL;
 CREATE TEMP TABLE gone (id TEXT PRIMARY KEY);
 CREATE TEMP VIEW waiting AS SELECT * FROM main.outbox WHERE id NOT IN (SELECT id FROM temp.gone);
 """
@@ -78,6 +80,7 @@ class SqliteOutbox:
         """Damaged files moved aside when this one was opened."""
         with self._errors("cannot be opened"):
             self._db = self._open()
+        weakref.finalize(self, self._db.close)  # the one in memory has nobody to close it
 
     def __enter__(self) -> Self:
         return self

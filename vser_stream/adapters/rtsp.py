@@ -6,7 +6,7 @@ import logging
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +23,19 @@ __all__ = ["RtspCamera", "redact"]
 _GAP = 0.1
 """Timestamps that jump by more than this mean lost audio, by less are jitter (s)."""
 
-_URL = re.compile(r"^(?P<scheme>rtsps?)://(?:(?P<user>.*)@)?(?P<rest>[^@]*)$", re.IGNORECASE)
+_URL = re.compile(
+    r"(?P<scheme>rtsps?)://(?:(?P<login>[^/?#]*)@)?(?P<host>\[[^]@]+\]|[^]@:/?#[]+)(?P<rest>(?::\d+)?(?:[/?].*)?)",
+    re.IGNORECASE,
+)
 _PASSWORD_IN_PATH = re.compile(r"(pass\w*=|pwd=|pw=).*", re.IGNORECASE)
+
+_WORDS = {
+    Fault.UNAUTHORIZED: "wrong user name or password (401); correct username and password_file",
+    Fault.NOT_FOUND: "the camera has no such stream (404); correct the path of the url",
+    Fault.REFUSED: "connection refused; check the port, and that the camera is on",
+    Fault.TIMED_OUT: "timed out; check the network and the camera",
+    Fault.NO_AUDIO: "the stream has no audio track; switch audio on in the camera",
+}
 
 _LOG = logging.getLogger(__name__)
 
@@ -71,35 +82,40 @@ class RtspCamera:
                     yield Block(chunk.pcm, start=start, heard_at=timeline.heard_at)
         raise CaptureError(f"{redact(self.url)}: camera closed the stream; check the camera")
 
-    def _chunks(self) -> Iterator[Chunk]:
+    def _chunks(self) -> Generator[Chunk]:
         """Decoded chunks until the camera closes the stream.
 
         Raises:
             CaptureError: As :meth:`blocks`.
         """
-        opened_at = time.monotonic()
-        heard = None
+        opening = time.monotonic()
+        heard: float | None = None
         try:
             with closing(self._decode()) as chunks:
                 for chunk in chunks:
-                    now = time.monotonic()
-                    if len(chunk.pcm) or heard is None:
-                        heard = now
-                    elif now - heard > self.read_timeout:
-                        raise MediaError(Fault.UNREADABLE, "its audio cannot be decoded")
+                    heard = self._check_alive(chunk, heard)
                     yield chunk
         except MediaError as exc:
-            waited = time.monotonic() - opened_at if heard is None else 0.0
+            waited = time.monotonic() - opening if heard is None else 0.0
             raise CaptureError(f"{redact(self.url)}: {self._in_words(exc, waited)}") from exc
 
-    def _decode(self) -> Iterator[Chunk]:
+    def _check_alive(self, chunk: Chunk, heard: float | None) -> float:
+        """When audio was last heard: packets alone do not keep a stream alive."""
+        now = time.monotonic()
+        if len(chunk.pcm) or heard is None:
+            return now
+        if now - heard > self.read_timeout:
+            raise MediaError(Fault.UNREADABLE, "its audio does not decode")
+        return heard
+
+    def _decode(self) -> Generator[Chunk]:
         return decode(
             self._address(),
-            # FFmpeg's own timeout (in microseconds) names its reason, but misses a camera
-            # that drips bytes or sends RTCP only; PyAV's covers those.
+            # In microseconds, and blind to a camera that drips bytes or sends RTCP only: a second
+            # line behind PyAV's own timeout, so it must not be the shorter one.
             options={
                 "rtsp_transport": self.transport,
-                "timeout": str(int(self.read_timeout * 1e6)),
+                "timeout": str(int(max(self.open_timeout, self.read_timeout) * 1e6)),
                 "allowed_media_types": "audio",
             },
             timeout=(self.open_timeout, self.read_timeout),
@@ -107,14 +123,18 @@ class RtspCamera:
 
     def _address(self) -> str:
         """The URL with user and password in it, percent-encoded as FFmpeg wants them."""
-        parts = _URL.match(self.url)
-        if parts is None:
-            raise CaptureError(f"{redact(self.url)}: not an RTSP address; write rtsp://host:port/path")
-        user, _, password = (parts["user"] or "").partition(":")
+        parts = self._parts()
+        user, _, password = (parts["login"] or "").partition(":")
         user = unquote(user) if self.username is None else self.username
         password = unquote(password) if self.password_file is None else self._password(self.password_file)
         login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
-        return f"{parts['scheme']}://{login}{parts['rest']}"
+        return f"{parts['scheme']}://{login}{parts['host']}{parts['rest']}"
+
+    def _parts(self) -> re.Match[str]:
+        parts = _URL.fullmatch(self.url)
+        if parts is None:
+            raise CaptureError(f"{redact(self.url)}: not an RTSP address; write rtsp://host:port/path")
+        return parts
 
     def _password(self, path: Path) -> str:
         try:
@@ -124,32 +144,20 @@ class RtspCamera:
             raise CaptureError(f"{redact(self.url)}: password_file {path}: {reason}; correct it") from exc
 
     def _in_words(self, exc: MediaError, waited: float) -> str:
-        """What to tell a person, ``waited`` seconds into opening."""
+        """What to tell a person, after ``waited`` seconds of opening."""
         # A camera that never answers ends in "invalid data" once its time is up.
-        timed_out = exc.fault is Fault.UNREADABLE and waited >= min(self.open_timeout, self.read_timeout)
-        match Fault.TIMED_OUT if timed_out else exc.fault:
-            case Fault.UNAUTHORIZED:
-                return "wrong user name or password (401); correct username and password_file"
-            case Fault.NOT_FOUND:
-                return "the camera has no such stream (404); correct the path of the url"
-            case Fault.REFUSED:
-                return "connection refused; check the port, and that the camera is on"
-            case Fault.TIMED_OUT:
-                return "timed out; check the network and the camera"
-            case Fault.NO_AUDIO:
-                return "the stream has no audio track; switch audio on in the camera"
-            case Fault.UNREADABLE:
-                return f"no RTSP stream that can be read ({exc.reason}); check the url"
-            case _ if waited and not self._has_address():
-                return "no such host; correct the url, or check the name server"
-            case _:
-                return f"{exc.reason}; check the network and the camera"
+        if exc.fault is Fault.UNREADABLE and waited >= self.open_timeout:
+            return _WORDS[Fault.TIMED_OUT]
+        if exc.fault in _WORDS:
+            return _WORDS[exc.fault]
+        if waited and not self._has_address():
+            return "no such host; correct the url, or check the name server"
+        return f"no stream that can be read ({exc.reason}); check the url and the camera"
 
     def _has_address(self) -> bool:
         """Whether the name resolves: FFmpeg tells a wrong name from other faults only in its log."""
-        host = _URL.sub(r"\g<rest>", self.url).split("/")[0].rsplit(":", 1)[0].strip("[]")
         try:
-            socket.getaddrinfo(host, None)
+            socket.getaddrinfo(self._parts()["host"].strip("[]"), None)
         except OSError:
             return False
         return True

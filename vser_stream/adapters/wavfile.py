@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,8 +56,8 @@ class Recording:
         began, clock = time.monotonic(), time.time()
         started_at = clock if self.realtime else self.started_at
         position = 0
-        with closing(_cut(self._decoded())) as parts:
-            for pcm in parts:
+        with closing(self._decoded()) as parts:
+            for pcm in _cut(parts):
                 block = Block(pcm, start=position, heard_at=started_at + position / RATE)
                 position = block.end
                 if self.realtime:
@@ -66,7 +66,7 @@ class Recording:
                     return
                 yield block
 
-    def _decoded(self) -> Iterator[Pcm]:
+    def _decoded(self) -> Generator[Pcm]:
         self._check()
         n = damaged = 0
         try:

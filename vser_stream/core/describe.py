@@ -5,6 +5,7 @@ Thresholds are per speaker, from the baseline, never unified (paper B, section 1
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ def _same(value: float) -> float:
 
 def _hertz(semitones: float) -> float:
     """Semitones above 55 Hz, as the pitch features have them, in Hz."""
-    return 55.0 * 2.0 ** (semitones / 12.0)
+    return 55.0 * math.pow(2.0, semitones / 12.0)
 
 
 def _percent(share: float) -> float:
@@ -105,4 +106,5 @@ def rationale_from(cues: Sequence[Cue], probabilities: Probabilities, *, baselin
 
 
 def _clause(cue: Cue, calm: str) -> str:
-    return f"{cue.name} {cue.value:g} {cue.unit} is {cue.word} {calm} {cue.baseline:g} {cue.unit} (z {cue.z:+.1f})"
+    measured, usual = f"{cue.value:g} {cue.unit}", f"{cue.baseline:g} {cue.unit}"
+    return f"{cue.name} {measured} is {cue.word} {calm} {usual} (z {cue.z:+.1f})"

@@ -137,6 +137,7 @@ class CaptureState(StrEnum):
 
     OPENING = "opening"
     RUNNING = "running"
+    STALLED = "stalled"
     BACKOFF = "backoff"
     ENDED = "ended"
 

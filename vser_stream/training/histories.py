@@ -7,7 +7,7 @@ from what it took for calm itself (running). A model must be trained on, and tri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from vser_stream.core.baseline import Baseline, Prior, is_calm_enough, model_inp
 from vser_stream.errors import DataError
 from vser_stream.values import LABELS, Label, Probabilities
 
-__all__ = ["Judge", "Table", "cold", "enrolled", "population", "running", "speaker_rows"]
+__all__ = ["Judge", "Table", "cold", "listened", "population", "running", "speaker_rows"]
 
 Rows = NDArray[np.float32]
 
@@ -88,15 +88,22 @@ def cold(table: Table, prior: Prior) -> Rows:
     return np.array([model_input(row, start) for row in table.features])
 
 
-def enrolled(table: Table, prior: Prior, *, count: int, rng: np.random.Generator) -> Rows:
-    """Model inputs after up to ``count`` other calm clips of the same speaker, drawn for each clip."""
+def listened(table: Table, prior: Prior, *, longest: int, slips: float, rng: np.random.Generator) -> Rows:
+    """Model inputs after some other clips of the same speaker, drawn for each clip.
+
+    From none to ``longest`` clips have moved the baseline. They are calm but for a share of
+    ``slips``, which an agent has taken for calm by mistake.
+    """
     inputs = cold(table, prior)
     start = Baseline.from_prior(prior)
     for rows in speaker_rows(table.speakers):
+        calm, other = rows[table.y[rows] == CALM], rows[table.y[rows] != CALM]
         for row in rows:
-            others = [other for other in rows if table.y[other] == CALM and other != row]
-            drawn = rng.permutation(others)[:count]
-            inputs[row] = model_input(table.features[row], _after(start, table.features[drawn]))
+            past = rng.permutation(calm[calm != row])[: rng.integers(longest + 1)]
+            mistaken = rng.permutation(other[other != row])[: rng.binomial(len(past), slips)]
+            past[: len(mistaken)] = mistaken
+            heard = table.features[rng.permutation(past)]
+            inputs[row] = model_input(table.features[row], _after(start, heard))
     return inputs
 
 
@@ -125,7 +132,7 @@ def running(
     return inputs, probabilities
 
 
-def _after(start: Baseline, vectors: Sequence[Rows] | Rows) -> Baseline:
+def _after(start: Baseline, vectors: Rows) -> Baseline:
     baseline = start
     for vector in vectors:
         baseline = baseline.updated(vector)

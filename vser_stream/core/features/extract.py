@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from vser_stream.core.features.functionals import functionals
+from vser_stream.core.features.pitch import HOP, LEFT, LOOKAHEAD
 from vser_stream.core.features.tracks import Tracker
 from vser_stream.ports import PitchTracker
 from vser_stream.values import Segment, Vector
 
 __all__ = ["Extractor"]
+
+_BEFORE: Final = (LEFT + 1) * HOP
+_AFTER: Final = (LOOKAHEAD + 1) * HOP
+"""Audio around the speech that its first and last frames are computed from (samples)."""
 
 
 class Extractor:
@@ -18,15 +25,22 @@ class Extractor:
 
     def __init__(self, pitch_tracker: PitchTracker) -> None:
         self._pitch_tracker = pitch_tracker
-        self._start: int | None = None
-        self._heard = 0
         self._tracker = Tracker(pitch_tracker)
+        self._utterance = (-1, -1)
+        self._first = 0
+        self._fed = 0
 
     def extract(self, segment: Segment) -> Vector:
         """Return the features of the speech from ``onset`` to ``end``."""
-        if segment.start != self._start or len(segment.pcm) < self._heard:
-            self._start, self._heard = segment.start, 0
-            self._tracker = Tracker(self._pitch_tracker)
-        self._tracker.feed(segment.pcm[self._heard :])
-        self._heard = len(segment.pcm)
-        return functionals(self._tracker.tracks(segment.onset - segment.start, segment.end - segment.start))
+        if (segment.start, segment.onset) != self._utterance or segment.end <= self._fed:
+            self._begin(segment)
+        until = min(segment.start + len(segment.pcm), segment.end + _AFTER)
+        if until > self._fed:
+            self._tracker.feed(segment.pcm[self._fed - segment.start : until - segment.start])
+            self._fed = until
+        return functionals(self._tracker.tracks(segment.onset - self._first, segment.end - self._first))
+
+    def _begin(self, segment: Segment) -> None:
+        self._utterance = (segment.start, segment.onset)
+        self._first = self._fed = max(segment.start, segment.onset - _BEFORE)
+        self._tracker = Tracker(self._pitch_tracker)

@@ -30,7 +30,7 @@ _PITCH_REFERENCE = 55.0
 _LEAP = 2.0
 """Steps between frames are cut at this: larger ones are octave errors (semitones)."""
 
-_QUANTILES = (5, 20, 50, 80, 95)
+_QUANTILES = np.array([0.05, 0.2, 0.5, 0.8, 0.95])
 
 ABSOLUTE: Final = ("level_p50", "level_p95")
 """Features in dB re full scale: they say more of the microphone than of the person."""
@@ -45,7 +45,7 @@ def functionals(tracks: Tracks) -> Vector:
 
 
 def _measure(tracks: Tracks) -> dict[str, float]:
-    loud = np.percentile(tracks.level, 95) if len(tracks.level) else 0.0
+    loud = _quantiles(tracks.level)[-1]
     active = tracks.level >= loud - _ACTIVE_DB
     voiced = active & (tracks.voicing >= _VOICED)
     semitones = 12.0 * np.log2(tracks.f0 / _PITCH_REFERENCE)
@@ -59,7 +59,15 @@ def _measure(tracks: Tracks) -> dict[str, float]:
 
 
 def _quantiles(values: Array) -> Array:
-    return np.percentile(values, _QUANTILES) if len(values) else np.zeros(len(_QUANTILES))
+    """As numpy.percentile, at a tenth of its overhead."""
+    if not len(values):
+        return np.zeros(len(_QUANTILES))
+    ranks = _QUANTILES * (len(values) - 1)
+    lower = ranks.astype(int)
+    upper = np.minimum(lower + 1, len(values) - 1)
+    ordered = np.sort(values)
+    quantiles: Array = ordered[lower] + (ordered[upper] - ordered[lower]) * (ranks - lower)
+    return quantiles
 
 
 def _mean(values: Array) -> float:
@@ -79,10 +87,11 @@ def _slope(values: Array, where: Mask) -> float:
     return float(centred @ values[where] / (centred @ centred))
 
 
-def _runs(mask: Mask) -> NDArray[np.int64]:
-    """Lengths of the unbroken stretches of a mask (frames)."""
+def _runs(mask: Mask) -> Array:
+    """Lengths of the unbroken stretches of a mask (s)."""
     edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
-    return edges[1::2] - edges[::2]
+    lengths = (edges[1::2] - edges[::2]).astype(np.float64) * FRAME_PERIOD
+    return lengths
 
 
 def _pitch(semitones: Array, voiced: Mask) -> dict[str, float]:
@@ -146,8 +155,8 @@ def _peaks(level: Array, active: Mask) -> int:
 def _rhythm(tracks: Tracks, active: Mask, voiced: Mask) -> dict[str, float]:
     duration = max(len(active) * FRAME_PERIOD, FRAME_PERIOD)
     spoken = max(active.sum() * FRAME_PERIOD, FRAME_PERIOD)
-    voiced_runs = _runs(voiced) * FRAME_PERIOD
-    pauses = _runs(~active) * FRAME_PERIOD
+    voiced_runs = _runs(voiced)
+    pauses = _runs(~active)
     pauses = pauses[pauses >= 3 * FRAME_PERIOD]
     return {
         "voiced_s": voiced.sum() * FRAME_PERIOD,

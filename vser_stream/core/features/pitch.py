@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vser_stream.ports import PitchTracker
 from vser_stream.values import PitchTrack, Samples
 
-__all__ = ["HOP", "PitchStream"]
+__all__ = ["HOP", "LEFT", "LOOKAHEAD", "PitchStream"]
 
 HOP = 256
 """Distance of two estimates, 16 ms (samples)."""

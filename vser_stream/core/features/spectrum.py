@@ -62,6 +62,8 @@ _HANN = np.hanning(WINDOW + 1)[:-1]
 _SCALE = 2.0 / (_FFT * float(np.sum(_HANN**2)))
 _LONGEST_LAG = WINDOW // 2
 _HANN_CORRELATION = scipy.fft.irfft(np.abs(scipy.fft.rfft(_HANN, _FFT)) ** 2)[: _LONGEST_LAG + 2]
+_UNDO_HANN = _HANN_CORRELATION[0] / _HANN_CORRELATION
+"""A periodic signal has correlation 1 at its period after it (Boersma 1993)."""
 
 
 def _between(low: float, high: float) -> slice:
@@ -81,12 +83,14 @@ def _slope_weights(low: float, high: float) -> Array:
 _SPEECH = _between(80.0, _TOP)
 _BAND_STARTS = np.searchsorted(_FREQUENCY, _EDGES[:-1])
 _SLOPES = np.stack([_slope_weights(80.0, 500.0), _slope_weights(500.0, 1500.0)], axis=1)
+_THIRD = _between(2000.0, 3500.0)
+_LOW_BINS = 81
 _LOW_BANDS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spectrum:
-    """Consecutive frames."""
+    """Consecutive frames; only what the pitch, not yet final, must still be looked up in is kept."""
 
     level: Array
     """Level from 80 Hz to 4 kHz (dB re full scale), shape (n,)."""
@@ -94,25 +98,28 @@ class Spectrum:
     balance: Array
     """Columns :data:`BALANCE`, shape (n, 14)."""
 
-    db: Array
-    """Power of each bin (dB re full scale), shape (n, 257)."""
+    low: Array
+    """Power of the bins up to 1.25 kHz (dB re full scale), shape (n, 81)."""
+
+    third: Array
+    """Strongest bin from 2 to 3.5 kHz (dB re full scale), shape (n,)."""
 
     correlation: Array
     """Autocorrelation over that at lag 0, corrected for the window, shape (n, 258)."""
 
-    amplitude: Array
-    """Amplitude of each bin over the root of their power, shape (n, 257)."""
+    last: Array
+    """Normalised amplitude of the bins of the last frame, shape (257,), or (0,) before any frame."""
 
     @classmethod
     def empty(cls) -> Spectrum:
         """No frames yet."""
-        bins = np.empty((0, len(_FREQUENCY)))
         return cls(
             level=np.empty(0),
             balance=np.empty((0, len(BALANCE))),
-            db=bins,
+            low=np.empty((0, _LOW_BINS)),
+            third=np.empty(0),
             correlation=np.empty((0, _LONGEST_LAG + 2)),
-            amplitude=bins,
+            last=np.empty(0),
         )
 
     def followed_by(self, later: Spectrum) -> Spectrum:
@@ -120,9 +127,10 @@ class Spectrum:
         return Spectrum(
             level=np.concatenate([self.level, later.level]),
             balance=np.concatenate([self.balance, later.balance]),
-            db=np.concatenate([self.db, later.db]),
+            low=np.concatenate([self.low, later.low]),
+            third=np.concatenate([self.third, later.third]),
             correlation=np.concatenate([self.correlation, later.correlation]),
-            amplitude=np.concatenate([self.amplitude, later.amplitude]),
+            last=later.last,
         )
 
     def within(self, frames: slice) -> Spectrum:
@@ -130,9 +138,10 @@ class Spectrum:
         return Spectrum(
             level=self.level[frames],
             balance=self.balance[frames],
-            db=self.db[frames],
+            low=self.low[frames],
+            third=self.third[frames],
             correlation=self.correlation[frames],
-            amplitude=self.amplitude[frames],
+            last=self.last,
         )
 
 
@@ -144,20 +153,24 @@ def analyse(samples: Array, before: Spectrum) -> Spectrum:
         before: The frames just before, if there are any.
     """
     frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP] * _HANN
-    full = np.abs(scipy.fft.rfft(frames, _FFT)) ** 2 * _SCALE
+    transform = scipy.fft.rfft(frames, _FFT)
+    full = (transform.real**2 + transform.imag**2) * _SCALE
     correlation = scipy.fft.irfft(full)[:, : _LONGEST_LAG + 2]
-    correlation = (
-        correlation / (correlation[:, :1] + _QUIET / _FFT) * (_HANN_CORRELATION[0] / _HANN_CORRELATION)
-    )
+    correlation = correlation / (correlation[:, :1] + _QUIET / _FFT) * _UNDO_HANN
     power = full[:, : len(_FREQUENCY)]
     db = 10.0 * np.log10(power + _QUIET)
     total = power[:, _SPEECH].sum(axis=1) + _QUIET
     amplitude = np.sqrt(power / total[:, np.newaxis])
-    last = before.amplitude[-1:] if len(before.amplitude) else amplitude[:1]
-    flux = np.linalg.norm(np.diff(amplitude, axis=0, prepend=last), axis=1)
-    level = 10.0 * np.log10(total)
-    balance = _balance(power, db, total=total, flux=flux)
-    return Spectrum(level=level, balance=balance, db=db, correlation=correlation, amplitude=amplitude)
+    last = before.last if len(before.last) else amplitude[0]
+    flux = np.linalg.norm(np.diff(amplitude, axis=0, prepend=last[np.newaxis]), axis=1)
+    return Spectrum(
+        level=10.0 * np.log10(total),
+        balance=_balance(power, db, total=total, flux=flux),
+        low=db[:, :_LOW_BINS],
+        third=db[:, _THIRD].max(axis=1),
+        correlation=correlation,
+        last=amplitude[-1],
+    )
 
 
 def _balance(power: Array, db: Array, *, total: Array, flux: Array) -> Array:
@@ -185,14 +198,12 @@ def periodicity(spectrum: Spectrum, f0: Array) -> Array:
         spectrum: Frames, n of them.
         f0: Pitch, also where unvoiced (Hz), shape (n,).
     """
-    db = spectrum.db
     rows = np.arange(len(f0))[:, np.newaxis]
     lag = np.clip(np.rint(RATE / f0).astype(int), 2, _LONGEST_LAG)[:, np.newaxis]
     peak = spectrum.correlation[rows, lag + np.arange(-1, 2)].max(axis=1)
     peak = np.clip(peak, 0.01, 0.99)
-    first, second = (_harmonic(db, f0 * order) for order in (1, 2))
-    third = db[:, _between(2000.0, 3500.0)].max(axis=1)
-    return np.column_stack([10.0 * np.log10(peak / (1.0 - peak)), first - second, first - third])
+    first, second = (_harmonic(spectrum.low, f0 * order) for order in (1, 2))
+    return np.column_stack([10.0 * np.log10(peak / (1.0 - peak)), first - second, first - spectrum.third])
 
 
 def _harmonic(db: Array, frequency: Array) -> Array:

@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import pytest
+
+from vser_stream.config import Config, load, shipped_model
+from vser_stream.errors import ConfigError
+
+SMALLEST = """
+site = "home-1"
+[mqtt]
+host = "127.0.0.1"
+[[sources]]
+name = "bedroom"
+url = "rtsp://127.0.0.1:8554/pcma"
+[reasoner]
+backend = "bundled"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "vser.toml"
+    path.write_text(text)
+    return path
+
+
+def complaint(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(written(folder, text))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_smallest_configuration_of_the_contract_works(tmp_path: Path) -> None:
+    config = load(written(tmp_path, SMALLEST))
+    assert (config.site, config.mqtt.port, config.sources[0].name) == ("home-1", 1883, "bedroom")
+    assert config.model_dir == shipped_model()
+
+
+def test_an_unknown_key_is_named_with_its_file_and_the_nearest_known_one(tmp_path: Path) -> None:
+    text = complaint(tmp_path, SMALLEST.replace('host = "127.0.0.1"', 'hots = "127.0.0.1"'))
+    assert "vser.toml" in text
+    assert "unknown key 'mqtt.hots'; did you mean 'host'?" in text
+    text = complaint(tmp_path, SMALLEST.replace("url =", "urll ="))
+    assert "unknown key 'sources.0.urll'; did you mean 'url'?" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('site = "home-1"', 'site = "ward 3/b"', "site: String should match pattern"),
+        ('url = "rtsp://127.0.0.1:8554/pcma"', "", "needs exactly one of url, device, file"),
+        ('url = "rtsp://127.0.0.1:8554/pcma"', 'url = "http://x"', "sources.0.url"),
+        ('host = "127.0.0.1"', 'host = "h"\npassword_file = "p"', "password_file needs username"),
+        ('host = "127.0.0.1"', 'host = "h"\nport = 99999', "mqtt.port"),
+        ('backend = "bundled"', 'backend = "gpt"', "reasoner.backend"),
+        ("[reasoner]", "[alarm.panic]\nvotes = 4\n[reasoner]", "votes = 4 can never be reached among of = 3"),
+        (
+            "[reasoner]",
+            '[[sources]]\nname = "bedroom"\ndevice = "d"\n[reasoner]',
+            "two sources are named 'bedroom'",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert says in complaint(tmp_path, SMALLEST.replace(old, new))
+
+
+def test_no_sources_at_all_is_one_complaint(tmp_path: Path) -> None:
+    assert complaint(tmp_path, 'site = "a"\nsources = []\n[mqtt]\nhost = "h"').count(";") == 0
+
+
+def test_what_is_no_toml_and_what_is_not_there_are_one_line(tmp_path: Path) -> None:
+    assert "not a TOML file" in complaint(tmp_path, "site = ")
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path / "absent.toml")
+
+
+def test_a_password_in_a_wrong_place_is_not_repeated(tmp_path: Path) -> None:
+    assert "s3cret" not in complaint(
+        tmp_path, SMALLEST.replace("[reasoner]", '[mqtt2]\npassword = "s3cret"\n[reasoner]')
+    )
+    assert "s3cret" not in complaint(tmp_path, SMALLEST.replace("rtsp://", "rtps://u:s3cret@"))
+
+
+def test_paths_start_from_the_folder_of_the_file(tmp_path: Path) -> None:
+    text = SMALLEST.replace('url = "rtsp://127.0.0.1:8554/pcma"', 'file = "a/scene.flac"')
+    config = load(written(tmp_path, 'state_dir = "state"\nmodel = "/m"\n' + text))
+    assert config.sources[0].file == tmp_path / "a/scene.flac"
+    assert (config.state_path, config.model_dir) == (tmp_path / "state", Path("/m"))
+
+
+def test_the_state_folder_is_systemds_where_it_gives_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = load(written(tmp_path, SMALLEST))
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/vser:/other")
+    assert config.state_path == Path("/var/lib/vser")
+    monkeypatch.delenv("STATE_DIRECTORY")
+    monkeypatch.setenv("XDG_STATE_HOME", "/home/me/state")
+    assert config.state_path == Path("/home/me/state/vser-stream")
+
+
+def test_one_alarm_key_leaves_the_others_at_their_defaults(tmp_path: Path) -> None:
+    config = load(written(tmp_path, SMALLEST + "[alarm.panic]\nfast = 0.8\n"))
+    assert config.alarm.panic.fast == 0.8
+    assert config.alarm.panic.votes == Config.model_fields["alarm"].default.panic.votes

@@ -1,0 +1,71 @@
+"""``vser-stream config``: check, show and describe the configuration."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vser_stream.adapters.rtsp import redact
+from vser_stream.config import Config, load
+from vser_stream.core.messages import DOCUMENTS
+from vser_stream.errors import ConfigError
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Check, show and describe the configuration.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(help="Configuration file (TOML).")]
+
+
+@app.command()
+def check(file: File) -> None:
+    """Say whether a configuration can be used."""
+    config = load(file)
+    print(f"{file}: good, site {config.site}, {len(config.sources)} source(s)")
+
+
+@app.command()
+def show(file: File) -> None:
+    """Print the effective configuration as JSON, defaults included and passwords left out."""
+    document = load(file).model_dump(mode="json")
+    for source in document["sources"]:
+        source["url"] = source["url"] and redact(source["url"])
+    print(json.dumps(document, indent=2))
+
+
+@app.command()
+def schema(
+    out: Annotated[
+        Path | None, typer.Option(help="Write the schemas of all messages and of the configuration there.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of the configuration, or write all schemas to a folder."""
+    if out is None:
+        print(_json(Config.model_json_schema()))
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in schemas().items():
+            (out / name).write_text(text)
+    except OSError as exc:
+        raise ConfigError(f"{out}: cannot be written ({exc.strerror}); choose another folder") from exc
+    print(f"{out}: {len(schemas())} schemas")
+
+
+def schemas() -> dict[str, str]:
+    """File name and text of every schema."""
+    documents = {
+        f"{name}.schema.json": model.model_json_schema(mode="serialization")
+        for name, model in DOCUMENTS.items()
+    }
+    return {
+        name: _json(schema)
+        for name, schema in (documents | {"config.schema.json": Config.model_json_schema()}).items()
+    }
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"

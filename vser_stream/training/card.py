@@ -1,0 +1,1 @@
+"""The model card: what the model is for, what it is worth, and where it ends."""

@@ -1,0 +1,180 @@
+"""How good a recipe or a model is on speakers it has never heard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+
+from vser_stream.core.baseline import Baseline, Prior, model_input
+from vser_stream.training.fit import Split, fit, speaker_folds
+from vser_stream.training.histories import CALM, Judge, Table, cold, running, speaker_rows
+from vser_stream.training.metrics import Figures, figures
+from vser_stream.training.progress import Progress, silent, tracked
+from vser_stream.training.recipe import Recipe
+
+__all__ = [
+    "HISTORIES",
+    "Outcome",
+    "by_corpus",
+    "cross_validate",
+    "false_alarms",
+    "leave_one_corpus_out",
+    "pooled",
+    "thresholds",
+    "try_out",
+]
+
+HISTORIES = ("cold", "running", "warm 1", "warm 3")
+"""What is known of the speaker: nothing, what the agent took for calm, 1 or 3 calm clips."""
+
+_ENROLLED = 3
+"""Calm clips of each speaker that are set aside in both warm histories."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """Decisions about some clips of a table under one history."""
+
+    clips: NDArray[np.int64]
+    """Rows of the table, shape (n,)."""
+
+    probabilities: NDArray[np.float64]
+    """Shape (n, 3)."""
+
+
+def try_out(table: Table, *, judge: Judge, prior: Prior, seed: int = 0) -> dict[str, Outcome]:
+    """Judge the clips of speakers the model has not heard, under each of :data:`HISTORIES`.
+
+    Three calm clips of each speaker are set aside for the warm histories and not judged in them;
+    speakers with fewer than four calm clips have no warm history.
+    """
+    rng = np.random.default_rng(seed)
+    everything = np.arange(len(table))
+    outcomes = {
+        "cold": Outcome(everything, judge(cold(table, prior))),
+        "running": Outcome(everything, running(table, prior, judge=judge, rng=rng)[1]),
+    }
+    aside = _set_aside(table, rng)
+    for count in (1, _ENROLLED):
+        clips, inputs = _warm(table, prior, aside, count=count)
+        judged = judge(inputs) if len(clips) else np.empty((0, 3))
+        outcomes[f"warm {count}"] = Outcome(clips, judged)
+    return outcomes
+
+
+def cross_validate(
+    tables: Sequence[Table], recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
+) -> dict[str, Outcome]:
+    """Judge every clip by a model that has not heard its speaker.
+
+    Args:
+        tables: The same clips in the same order, clean first; only clean ones are judged.
+        recipe: How each fold's model is made.
+        seed: Of the folds and all draws.
+        processes: Folds worked on at once.
+        progress: Told of each fold.
+    """
+    folds = speaker_folds(tables[0], recipe.folds, seed=seed)
+    return _unheard(tables, recipe, folds, ("cross-validation", seed, processes, progress))
+
+
+def leave_one_corpus_out(
+    tables: Sequence[Table], recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
+) -> dict[str, Outcome]:
+    """Judge every corpus by a model that has heard only the others; as :func:`cross_validate`."""
+    corpora = tables[0].corpora
+    folds = [
+        (np.flatnonzero(corpora != name), np.flatnonzero(corpora == name)) for name in np.unique(corpora)
+    ]
+    return _unheard(tables, recipe, folds, ("corpus left out", seed, processes, progress))
+
+
+def pooled(table: Table, outcomes: dict[str, Outcome]) -> dict[str, Figures]:
+    """Figures of each history over all clips."""
+    return {
+        name: figures(table.y[it.clips], it.probabilities, speakers=table.speakers[it.clips])
+        for name, it in outcomes.items()
+        if len(it.clips)
+    }
+
+
+def by_corpus(table: Table, outcomes: dict[str, Outcome]) -> dict[str, dict[str, Figures]]:
+    """Figures of each history for each corpus."""
+    return {
+        str(corpus): pooled(table, _only(outcomes, table.corpora == corpus))
+        for corpus in np.unique(table.corpora)
+    }
+
+
+def thresholds(outcome: Outcome, shares: Sequence[int]) -> dict[int, float]:
+    """Confidence under which each share (percent) of the decisions lies."""
+    confidence = outcome.probabilities.max(axis=1)
+    return {share: float(np.quantile(confidence, share / 100)) for share in shares}
+
+
+def false_alarms(outcomes: dict[str, Outcome]) -> dict[str, float]:
+    """Share of clips called angry or panic under each history, where all should be calm."""
+    return {
+        name: float(np.mean(it.probabilities.argmax(axis=1) != CALM))
+        for name, it in outcomes.items()
+        if len(it.clips)
+    }
+
+
+def _unheard(
+    tables: Sequence[Table],
+    recipe: Recipe,
+    folds: Sequence[Split],
+    work: tuple[str, int, int, Progress],
+) -> dict[str, Outcome]:
+    stage, seed, processes, progress = work
+    jobs = (joblib.delayed(_fold)(tables, fold, recipe, seed) for fold in folds)
+    done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
+    parts = list(tracked(done, stage, total=len(folds), progress=progress))
+    return {
+        name: Outcome(
+            np.concatenate([part[name].clips for part in parts]),
+            np.concatenate([part[name].probabilities for part in parts]),
+        )
+        for name in HISTORIES
+    }
+
+
+def _fold(tables: Sequence[Table], fold: Split, recipe: Recipe, seed: int) -> dict[str, Outcome]:
+    known, unheard = fold
+    fitted = fit([table.where(known) for table in tables], recipe, seed=seed)
+    parts = try_out(tables[0].where(unheard), judge=fitted.judge, prior=fitted.prior, seed=seed)
+    return {name: Outcome(unheard[part.clips], part.probabilities) for name, part in parts.items()}
+
+
+def _set_aside(table: Table, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Three calm clips of each speaker who has more."""
+    calm = [rows[table.y[rows] == CALM] for rows in speaker_rows(table.speakers)]
+    return [rng.permutation(rows)[:_ENROLLED] for rows in calm if len(rows) > _ENROLLED]
+
+
+def _warm(
+    table: Table, prior: Prior, aside: Sequence[NDArray[np.int64]], *, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    clips: list[int] = []
+    inputs = []
+    for enrolled in aside:
+        baseline = Baseline.from_prior(prior)
+        for row in enrolled[:count]:
+            baseline = baseline.updated(table.features[row])
+        theirs = np.flatnonzero(table.speakers == table.speakers[enrolled[0]])
+        judged = np.setdiff1d(theirs, enrolled)
+        clips += judged.tolist()
+        inputs += [model_input(table.features[row], baseline) for row in judged]
+    return np.array(clips, np.int64), np.array(inputs, np.float32)
+
+
+def _only(outcomes: dict[str, Outcome], kept: NDArray[np.bool_]) -> dict[str, Outcome]:
+    return {
+        name: Outcome(it.clips[kept[it.clips]], it.probabilities[kept[it.clips]])
+        for name, it in outcomes.items()
+    }
