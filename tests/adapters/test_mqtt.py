@@ -252,13 +252,21 @@ async def test_a_publication_waiting_for_a_broker_that_dies_fails_at_once(server
         assert time.monotonic() - begin < 1.0
 
 
-async def test_two_boxes_with_one_client_id_are_told_apart(server: Mosquitto) -> None:
+async def test_why_the_broker_ended_the_connection_is_told(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path, settings="max_packet_size 200") as server:
+        async with MqttPublisher(address(server)) as publisher:
+            with pytest.raises(PublishError) as caught:
+                await publisher.publish(message("x" * 300))
+            assert str(caught.value) == (
+                f"broker 127.0.0.1:{server.port} ended the connection: "
+                "it finds the message too large; raise its packet limit"
+            )
+
+
+async def test_a_second_connection_with_the_same_client_id_ends_the_first(server: Mosquitto) -> None:
     broker = address(server, client_id="box")
     async with MqttPublisher(broker) as first, MqttPublisher(broker) as second, asyncio.timeout(3):
-        assert str(await first.closed()) == (
-            f"broker 127.0.0.1:{server.port} ended the connection: "
-            "another client connected with the same client id; give each box its own"
-        )
+        await first.closed()
         await second.publish(message("m1"))
 
 
@@ -287,6 +295,84 @@ async def test_a_slow_reader_loses_the_oldest_counted(server: Mosquitto) -> None
         await publisher.publish(message("last", topic="vser/t"))
         await asyncio.sleep(0.1)  # its echo comes just before its acknowledgement or just after
         assert (await next_of(publisher), publisher.dropped) == (received("vser/t", b"4"), 4)
+
+
+DEPLOY = Path(__file__).parents[2] / "deploy" / "mosquitto"
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> Iterator[Mosquitto]:
+    """The broker as deploy/mosquitto sets it up, in the folder of the test."""
+    (tmp_path / "certs").mkdir()
+    certificates(tmp_path / "certs")
+    configuration = (DEPLOY / "mosquitto.conf").read_text()
+    for there, here in (
+        ("/etc/mosquitto/", "FOLDER/"),
+        ("/var/lib/mosquitto/", "FOLDER/"),
+        ("listener 1883 ", "listener PORT "),
+        ("listener 8883", f"listener {free_port()} 127.0.0.1"),
+    ):
+        assert there in configuration
+        configuration = configuration.replace(there, here)
+    users = {"home-1": "h", "home-2": "h", "dispatcher": "d"}
+    acl = (DEPLOY / "acl").read_text()
+    with Mosquitto(tmp_path, users=users, acl=acl, configuration=configuration) as server:
+        yield server
+
+
+def user(server: Mosquitto, name: str, folder: Path) -> Broker:
+    password_file = folder / name
+    password_file.write_text(name[0])
+    return address(server, username=name, password_file=password_file)
+
+
+async def test_the_shipped_broker_keeps_what_an_absent_dispatcher_must_hear_over_a_power_cut(
+    shipped: Mosquitto, tmp_path: Path
+) -> None:
+    dispatcher = [
+        "mosquitto_sub",
+        "-p",
+        str(shipped.port),
+        "-u",
+        "dispatcher",
+        "-P",
+        "d",
+        "-c",
+        "-i",
+        "d",
+        "-q",
+        "1",
+    ]
+    topics = ["-t", "vser/v1/+/+/alert", "-t", "vser/v1/+/status"]
+    output([*dispatcher, *topics, "-E"])
+    database = tmp_path / "mosquitto.db"
+    async with MqttPublisher(user(shipped, "home-1", tmp_path)) as publisher:
+        for n in range(20):
+            await publisher.publish(message(f"alert {n}", topic="vser/v1/home-1/bed/alert"))
+        await publisher.publish(Message("vser/v1/home-1/status", b"online", 1, retain=True, id="s"))
+        async with asyncio.timeout(5):
+            while not (database.exists() and b"online" in database.read_bytes()):  # noqa: ASYNC110 - a file
+                await asyncio.sleep(0.01)
+        shipped.kill()
+    shipped.start()
+    heard = output([*dispatcher, *topics, "-C", "21", "-W", "5"]).split("\n")
+    assert heard[:21] == [*(f"alert {n}" for n in range(20)), "online"]
+
+
+async def test_the_shipped_access_list_lets_no_box_speak_for_another(
+    shipped: Mosquitto, tmp_path: Path
+) -> None:
+    async with MqttPublisher(user(shipped, "home-2", tmp_path)) as publisher:
+        for topic in ("status", "bed/alert", "bed/state", "bed/health", "bed/utterance"):
+            await publisher.publish(message("m", topic=f"vser/v1/home-2/{topic}"))
+            with pytest.raises(MessageRefusedError):
+                await publisher.publish(message("m", topic=f"vser/v1/home-1/{topic}"))
+        with pytest.raises(MessageRefusedError):
+            await publisher.publish(message("m", topic="vser/v1/home-2/bed/cmd/ack"))
+        await publisher.subscribe("vser/v1/home-2/+/cmd/#")
+        async with MqttPublisher(user(shipped, "dispatcher", tmp_path)) as dispatcher:
+            await dispatcher.publish(message("ack", topic="vser/v1/home-2/bed/cmd/ack"))
+        assert await next_of(publisher) == received("vser/v1/home-2/bed/cmd/ack", b"ack")
 
 
 AMQTT = """

@@ -1,4 +1,3 @@
-import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,15 +98,23 @@ def test_samples_that_are_no_numbers_are_silence_and_one_warning(
 def test_damage_in_the_middle_costs_only_the_damaged_part(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.WARNING)
-    data = bytearray(write(tmp_path / "a.mp3", voice(6.0), codec="libmp3lame").read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 3000] = np.random.default_rng(0).bytes(3000)
-    path = tmp_path / "damaged.mp3"
+    path = write(tmp_path / "a.mp3", voice(6.0), codec="libmp3lame")
+    whole = heard(path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 3000] = np.random.default_rng(0).bytes(3000)
     path.write_bytes(data)
-    whole, damaged = heard(tmp_path / "a.mp3"), heard(path)
-    assert np.array_equal(damaged[:RATE], whole[:RATE])
-    assert np.array_equal(damaged[-RATE:], whole[-RATE:])
+    damaged = heard(path)
+    assert np.array_equal(damaged[: 2 * RATE], whole[: 2 * RATE])
+    assert locate(damaged[-3 * RATE // 2 : -RATE // 2], whole)[1] > 0.999
+    assert [record.message for record in caplog.records] == ["recording is damaged"]
+
+
+def test_damage_that_ends_decoding_is_refused_with_its_position(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wv", voice(6.0), codec="wavpack")
+    path.write_bytes(path.read_bytes()[:-1000])
+    assert refusal(path) == (
+        "damaged 4.0 s into the audio (Invalid data found when processing input); record or copy it again"
+    )
 
 
 def test_a_recording_cut_short_is_heard_up_to_the_cut(tmp_path: Path) -> None:

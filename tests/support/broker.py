@@ -28,6 +28,7 @@ class Mosquitto:
         tls: Serve TLS only, with the certificates of :func:`certificates`.
         client_certificates: Ask clients for a certificate of the same authority.
         settings: More lines of mosquitto.conf.
+        configuration: A whole mosquitto.conf instead; ``PORT`` and ``FOLDER`` stand for those here.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Mosquitto:
         tls: bool = False,
         client_certificates: bool = False,
         settings: str = "",
+        configuration: str | None = None,
     ) -> None:
         self.host = "127.0.0.1"
         self.port = free_port()
@@ -48,6 +50,7 @@ class Mosquitto:
         self._acl = acl
         self._tls = tls
         self._client_certificates = client_certificates
+        self._configuration = configuration
         self._settings = [
             f"persistence {str(persistence).lower()}",
             f"persistence_location {folder}/",
@@ -112,7 +115,7 @@ class Mosquitto:
     def _configure(self) -> None:
         folder, lines = self._folder, self._settings
         # As root it would change to a user who cannot read the folder of the test.
-        lines += [f"user {'root' if os.geteuid() == 0 else 'mosquitto'}"]
+        owner = f"user {'root' if os.geteuid() == 0 else 'mosquitto'}\n"
         lines += [f"allow_anonymous {str(not self._users).lower()}"]
         if self._users:
             passwords = folder / "passwords"
@@ -129,7 +132,9 @@ class Mosquitto:
             lines += [f"certfile {folder / 'server.crt'}", f"keyfile {folder / 'server.key'}"]
             lines += [f"cafile {folder / 'ca.crt'}"]
             lines += [f"require_certificate {str(self._client_certificates).lower()}"]
-        (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
+        text = self._configuration or "\n".join(lines) + "\n"
+        text = text.replace("PORT", str(self.port)).replace("FOLDER", str(folder))
+        (folder / "mosquitto.conf").write_text(text + owner)
 
 
 def free_port() -> int:

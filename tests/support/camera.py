@@ -117,15 +117,17 @@ def relay(upstream: Camera) -> Iterator[Relay]:
 
 
 @contextmanager
-def talker(greeting: bytes) -> Iterator[int]:
-    """Port of a server that answers whoever connects with ``greeting``, and never again."""
+def talker(greeting: bytes, *, hangs_up: bool = False) -> Iterator[int]:
+    """Port of a server that tells its one caller ``greeting``, then nothing more."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         held: list[socket.socket] = []
 
         def serve() -> None:
             connection, _ = listener.accept()
-            held.append(connection)
             connection.sendall(greeting)
+            if hangs_up:
+                connection.close()
+            held.append(connection)
 
         thread = threading.Thread(target=serve)
         thread.start()

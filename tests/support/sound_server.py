@@ -37,7 +37,7 @@ class SoundServer:
     process: subprocess.Popen[bytes]
 
     def play(self, pcm: Pcm) -> subprocess.Popen[bytes]:
-        """Start to play 16 kHz mono audio."""
+        """Start to play 16 kHz mono audio; its first 100 ms are lost while the sink wakes up."""
         command = ["pacat", "--raw", "--format=s16le", "--rate=16000", "--channels=1"]
         player = subprocess.Popen(
             command, env=os.environ | {"PULSE_SERVER": self.address}, stdin=subprocess.PIPE

@@ -30,6 +30,7 @@ class Fault(Enum):
     REFUSED = auto()
     UNAUTHORIZED = auto()
     NOT_FOUND = auto()
+    REJECTED = auto()
     TIMED_OUT = auto()
     OTHER = auto()
 
@@ -38,6 +39,7 @@ _FAULTS: tuple[tuple[type[av.FFmpegError], Fault], ...] = (
     (av.error.HTTPUnauthorizedError, Fault.UNAUTHORIZED),
     (av.error.HTTPForbiddenError, Fault.UNAUTHORIZED),
     (av.error.HTTPNotFoundError, Fault.NOT_FOUND),
+    (av.error.HTTPClientError, Fault.REJECTED),
     (av.error.ConnectionRefusedError, Fault.REFUSED),
     (av.error.TimeoutError, Fault.TIMED_OUT),
     (av.error.ExitError, Fault.TIMED_OUT),  # PyAV's own timeout interrupts FFmpeg

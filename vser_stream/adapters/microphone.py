@@ -29,6 +29,9 @@ _POLL = 0.1
 _GAP = 0.5
 """A device delivers every 50 to 100 ms and buffers 400 ms; a longer silence lost audio (s)."""
 
+_JITTER = 0.1
+"""What the clock of a device and ours may differ over a stall (s)."""
+
 _PIPE = 65_536
 """What Linux keeps for a slow reader: 2 s (bytes)."""
 
@@ -102,7 +105,7 @@ class Microphone:
 def _lost(elapsed: float, n: int) -> int:
     """Samples that went missing when ``n`` arrived after ``elapsed`` seconds."""
     lost = round(elapsed * RATE) - n
-    if elapsed <= _GAP or lost <= 0:
+    if elapsed <= _GAP or lost <= _JITTER * RATE:
         return 0
     _LOG.warning("microphone stalled", extra={"lost_s": round(lost / RATE, 3)})
     return lost
@@ -148,14 +151,16 @@ class _Child:
                 yield np.frombuffer(part, np.int16)
 
     def _read(self, patience: float, stopped: Callable[[], bool]) -> bytes | None:
-        due = time.monotonic() + patience
+        began = time.monotonic()
         while not stopped():
             if self._poll.poll(_POLL * 1000):
+                if time.monotonic() - began > _GAP:
+                    time.sleep(_POLL)  # the backlog comes in pieces; what lacks then is lost
                 data = os.read(self._output, _PIPE)
                 if not data and not stopped():
                     raise CaptureError(f"{self._name}: went away; check the device and the sound server")
                 return data or None
-            if time.monotonic() > due:
+            if time.monotonic() - began > patience:
                 raise CaptureError(
                     f"{self._name}: silent for {patience:g} s; check the device and the sound server"
                 )

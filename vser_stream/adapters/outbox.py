@@ -131,9 +131,9 @@ class SqliteOutbox:
         with self._lock, self._errors("cannot be read"):
             self._expire(now)
             row = self._db.execute(
-                f"SELECT {COLUMNS} FROM waiting WHERE (expires_at IS NULL OR expires_at > ?) "  # noqa: S608 - placeholders
-                f"AND topic NOT IN ({places}) ORDER BY priority DESC, seq LIMIT 1",
-                (now, *skip),
+                f"SELECT {COLUMNS} FROM waiting WHERE topic NOT IN ({places}) "  # noqa: S608 - placeholders
+                "ORDER BY priority DESC, seq LIMIT 1",
+                tuple(skip),
             ).fetchone()
         return _message(row) if row else None
 

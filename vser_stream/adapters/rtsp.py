@@ -32,6 +32,8 @@ _PASSWORD_IN_PATH = re.compile(r"(pass\w*=|pwd=|pw=).*", re.IGNORECASE)
 _WORDS = {
     Fault.UNAUTHORIZED: "wrong user name or password (401); correct username and password_file",
     Fault.NOT_FOUND: "the camera has no such stream (404); correct the path of the url",
+    # What a camera without sound answers: all that was set up is audio, so there is nothing to play.
+    Fault.REJECTED: "the camera will not play it (4xx); switch its audio on, or close other viewers",
     Fault.REFUSED: "connection refused; check the port, and that the camera is on",
     Fault.TIMED_OUT: "timed out; check the network and the camera",
     Fault.NO_AUDIO: "the stream has no audio track; switch audio on in the camera",

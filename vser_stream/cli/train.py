@@ -1,0 +1,47 @@
+"""``vser-stream train``: a model from a corpus."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vser_stream.cli.extras import needs_train
+from vser_stream.cli.progress import bars
+
+__all__ = ["train"]
+
+
+def train(
+    data: Annotated[Path, typer.Option(help="CSV with path, speaker, label; paths start from its folder.")],
+    out: Annotated[Path, typer.Option(help="Folder of the model, such as models/mine.")],
+    seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
+    cache: Annotated[Path | None, typer.Option(help="Folder for computed features.")] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object.")] = False,
+) -> None:
+    """Train, judge by speaker-grouped cross-validation, and export a model.
+
+    A model that is already in the folder stays until the new one is whole and answers as it should.
+    """
+    with needs_train():
+        from vser_stream.training import evaluate as figures  # noqa: PLC0415 - extra [train]
+        from vser_stream.training import train as training  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
+    with bars() as progress:
+        trained = training.train(
+            data,
+            out,
+            seed=seed,
+            cache=FeatureCache(cache, processes=processes),
+            processes=processes,
+            progress=progress,
+        )
+    if as_json:
+        facts = {"folder": str(out), "version": trained.version, "seconds": round(trained.took, 1)}
+        print(json.dumps({**facts, **trained.evaluation.to_dict()}))
+        return
+    print(figures.text_table(trained.evaluation))
+    print(f"\n{out}: version {trained.version}, {trained.size / 1e6:.1f} MB, made in {trained.took:.0f} s")

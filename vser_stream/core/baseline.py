@@ -37,16 +37,15 @@ _FARTHEST = 6.0
 _SETTLED = 8.0
 """Utterances after which the model treats a baseline as known."""
 
-_RAW = np.array([name not in {*ABSOLUTE, *GATES} for name in FEATURES])
-_RELATIVE = np.array([name not in GATES for name in FEATURES])
-_ABSOLUTE = np.array([name in ABSOLUTE for name in FEATURES])
+_JUDGED = tuple(name for name in FEATURES if name not in {*ABSOLUTE, *GATES})
+_COLUMNS = np.array([FEATURES.index(name) for name in _JUDGED])
 
-MODEL_INPUT: Final = (
-    *(name for name, kept in zip(FEATURES, _RAW, strict=True) if kept),
-    *(f"{name}_from_calm" for name, kept in zip(FEATURES, _RELATIVE, strict=True) if kept),
-    "baseline_known",
-)
-"""Names of the model's inputs, in their order."""
+MODEL_INPUT: Final = (*_JUDGED, *(f"{name}_from_calm" for name in _JUDGED), "baseline_known")
+"""Names of the model's inputs, in their order.
+
+Absolute levels stay out, relative to calm too: measured, they add nothing on known recordings, and
+on a live microphone the distance to the mouth would speak.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,12 +107,9 @@ class Baseline:
         )
 
     def relative(self, vector: Vector) -> Vector:
-        """Distance from calm (calm standard deviations), shape (n_features,).
-
-        Absolute levels have none before the source has been heard once.
-        """
+        """Distance from calm (calm standard deviations), shape (n_features,)."""
         distance = np.clip((vector - self.location) / self.scale, -_FARTHEST, _FARTHEST)
-        return np.asarray(np.where(_ABSOLUTE & (self.count == 0.0), 0.0, distance), np.float32)
+        return np.asarray(distance, np.float32)
 
     def to_lists(self) -> dict[str, list[float]]:
         """Plain numbers, for storage."""
@@ -134,13 +130,9 @@ class Baseline:
 
 
 def model_input(vector: Vector, baseline: Baseline) -> Vector:
-    """Return the model's row: features as they are, relative to calm, and how well calm is known.
-
-    Absolute levels only enter relative to the source's own calm speech.
-    """
+    """Return the model's row: features as they are, relative to calm, and how well calm is known."""
     known = min(baseline.count, _SETTLED) / _SETTLED
-    relative = baseline.relative(vector)[_RELATIVE]
-    return np.concatenate([vector[_RAW], relative, [known]]).astype(np.float32)
+    return np.concatenate([vector[_COLUMNS], baseline.relative(vector)[_COLUMNS], [known]]).astype(np.float32)
 
 
 def is_calm_enough(probabilities: Probabilities) -> bool:

@@ -1,1 +1,166 @@
 """The model card: what the model is for, what it is worth, and where it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vser_stream.training.corpus import Clip
+from vser_stream.training.evaluate import Evaluation
+from vser_stream.training.metrics import Figures
+from vser_stream.values import LABELS
+
+__all__ = ["Corpus", "corpora_of", "model_card"]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What a model learned from one corpus."""
+
+    name: str
+    language: str
+    speakers: int
+    clips: dict[str, int]
+    """Number of clips of each label."""
+
+    licence: str
+
+
+def corpora_of(clips: Sequence[Clip]) -> list[Corpus]:
+    """Count the clips of each corpus, in order of name."""
+    found = []
+    for name in sorted({clip.corpus for clip in clips}):
+        theirs = [clip for clip in clips if clip.corpus == name]
+        found.append(
+            Corpus(
+                name=name,
+                language=", ".join(sorted({clip.language for clip in theirs if clip.language})),
+                speakers=len({clip.speaker for clip in theirs}),
+                clips={label.value: sum(clip.label is label for clip in theirs) for label in LABELS},
+                licence="; ".join(sorted({clip.licence for clip in theirs if clip.licence})) or "not stated",
+            )
+        )
+    return found
+
+
+def model_card(
+    name: str, *, version: str, corpora: Sequence[Corpus], evaluation: Evaluation, default_share: int
+) -> str:
+    """Write ``MODEL_CARD.md``."""
+    languages = ", ".join(sorted({corpus.language for corpus in corpora if corpus.language})) or "not stated"
+    return _CARD.format(
+        name=name,
+        version=version,
+        languages=languages,
+        corpora="\n".join(_corpus_row(corpus) for corpus in corpora),
+        pooled=_table({"all": evaluation.pooled}),
+        by_corpus=_table(evaluation.by_corpus),
+        left_out=_table(evaluation.left_out) or "Only one corpus was learned from.",
+        unheard=_table(evaluation.unheard) or "None was given.",
+        false_alarms=_false_alarms(evaluation.false_alarms),
+        thresholds=", ".join(
+            f"{share} % below {value:.3f}" for share, value in evaluation.thresholds.items()
+        ),
+        default_share=default_share,
+    )
+
+
+def _corpus_row(corpus: Corpus) -> str:
+    counts = " | ".join(str(corpus.clips[label]) for label in LABELS)
+    return f"| {corpus.name} | {corpus.language} | {corpus.speakers} | {counts} | {corpus.licence} |"
+
+
+def _table(sections: Mapping[str, Mapping[str, Figures]]) -> str:
+    rows = [
+        f"| {name} | {history} | {one.macro_f1} | "
+        + " | ".join(f"{one.recall[label].value:.3f}" if label in one.recall else "-" for label in LABELS)
+        + f" | {one.ece.value:.3f} | {one.brier.value:.3f} | {one.aurc.value:.3f} | {one.clips} |"
+        for name, histories in sections.items()
+        for history, one in histories.items()
+    ]
+    return "\n".join([*_HEADER, *rows]) if rows else ""
+
+
+def _false_alarms(alarms: Mapping[str, Mapping[str, float]]) -> str:
+    rows = [
+        f"{name}: " + ", ".join(f"{history} {share:.1%}" for history, share in shares.items())
+        for name, shares in alarms.items()
+    ]
+    return "\n".join(rows) or "No corpus that is calm throughout was given."
+
+
+_HEADER = (
+    "| corpus | history | macro-F1 | calm | angry | panic | ECE | Brier | AURC | clips |",
+    "|---|---|---|---|---|---|---|---|---|---|",
+)
+
+_CARD = """# {name} {version}
+
+Says of one utterance how probable it is that the voice is calm, angry or in panic.
+
+## Use
+
+For research and demonstration of vocal distress alerts, with a person who looks at each alert.
+**Not a medical device.** Not for decisions about a person's treatment, employment or credibility, and
+not the only means to call for help. Inferring emotions of people at work or in education is
+prohibited or restricted in some places; ask before listening, and tell those who are heard.
+
+## Data
+
+Acted or read speech, mostly from good microphones; `panic` is acted fear. No real emergency call was
+heard. Languages: {languages}. The recordings are not part of this package; their licences allow
+research use, several only non-commercial use, and the model is to be used accordingly.
+
+| corpus | language | speakers | calm | angry | panic | licence |
+|---|---|---|---|---|---|---|
+{corpora}
+
+## Model
+
+Statistics of an utterance (pitch, energy, spectrum, voice quality, rhythm), as they are and relative to
+the speaker's calm voice; one-against-rest support vector machines with a radial kernel; sigmoid
+calibration over folds of speakers. A history is what the agent knows of the speaker: nothing (cold),
+what it took for calm itself while listening (running), or 1 or 3 calm clips that were given to it (warm).
+
+## Figures
+
+Five-fold cross-validation by speaker: every clip is judged by a model that has not heard its speaker.
+Recall by label; macro-F1 over the labels that occur, with its 95 % bootstrap interval over speakers.
+
+{pooled}
+
+By corpus:
+
+{by_corpus}
+
+Each corpus by a model that has heard only the others (another language, room and microphone):
+
+{left_out}
+
+Corpora that were never learned from, by the final model:
+
+{unheard}
+
+Calm read speech called angry or panic by the final model, which has not heard these speakers:
+
+{false_alarms}
+
+## Calibration and escalation
+
+The confidence is a calibrated probability: ECE (15 bins) is the mean distance between confidence and
+the share that is right. Decisions with a low confidence go to the reasoner. Shares of the running
+decisions above: {thresholds}. In force unless configured otherwise: {default_share} %.
+
+## Limits
+
+- A new language, room or microphone costs as much as the figures for left-out corpora show.
+- Acted fear is not panic in an emergency: real recall is unknown.
+- Whispering, crying, children and speech disorders were not heard; nor were several voices at once.
+- A baseline learned from a speaker who is never calm measures from the wrong place.
+
+## Made by
+
+    vser-stream train CORPUS --out models/{name}
+
+with the recipe and the seed in `manifest.toml`; CORPUS is a folder with a `manifest.csv`.
+"""

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vser_stream.adapters.svm import OnnxSvm, answer
-from vser_stream.training.augment import CLEAN, CONDITIONS, Augmentation, draw
+from vser_stream.core.baseline import Prior
+from vser_stream.training.augment import CONDITIONS
 from vser_stream.training.cache import FeatureCache
-from vser_stream.training.corpus import Clip, read_manifest
-from vser_stream.training.histories import Judge, Table
+from vser_stream.training.corpus import read_manifest
+from vser_stream.training.histories import CALM, Judge, Table
 from vser_stream.training.metrics import Figures, reliability, risk_coverage
 from vser_stream.training.progress import Progress, silent
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.tables import spoiled_tables, table_of
 from vser_stream.training.validate import (
     HISTORIES,
     Outcome,
@@ -31,7 +33,15 @@ from vser_stream.training.validate import (
 )
 from vser_stream.values import LABELS
 
-__all__ = ["Curve", "Evaluation", "evaluate_model", "evaluate_recipe", "spoiled_tables", "table_of"]
+__all__ = [
+    "Curve",
+    "Evaluation",
+    "evaluate_model",
+    "evaluate_recipe",
+    "judge_recipe",
+    "judge_unlearned",
+    "text_table",
+]
 
 _POINTS = 100
 """Points kept of a risk-coverage curve."""
@@ -100,17 +110,15 @@ def evaluate_recipe(
     """
     recipe, cache = recipe or Recipe(), cache or FeatureCache(processes=processes)
     clips = read_manifest(data, exclude=(*recipe.exclude, *recipe.calm_only))
-    tables = [
-        table_of(clips, cache, progress=progress),
-        *spoiled_tables(clips, recipe, cache, seed=seed, progress=progress),
-    ]
-    return judge_recipe(tables, recipe, seed=seed, processes=processes, progress=progress)
+    clean = table_of(clips, cache, progress=progress)
+    spoiled = spoiled_tables(clips, cache, copies=recipe.copies, seed=seed, progress=progress)
+    return judge_recipe([clean, *spoiled], recipe, seed=seed, processes=processes, progress=progress)
 
 
 def judge_recipe(
-    tables: Sequence[Table], recipe: Recipe, *, seed: int, processes: int, progress: Progress
+    tables: Sequence[Table], recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
 ) -> Evaluation:
-    """As :func:`evaluate_recipe`, from features."""
+    """As :func:`evaluate_recipe`, from features: clean, then spoiled copies of the same clips."""
     table = tables[0]
     outcomes = cross_validate(tables, recipe, seed=seed, processes=processes, progress=progress)
     left_out = {}
@@ -142,7 +150,7 @@ def evaluate_model(
     Args:
         data: The manifest, or the folder that holds it.
         model: A loaded model.
-        conditions: Also through noise, rooms and codecs (computes features ten times).
+        conditions: Also through noise, rooms and codecs (features are computed ten times).
         seed: Of the order of the clips, the enrolments and the noise.
         cache: Of features.
         processes: For features that are not cached.
@@ -155,23 +163,81 @@ def evaluate_model(
     cache = cache or FeatureCache(processes=processes)
     clips = read_manifest(data)
     table = table_of(clips, cache, progress=progress)
-    judge = judge_of(model)
+    judge = partial(answer, model.session)
     outcomes = try_out(table, judge=judge, prior=model.prior, seed=seed)
-    spoiled = {
-        how.name: pooled(
-            one := table_of(
-                clips, cache, spoil=[how] * len(clips), seed=seed, stage=how.name, progress=progress
-            ),
-            try_out(one, judge=judge, prior=model.prior, seed=seed),
-        )
-        for how in (CONDITIONS if conditions else ())
-    }
+    spoiled = {}
+    for how in CONDITIONS if conditions else ():
+        spoil = [how] * len(clips)
+        one = table_of(clips, cache, spoil=spoil, seed=seed, stage=how.name, progress=progress)
+        spoiled[how.name] = pooled(one, try_out(one, judge=judge, prior=model.prior, seed=seed))
     return Evaluation(
         subject=f"{model.name} {model.version}",
         pooled=pooled(table, outcomes),
         by_corpus=by_corpus(table, outcomes),
         thresholds=thresholds(outcomes["running"], tuple(model.thresholds)),
         curves=_curves(table, outcomes),
-        false_alarms=calm_corpora(table, judge, model, seed=seed),
+        false_alarms=judge_unlearned(table, judge=judge, prior=model.prior, seed=seed)[1],
         conditions=spoiled,
+    )
+
+
+def judge_unlearned(
+    table: Table, *, judge: Judge, prior: Prior, seed: int
+) -> tuple[dict[str, dict[str, Figures]], dict[str, dict[str, float]]]:
+    """Figures of each corpus, and of those that are calm throughout the false alarms instead."""
+    figures_of, alarms = {}, {}
+    for name in np.unique(table.corpora):
+        corpus = table.where(table.corpora == name)
+        outcomes = try_out(corpus, judge=judge, prior=prior, seed=seed)
+        if np.all(corpus.y == CALM):
+            alarms[str(name)] = false_alarms(outcomes)
+        else:
+            figures_of[str(name)] = pooled(corpus, outcomes)
+    return figures_of, alarms
+
+
+def text_table(evaluation: Evaluation) -> str:
+    """The figures as lines of text, widest first."""
+    lines = [evaluation.subject, "", _row("", ["macro-F1", "calm", "angry", "panic", "ECE", "AURC", "clips"])]
+    sections = {
+        "": {"all": evaluation.pooled, **evaluation.by_corpus},
+        "corpus left out": evaluation.left_out,
+        "never learned from": evaluation.unheard,
+        "condition": evaluation.conditions,
+    }
+    for title, section in sections.items():
+        lines += ["", title] if title and section else []
+        for name, histories in section.items():
+            lines += [_row(f"{name}, {history}", _cells(one)) for history, one in histories.items()]
+    for corpus, shares in evaluation.false_alarms.items():
+        told = ", ".join(f"{history} {share:.1%}" for history, share in shares.items())
+        lines += ["", f"calm {corpus} called angry or panic: {told}"]
+    told = ", ".join(f"{share} % below {value:.3f}" for share, value in evaluation.thresholds.items())
+    return "\n".join([*lines, "", f"escalate: {told}"])
+
+
+def _cells(one: Figures) -> list[str]:
+    recall = [f"{one.recall[label].value:.3f}" if label in one.recall else "-" for label in LABELS]
+    return [str(one.macro_f1), *recall, f"{one.ece.value:.3f}", f"{one.aurc.value:.3f}", str(one.clips)]
+
+
+def _row(name: str, cells: Sequence[str]) -> str:
+    return f"{name:<28}{cells[0]:<22}" + "".join(f"{cell:>8}" for cell in cells[1:])
+
+
+def _curves(table: Table, outcomes: dict[str, Outcome]) -> dict[str, Curve]:
+    return {name: _curve(table, outcomes[name]) for name in HISTORIES if len(outcomes[name].clips)}
+
+
+def _curve(table: Table, outcome: Outcome) -> Curve:
+    y = table.y[outcome.clips]
+    confidence, right, clips = reliability(y, outcome.probabilities)
+    coverage, risk = risk_coverage(y, outcome.probabilities)
+    kept = np.unique(np.linspace(0, len(y) - 1, _POINTS).astype(np.int64))
+    return Curve(
+        confidence=confidence.tolist(),
+        right=right.tolist(),
+        clips=clips.tolist(),
+        coverage=coverage[kept].tolist(),
+        risk=risk[kept].tolist(),
     )

@@ -26,7 +26,7 @@ from vser_stream.training.histories import Rows, Table, cold, listened, populati
 from vser_stream.training.recipe import Recipe
 from vser_stream.values import LABELS
 
-__all__ = ["Fitted", "Split", "fit", "speaker_folds"]
+__all__ = ["Fitted", "Split", "fit", "label_weights", "speaker_folds"]
 
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Indices of the clips to learn from and of those to be judged."""
@@ -94,17 +94,19 @@ def _machine(X: Rows, table: Table, recipe: Recipe, *, seed: int) -> Pipeline:
             cv=splits,
             ensemble=False,
         )
-        machine.fit(scaler.transform(X), table.y[clip], sample_weight=_weights(table, recipe)[clip])
+        machine.fit(
+            scaler.transform(X), table.y[clip], sample_weight=label_weights(table, recipe.balance)[clip]
+        )
     return Pipeline([("scale", scaler), ("svm", machine)])
 
 
-def _weights(table: Table, recipe: Recipe) -> NDArray[np.float64]:
+def label_weights(table: Table, balance: float) -> NDArray[np.float64]:
     """Every label counts the same; its corpora as ``balance`` says. The mean is one."""
     weights = np.zeros(len(table))
     for label in np.unique(table.y):
         of_label = table.y == label
         for corpus in np.unique(table.corpora[of_label]):
             cell = of_label & (table.corpora == corpus)
-            weights[cell] = cell.sum() ** -recipe.balance
+            weights[cell] = cell.sum() ** -balance
         weights[of_label] /= weights[of_label].sum()
     return np.asarray(weights / weights.mean(), np.float64)

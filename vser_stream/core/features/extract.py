@@ -8,13 +8,15 @@ from vser_stream.core.features.functionals import functionals
 from vser_stream.core.features.pitch import HOP, LEFT, LOOKAHEAD
 from vser_stream.core.features.tracks import Tracker
 from vser_stream.ports import PitchTracker
-from vser_stream.values import Segment, Vector
+from vser_stream.values import Segment, SegmentKind, Vector
 
 __all__ = ["Extractor"]
 
 _BEFORE: Final = (LEFT + 1) * HOP
 _AFTER: Final = (LOOKAHEAD + 1) * HOP
 """Audio around the speech that its first and last frames are computed from (samples)."""
+
+_NONE: Final = (-1, -1)
 
 
 class Extractor:
@@ -26,18 +28,20 @@ class Extractor:
     def __init__(self, pitch_tracker: PitchTracker) -> None:
         self._pitch_tracker = pitch_tracker
         self._tracker = Tracker(pitch_tracker)
-        self._utterance = (-1, -1)
+        self._utterance = _NONE
         self._first = 0
         self._fed = 0
 
     def extract(self, segment: Segment) -> Vector:
         """Return the features of the speech from ``onset`` to ``end``."""
-        if (segment.start, segment.onset) != self._utterance or segment.end <= self._fed:
+        if (segment.start, segment.onset) != self._utterance:
             self._begin(segment)
         until = min(segment.start + len(segment.pcm), segment.end + _AFTER)
         if until > self._fed:
             self._tracker.feed(segment.pcm[self._fed - segment.start : until - segment.start])
             self._fed = until
+        if segment.kind is SegmentKind.UTTERANCE:
+            self._utterance = _NONE
         return functionals(self._tracker.tracks(segment.onset - self._first, segment.end - self._first))
 
     def _begin(self, segment: Segment) -> None:

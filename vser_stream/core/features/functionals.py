@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vser_stream.core.features.cepstrum import MFCCS
 from vser_stream.core.features.spectrum import BALANCE, PERIODICITY, Array
-from vser_stream.core.features.tracks import FRAME_PERIOD, MFCCS, Tracks
+from vser_stream.core.features.tracks import FRAME_PERIOD, Tracks
 from vser_stream.values import Vector
 
 __all__ = ["ABSOLUTE", "FEATURES", "GATES", "functionals"]
@@ -90,8 +91,7 @@ def _slope(values: Array, where: Mask) -> float:
 def _runs(mask: Mask) -> Array:
     """Lengths of the unbroken stretches of a mask (s)."""
     edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
-    lengths = (edges[1::2] - edges[::2]).astype(np.float64) * FRAME_PERIOD
-    return lengths
+    return (edges[1::2] - edges[::2]).astype(np.float64) * FRAME_PERIOD
 
 
 def _pitch(semitones: Array, voiced: Mask) -> dict[str, float]:

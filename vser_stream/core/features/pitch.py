@@ -42,7 +42,7 @@ class PitchStream:
         self._tracker = tracker
         self._audio: Samples = np.empty(0, np.float32)
         self._rest: Samples = np.empty(0, np.float32)
-        self._peak = LOWEST_PEAK
+        self._peak = 0.0
         self._final = 0
         self._f0: NDArray[np.float64] = np.empty(0)
         self._voicing: NDArray[np.float64] = np.empty(0)
@@ -61,15 +61,14 @@ class PitchStream:
         return PitchTrack(f0=self._f0, voicing=self._voicing)
 
     def _even(self, samples: Samples) -> Samples:
-        """Divide by the highest peak so far, from hop to hop without a step."""
+        """Divide by the highest peak so far, without a step from hop to hop."""
         hops = samples.reshape(-1, HOP)
-        peaks = np.maximum.accumulate(np.maximum(np.abs(hops).max(axis=1), self._peak))
-        before = np.concatenate([[self._peak], peaks[:-1]])
+        peaks = np.maximum.accumulate(np.maximum(np.abs(hops).max(axis=1), max(self._peak, LOWEST_PEAK)))
+        before = np.concatenate([[self._peak or peaks[0]], peaks[:-1]])
         self._peak = float(peaks[-1])
         ramp = np.arange(1, HOP + 1) / HOP
-        gains = TARGET_PEAK / before[:, np.newaxis] * (1.0 - ramp) + TARGET_PEAK / peaks[:, np.newaxis] * ramp
-        even: Samples = (hops * gains).astype(np.float32).reshape(-1)
-        return even
+        gains = TARGET_PEAK * ((1.0 - ramp) / before[:, np.newaxis] + ramp / peaks[:, np.newaxis])
+        return np.asarray(hops * gains, np.float32).reshape(-1)
 
     def _advance(self) -> None:
         """Track the hops that are not final yet, with their context."""

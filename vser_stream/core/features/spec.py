@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vser_stream.core import baseline
-from vser_stream.core.features import functionals, pitch, spectrum, tracks
+from vser_stream.core.features import cepstrum, functionals, pitch, spectrum, tracks
 from vser_stream.core.features.extract import Extractor
 from vser_stream.ports import PitchTracker
 from vser_stream.values import RATE, Pcm, Segment, SegmentKind, Vector
 
 __all__ = ["digest", "golden_vector", "quantised"]
 
-_MODULES = (pitch, spectrum, tracks, functionals, baseline)
+_MODULES = (pitch, spectrum, cepstrum, tracks, functionals, baseline)
 _DURATION = 0.8
 
 

@@ -25,8 +25,11 @@ _FFT = 2 * WINDOW
 _TOP = 4000.0
 """Nothing above is looked at: a telephone-band camera must sound like any other (Hz)."""
 
-_QUIET = 1e-10
-"""Power under which a bin is silence: -100 dB re full scale."""
+_QUIET = 1e-14
+"""Power of a silent bin, a tenth of what the steps of 16 bits leave in it (re full scale).
+
+Any higher, and a quiet microphone would look like a flat spectrum.
+"""
 
 _EDGES = (80.0, 250.0, 500.0, 1000.0, 1500.0, 2000.0, 3000.0, 4000.0)
 """Limits of the bands (Hz)."""

@@ -11,37 +11,20 @@ from typing import Final
 
 import numpy as np
 import scipy.signal
-from python_speech_features import mfcc
 
+from vser_stream.core.features.cepstrum import MFCCS, PREEMPHASIS, cepstrum
 from vser_stream.core.features.pitch import HOP, PitchStream
-from vser_stream.core.features.spectrum import WINDOW, Array, Spectrum, analyse, periodicity
+from vser_stream.core.features.spectrum import Array, Spectrum, analyse, periodicity
 from vser_stream.ports import PitchTracker
 from vser_stream.values import RATE, Pcm, PitchTrack
 
-__all__ = ["FRAME_PERIOD", "MFCCS", "Tracker", "Tracks"]
+__all__ = ["FRAME_PERIOD", "Tracker", "Tracks"]
 
 FRAME_PERIOD: Final = HOP / RATE
 """Distance of two frames (s)."""
 
-MFCCS: Final = 13
-"""Mel-frequency cepstral coefficients of a frame."""
-
 _HIGH_PASS = scipy.signal.butter(2, 80.0, "highpass", fs=RATE, output="sos")
 """Mains hum is voiced to every pitch tracker (measured)."""
-
-_PREEMPHASIS = 0.97
-
-_MEL = {
-    "samplerate": RATE,
-    "winlen": WINDOW / RATE,
-    "winstep": FRAME_PERIOD,
-    "numcep": MFCCS,
-    "nfft": WINDOW,
-    "lowfreq": 80,
-    "highfreq": 4000,
-    "preemph": 0.0,
-}
-"""Arguments of python_speech_features; pre-emphasis is done outside, where its state is kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +69,7 @@ class Tracker:
             return
         audio, self._filter = scipy.signal.sosfilt(_HIGH_PASS, pcm / 32768.0, zi=self._filter)
         self._track = self._pitch.feed(audio.astype(np.float32))
-        emphasised = audio - _PREEMPHASIS * np.concatenate([[self._last], audio[:-1]])
+        emphasised = audio - PREEMPHASIS * np.concatenate([[self._last], audio[:-1]])
         self._last = float(audio[-1])
         self._audio = np.concatenate([self._audio, audio])
         self._emphasised = np.concatenate([self._emphasised, emphasised])
@@ -97,7 +80,7 @@ class Tracker:
     def _analyse(self, frames: int) -> None:
         whole = (frames + 1) * HOP
         self._spectrum = self._spectrum.followed_by(analyse(self._audio[:whole], self._spectrum))
-        self._mfcc = np.concatenate([self._mfcc, mfcc(self._emphasised[:whole], winfunc=np.hamming, **_MEL)])
+        self._mfcc = np.concatenate([self._mfcc, cepstrum(self._emphasised[:whole])])
         self._audio = self._audio[frames * HOP :]
         self._emphasised = self._emphasised[frames * HOP :]
 

@@ -1,0 +1,128 @@
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.audio import voice, write, write_float_wav, write_video
+from support.command import vser_stream
+from support.daemon import SCENE
+
+from vser_stream.values import RATE
+
+SILENCE = np.zeros(RATE, np.int16)
+
+
+def lines(*arguments: object) -> list[dict[str, Any]]:
+    done = vser_stream("replay", "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def scene() -> list[dict[str, Any]]:
+    return lines(SCENE)
+
+
+def of_type(rows: Sequence[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [row for row in rows if row["type"] == kind]
+
+
+def test_every_line_has_the_fields_of_the_contract(scene: list[dict[str, Any]]) -> None:
+    assert {row["type"] for row in scene} == {"utterance", "alert"}
+    assert set(of_type(scene, "utterance")[0]) >= {
+        "source", "start_s", "end_s", "label", "probabilities", "confidence", "decided_by", "escalated",
+        "rationale", "evidence",
+    }  # fmt: skip
+    assert set(of_type(scene, "alert")[0]) >= {"at_s", "schema", "id", "alert_id", "seq", "event", "label"}
+
+
+def test_the_scene_is_calm_first_and_panic_in_the_end(scene: list[dict[str, Any]]) -> None:
+    labels = [row["label"] for row in of_type(scene, "utterance")]
+    assert labels[0] == "calm"
+    assert labels[-1] == "panic"
+    raised = [row for row in of_type(scene, "alert") if row["event"] in {"raised", "escalated"}]
+    assert raised[-1]["label"] == "panic"
+
+
+def test_an_alarm_never_comes_before_the_speech_that_raised_it(scene: list[dict[str, Any]]) -> None:
+    first_calm_end = of_type(scene, "utterance")[0]["end_s"]
+    assert all(row["at_s"] > first_calm_end for row in of_type(scene, "alert"))
+
+
+def test_replay_is_the_same_each_time(scene: list[dict[str, Any]]) -> None:
+    assert lines(SCENE) == scene
+
+
+def test_any_rate_and_channels_give_the_same_labels(scene: list[dict[str, Any]], tmp_path: Path) -> None:
+    import av  # noqa: PLC0415 - only here; reads the scene as the package does
+
+    with av.open(str(SCENE), "r") as container:
+        frames = [frame.to_ndarray()[0] for frame in container.decode(audio=0)]
+    stereo = np.repeat(np.concatenate(frames), 3 * 2).reshape(-1, 2)
+    path = write(tmp_path / "scene.wav", stereo, rate=48_000)
+    labels = [row["label"] for row in of_type(lines(path), "utterance")]
+    assert labels == [row["label"] for row in of_type(scene, "utterance")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("absent.wav", None, "no such file"),
+        ("empty.wav", b"", "the file is empty"),
+        ("garbage.wav", b"not audio at all" * 100, "not a recording"),
+    ],
+)
+def test_what_is_no_recording_is_one_line_and_code_4(
+    tmp_path: Path, name: str, content: bytes | None, says: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    done = vser_stream("replay", path)
+    assert done.returncode == 4
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_video_without_sound_is_code_4(tmp_path: Path) -> None:
+    done = vser_stream("replay", write_video(tmp_path / "mute.mp4", None))
+    assert (done.returncode, "no audio track" in done.stderr) == (4, True)
+
+
+def test_one_bad_file_does_not_cost_the_others(tmp_path: Path) -> None:
+    done = vser_stream("replay", "--json", tmp_path / "absent.wav", SCENE)
+    assert done.returncode == 4
+    assert len(done.stdout.splitlines()) > 5
+
+
+@pytest.mark.parametrize("samples", [SILENCE, SILENCE[:160], SILENCE[:1]], ids=["zeros", "10 ms", "a sample"])
+def test_a_clip_without_speech_says_so(tmp_path: Path, samples: np.ndarray) -> None:
+    done = vser_stream("replay", write(tmp_path / "clip.wav", samples))
+    assert done.returncode == 0
+    assert "no speech found" in done.stderr
+    assert done.stdout == ""
+
+
+def test_samples_that_are_no_numbers_do_not_poison_the_rest(tmp_path: Path) -> None:
+    samples = (voice(3.0) / 32768.0).astype(np.float32)
+    samples[100:200] = np.nan
+    samples[RATE] = np.inf
+    rows = of_type(lines(write_float_wav(tmp_path / "nan.wav", samples)), "utterance")
+    assert rows
+    for row in rows:
+        assert sum(row["probabilities"].values()) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_clip_shorter_than_a_window_is_judged_as_an_utterance(tmp_path: Path) -> None:
+    samples = np.concatenate([SILENCE, voice(0.7), SILENCE])
+    (row,) = of_type(lines(write(tmp_path / "short.wav", samples)), "utterance")
+    assert 0.3 < row["end_s"] - row["start_s"] < 1.0
+
+
+def test_people_get_a_line_for_each_utterance_and_alarm() -> None:
+    done = vser_stream("replay", SCENE)
+    assert done.returncode == 0
+    assert "ALARM raised" in done.stdout
+    assert "Sounds calm" in done.stdout

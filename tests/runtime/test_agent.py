@@ -1,0 +1,88 @@
+"""The daemon on a real broker: what subscribers see from its start to its end."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+from support.broker import Mosquitto
+from support.daemon import Subscriber, configuration, daemon, wait_for
+
+
+def alarms(subscriber: Subscriber) -> list[str]:
+    wanted = {"raised", "escalated"}
+    return [alert["label"] for alert in subscriber.documents("alert") if alert["event"] in wanted]
+
+
+def test_a_scene_is_heard_alarmed_and_reported_and_the_daemon_ends_with_it(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as broker, Subscriber(broker) as subscriber:
+        config = configuration(tmp_path, broker.port, more="[publish]\nutterances = true\nhealth_every = 1")
+        with daemon(config) as process:
+            assert process.wait(timeout=90) == 0
+        wait_for(lambda: "stopped" in subscriber.statuses(), within=5, what="the farewell")
+
+        assert subscriber.statuses() == ["online", "stopped"]
+        assert "panic" in alarms(subscriber)
+        alerts = subscriber.documents("alert")
+        assert [alert["seq"] for alert in alerts] == list(range(1, len(alerts) + 1))
+        assert len({alert["id"] for alert in alerts}) == len(alerts)
+        assert subscriber.documents("state")[-1]["seq"] == len(alerts)
+        utterances = subscriber.documents("utterance")
+        assert utterances[0]["label"] == "calm"
+        assert "z " in utterances[-1]["rationale"]
+        captures = [health["capture"] for health in subscriber.documents("health")]
+        assert captures[0] == "opening"
+        assert "running" in captures
+        assert captures[-1] == "ended"
+        assert subscriber.documents("health")[-1]["utterances"] == len(utterances)
+    with Mosquitto(tmp_path) as broker:
+        # What it learned of the voice is kept, as statistics and for this user alone.
+        (baseline,) = (tmp_path / "state").glob("baseline-*.json")
+        assert baseline.stat().st_mode & 0o777 == 0o600
+        assert not list((tmp_path / "state").glob("*.flac")) + list((tmp_path / "state").glob("*.wav"))
+
+
+def test_without_a_broker_it_keeps_running_and_its_alerts_arrive_later(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path)
+    config = configuration(tmp_path, broker.port)
+    with daemon(config) as process:
+        assert process.wait(timeout=90) == 0
+    # The scene is over, nothing was published; another run of the daemon delivers what waits.
+    config = configuration(tmp_path, broker.port, source='device = "no such microphone"')
+    with broker, Subscriber(broker) as subscriber, daemon(config) as process:
+        wait_for(lambda: "panic" in alarms(subscriber), within=30, what="the panic alert")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+    assert subscriber.statuses() == ["stopped"]  # never online: it heard nothing
+    assert subscriber.documents("health")[-1]["capture"] in {"backoff", "opening"}
+    assert "no such microphone" in str(subscriber.documents("health"))
+
+
+def test_a_killed_daemon_is_offline_at_once_and_its_will_stays(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as broker, Subscriber(broker) as subscriber:
+        with daemon(configuration(tmp_path, broker.port)) as process:
+            wait_for(lambda: subscriber.statuses() == ["online"], within=20, what="online")
+            process.kill()
+            wait_for(lambda: subscriber.statuses() == ["online", "offline"], within=2, what="the will")
+        with Subscriber(broker, "vser/v1/test/status") as late:
+            wait_for(lambda: late.statuses() == ["offline"], within=5, what="the retained will")
+
+
+def test_a_wrong_password_is_told_in_words_and_does_not_end_the_daemon(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("wr0ng-s3cret\n")
+    with Mosquitto(tmp_path, users={"agent": "right"}) as broker:
+        config = configuration(tmp_path, broker.port)
+        text = config.read_text().replace(
+            "[[sources]]", 'username = "agent"\npassword_file = "password"\n[[sources]]'
+        )
+        config.write_text(text)
+        with daemon(config) as process:
+            try:
+                process.wait(timeout=6)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGTERM)
+            _, log = process.communicate(timeout=15)
+    assert process.returncode == 0
+    assert "check username" in log
+    assert "wr0ng-s3cret" not in log
+    assert "Traceback" not in log

@@ -1,0 +1,69 @@
+"""A real camera and a file of the same sound give the same utterances and labels."""
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.audio import locate, write
+from support.camera import camera
+from support.daemon import SCENE
+
+from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.rtsp import RtspCamera
+from vser_stream.adapters.vad import WebRtcVad
+from vser_stream.adapters.wavfile import Recording
+from vser_stream.cli.models import load_model
+from vser_stream.config import shipped_model
+from vser_stream.core.decide import Decider, Judge
+from vser_stream.core.pipeline import Pipeline
+from vser_stream.ports import AudioSource
+from vser_stream.values import FRAME, RATE, Block, Decision, Pcm, SegmentKind
+
+LENGTH = 12 * RATE
+
+
+def scene() -> Pcm:
+    """A calm line and a panicky one with silence around, 12 s."""
+    whole = np.concatenate([block.pcm for block in Recording(SCENE).blocks(lambda: False)])
+    return np.concatenate([whole[: LENGTH // 2], whole[-LENGTH // 2 :]])
+
+
+def heard(source: AudioSource) -> list[Block]:
+    """The first :data:`LENGTH` samples of a source."""
+    blocks: list[Block] = []
+    for block in source.blocks(lambda: bool(blocks) and blocks[-1].end >= LENGTH):
+        blocks.append(block)
+    return blocks
+
+
+def decisions(blocks: list[Block]) -> list[Decision]:
+    """What the pipeline says of the utterances in them."""
+    model = load_model(shipped_model())
+    judge = Judge(scorer=model, prior=model.prior, escalate_below=model.escalate_below)
+    pipeline = Pipeline(Decider(judge, SwiftF0Tracker()), WebRtcVad())
+    outcomes = [outcome for block in blocks for outcome in pipeline.feed(block)] + pipeline.flush()
+    judged = [outcome.what for outcome in outcomes if isinstance(outcome.what, Decision)]
+    return [one for one in judged if one.segment.kind is SegmentKind.UTTERANCE]
+
+
+@pytest.mark.parametrize(("mount", "tolerance"), [("l16", 1e-6), ("pcma", 0.35)])
+def test_a_camera_gives_what_the_file_gives(tmp_path: Path, mount: str, tolerance: float) -> None:
+    pcm = scene()
+    with camera(pcm, tmp_path) as served, ThreadPoolExecutor(1) as pool:
+        live = pool.submit(heard, RtspCamera(served.url(mount))).result(timeout=60)
+    offset, _ = locate(np.concatenate([block.pcm for block in live])[RATE : 2 * RATE], pcm)
+    offset -= RATE
+    # Frames start with the first sample heard, so the file is cut where the camera began.
+    path = write(tmp_path / "same.wav", pcm[max(offset, 0) :])
+    from_camera, from_file = decisions(live), decisions(heard(Recording(path)))
+    spans = [[(one.segment.onset, one.segment.end) for one in judged] for judged in (from_camera, from_file)]
+    assert [one.label for one in from_camera] == [one.label for one in from_file]
+    assert np.abs(np.subtract(*spans)).max() <= (0 if mount == "l16" else 2 * FRAME)
+    differences = [
+        abs(ours.probabilities.of(ours.label) - theirs.probabilities.of(ours.label))
+        for ours, theirs in zip(from_camera, from_file, strict=True)
+    ]
+    assert max(differences) <= tolerance
+    assert not any(earlier.end != later.start for earlier, later in itertools.pairwise(live))

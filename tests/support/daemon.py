@@ -1,0 +1,94 @@
+"""The daemon as its users run it, and a subscriber beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from support.broker import Mosquitto
+
+__all__ = ["SCENE", "Subscriber", "configuration", "daemon", "wait_for"]
+
+SCENE = Path(__file__).parents[2] / "deploy/demo/scene.flac"
+"""A calm voice, then agitated, then in panic; made by the project itself."""
+
+
+def configuration(folder: Path, port: int, *, source: str = f'file = "{SCENE}"', more: str = "") -> Path:
+    """Write a configuration with its state beside it."""
+    path = folder / "vser.toml"
+    path.write_text(
+        f'site = "test"\nstate_dir = "state"\n{more}\n'
+        f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n'
+        f'[[sources]]\nname = "bedroom"\n{source}\n'
+    )
+    return path
+
+
+@contextlib.contextmanager
+def daemon(config: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run ``vser-stream run``; it is killed in the end if it still lives."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vser_stream", "run", "--config", str(config)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+class Subscriber:
+    """Collects everything below ``vser/v1``; inside ``with``."""
+
+    def __init__(self, broker: Mosquitto, topic: str = "vser/v1/#") -> None:
+        self._command = ["mosquitto_sub", "-p", str(broker.port), "-t", topic, "-q", "1", "-F", "%r %t %p"]
+        self.received: list[tuple[str, str]] = []
+        """Topic and payload, oldest first."""
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._thread.join()
+        self._process.communicate()
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            _, topic, payload = line.rstrip("\n").split(" ", 2)
+            self.received.append((topic, payload))
+
+    def documents(self, kind: str) -> list[dict[str, Any]]:
+        """The JSON documents received on topics that end in ``kind``."""
+        return [json.loads(payload) for topic, payload in self.received if topic.endswith(f"/{kind}")]
+
+    def statuses(self) -> list[str]:
+        """The payloads of the status topic."""
+        return [payload for topic, payload in self.received if topic.endswith("/status")]
+
+
+def wait_for(condition: Callable[[], object], *, within: float, what: str) -> None:
+    """Wait until ``condition()`` holds.
+
+    Raises:
+        pytest.fail.Exception: It does not in time (s).
+    """
+    pause = threading.Event()
+    for _ in range(int(within / 0.05)):
+        if condition():
+            return
+        pause.wait(0.05)
+    pytest.fail(f"not within {within:g} s: {what}")

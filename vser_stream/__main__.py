@@ -1,0 +1,5 @@
+"""``python -m vser_stream``."""
+
+from vser_stream.cli import main
+
+main()

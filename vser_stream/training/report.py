@@ -1,0 +1,81 @@
+"""An evaluation as one HTML file that needs no other, and as JSON beside it."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vser_stream.errors import DataError
+from vser_stream.training.evaluate import Curve, Evaluation, text_table
+from vser_stream.training.metrics import Figures
+from vser_stream.values import LABELS
+
+__all__ = ["write_report"]
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>{title}</title>
+<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}}
+pre{{overflow-x:auto;font-size:13px}}img{{max-width:100%}}</style>
+<h1>{title}</h1>
+<p>Intervals are 95 % bootstrap intervals over speakers. Acted speech; not a medical device.</p>
+{plots}
+<pre>{table}</pre>
+</html>
+"""
+
+
+def write_report(evaluation: Evaluation, page: Path) -> None:
+    """Write ``page`` (HTML) and the same name with ``.json``.
+
+    Raises:
+        DataError: The place cannot be written to.
+    """
+    plots = "\n".join(
+        f"<h2>{html.escape(history)}</h2>\n{_image(_plot(curve, evaluation.pooled[history]), history)}"
+        for history, curve in evaluation.curves.items()
+    )
+    table, title = html.escape(text_table(evaluation)), html.escape(evaluation.subject)
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(_PAGE.format(title=title, plots=plots, table=table), encoding="utf-8")
+        page.with_suffix(".json").write_text(json.dumps(evaluation.to_dict(), indent=1), encoding="utf-8")
+    except OSError as exc:
+        raise DataError(f"{page}: cannot be written ({exc.strerror}); choose another place") from exc
+
+
+def _plot(curve: Curve, judged: Figures) -> Figure:
+    figure = Figure(figsize=(13, 4), layout="constrained")
+    calibration, decisions, risk = figure.subplots(1, 3)
+    calibration.plot([0, 1], [0, 1], color="0.7")
+    calibration.plot(curve.confidence, curve.right, "o-")
+    calibration.set(title=f"Calibration, ECE {judged.ece.value:.3f}", xlabel="confidence", ylabel="right")
+    _plot_decisions(decisions, judged)
+    risk.plot(curve.coverage, curve.risk)
+    risk.set(title=f"Risk-coverage, AURC {judged.aurc.value:.3f}", xlabel="coverage", ylabel="error")
+    return figure
+
+
+def _plot_decisions(axes: Axes, judged: Figures) -> None:
+    counts = np.array(judged.confusion)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        ink = "white" if shares[row, column] > shares.max() / 2 else "black"
+        axes.text(column, row, str(count), ha="center", va="center", color=ink)
+    axes.set_xticks(range(len(LABELS)), LABELS)
+    axes.set_yticks(range(len(LABELS)), LABELS)
+    axes.set(title=f"Macro-F1 {judged.macro_f1.value:.3f}", xlabel="decided", ylabel="true")
+
+
+def _image(figure: Figure, history: str) -> str:
+    file = io.BytesIO()
+    figure.savefig(file, format="svg")
+    data = base64.b64encode(file.getvalue()).decode()
+    return f'<img alt="Plots, {html.escape(history)}" src="data:image/svg+xml;base64,{data}">'

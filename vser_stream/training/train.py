@@ -1,0 +1,180 @@
+"""From a corpus to a model folder."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from vser_stream import __version__
+from vser_stream.training.cache import FeatureCache
+from vser_stream.training.card import Corpus, corpora_of, model_card
+from vser_stream.training.corpus import read_manifest
+from vser_stream.training.evaluate import Evaluation, judge_recipe, judge_unlearned
+from vser_stream.training.export import check_parity, to_graph, write_folder
+from vser_stream.training.fit import Fitted, fit
+from vser_stream.training.histories import Rows, Table, cold, listened
+from vser_stream.training.metrics import Figures
+from vser_stream.training.progress import Progress, silent
+from vser_stream.training.recipe import Recipe
+from vser_stream.training.tables import spoiled_tables, table_of
+from vser_stream.values import LABELS
+
+__all__ = ["Trained", "train"]
+
+_GOLDEN = 16
+"""Rows a model must answer when it is loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training gave."""
+
+    folder: Path
+    version: str
+    evaluation: Evaluation
+    parity: float
+    """Largest difference of a probability between scikit-learn and the exported graph."""
+
+    size: int
+    """Of ``svm.onnx`` (bytes)."""
+
+    took: float
+    """From start to end (s)."""
+
+
+def train(
+    data: Path,
+    out: Path,
+    *,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    cache: FeatureCache | None = None,
+    processes: int = 2,
+    progress: Progress = silent,
+) -> Trained:
+    """Train, judge and export a model; a model already in ``out`` stays until the new one is whole.
+
+    Args:
+        data: A manifest, or the folder that holds it as ``manifest.csv``.
+        out: Folder of the model; its name is the model's.
+        recipe: The shipped one, unless told otherwise.
+        seed: Of every draw; the same data, recipe and seed give the same model.
+        cache: Of features.
+        processes: Worked on at once.
+        progress: Told of each step.
+
+    Raises:
+        DataError: The manifest is incomplete, or has too few speakers.
+        AudioError: A recording cannot be read.
+        ModelError: The exported graph does not answer as the trained one, or cannot be written.
+    """
+    began = time.monotonic()
+    recipe, cache = recipe or Recipe(), cache or FeatureCache(processes=processes)
+    given = read_manifest(data)
+    learned = [clip for clip in given if clip.corpus not in (*recipe.exclude, *recipe.calm_only)]
+    others = [clip for clip in given if clip.corpus in (*recipe.exclude, *recipe.calm_only)]
+    clean = table_of(learned, cache, progress=progress)
+    tables = [clean, *spoiled_tables(learned, cache, copies=recipe.copies, seed=seed, progress=progress)]
+    evaluation = judge_recipe(tables, recipe, seed=seed, processes=processes, progress=progress)
+    progress("final model", 0, 1)
+    fitted = fit(tables, recipe, seed=seed)
+    progress("final model", 1, 1)
+    if others:
+        unlearned = table_of(others, cache, stage="other corpora", progress=progress)
+        found = judge_unlearned(unlearned, judge=fitted.judge, prior=fitted.prior, seed=seed)
+        evaluation = replace(evaluation, unheard=found[0], false_alarms=found[1])
+    made = _Made(corpora_of(learned), clean, fitted, evaluation)
+    return _write(out, made, recipe=recipe, seed=seed, features=cache.features, began=began)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Made:
+    corpora: list[Corpus]
+    clean: Table
+    fitted: Fitted
+    evaluation: Evaluation
+
+
+def _write(out: Path, made: _Made, *, recipe: Recipe, seed: int, features: str, began: float) -> Trained:
+    graph, rows = to_graph(made.fitted.pipeline), _real_rows(made, recipe, seed=seed)
+    expected = made.fitted.judge(rows)
+    parity = check_parity(graph, rows, expected=expected)
+    now = datetime.now(UTC)
+    version = f"{now:%Y.%m.%d}-{hashlib.sha256(graph).hexdigest()[:8]}"
+    manifest = {
+        "name": out.name,
+        "version": version,
+        "created": now.isoformat(timespec="seconds"),
+        "package": __version__,
+        "features": features,
+        "labels": [label.value for label in LABELS],
+        "inputs": rows.shape[1],
+        "parity": parity,
+        "seed": seed,
+        "recipe": asdict(recipe),
+        **_facts(made, recipe),
+    }
+    card = model_card(
+        out.name,
+        version=version,
+        corpora=made.corpora,
+        evaluation=made.evaluation,
+        default_share=recipe.default_share,
+    )
+    golden = np.linspace(0, len(rows) - 1, _GOLDEN).astype(np.int64)
+    write_folder(
+        out,
+        graph=graph,
+        prior=made.fitted.prior,
+        golden=(rows[golden], expected[golden]),
+        manifest=manifest,
+        card=card,
+    )
+    took = time.monotonic() - began
+    return Trained(out, version, evaluation=made.evaluation, parity=parity, size=len(graph), took=took)
+
+
+def _real_rows(made: _Made, recipe: Recipe, *, seed: int) -> Rows:
+    """Every clip, cold and after some listening."""
+    rng = np.random.default_rng(seed)
+    prior = made.fitted.prior
+    known = listened(made.clean, prior, longest=recipe.longest, slips=recipe.slips, rng=rng)
+    return np.concatenate([cold(made.clean, prior), known])
+
+
+def _facts(made: _Made, recipe: Recipe) -> dict[str, object]:
+    evaluation = made.evaluation
+    return {
+        "escalation": {
+            "default_share": recipe.default_share,
+            "below": {str(share): round(value, 4) for share, value in evaluation.thresholds.items()},
+        },
+        "corpora": {
+            corpus.name or "unnamed": {
+                "speakers": corpus.speakers,
+                **corpus.clips,
+                "language": corpus.language,
+                "licence": corpus.licence,
+            }
+            for corpus in made.corpora
+        },
+        "figures": {history: _figures(one) for history, one in evaluation.pooled.items()},
+    }
+
+
+def _figures(one: Figures) -> dict[str, object]:
+    macro_f1 = one.macro_f1
+    return {
+        "clips": one.clips,
+        "speakers": one.speakers,
+        "macro_f1": [round(value, 4) for value in (macro_f1.value, macro_f1.low, macro_f1.high)],
+        "recall": {label: round(it.value, 4) for label, it in one.recall.items()},
+        "ece": round(one.ece.value, 4),
+        "brier": round(one.brier.value, 4),
+        "aurc": round(one.aurc.value, 4),
+    }
