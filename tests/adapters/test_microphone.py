@@ -1,5 +1,3 @@
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -52,7 +50,7 @@ def own_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Soun
 def record(server: SoundServer, played: Pcm, *, device: str = "default") -> list[Block]:
     """What the microphone hears from its first block until ``played`` is through."""
     taken: list[Block] = []
-    enough = len(played) + RATE
+    enough = len(played) + RATE // 2 + RATE // 4
     for block in Microphone(device).blocks(lambda: bool(taken) and taken[-1].end > enough):
         if not taken:
             player = server.play(played)
@@ -81,7 +79,7 @@ def instead_of_sounddevice(code: str, folder: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_microphone_of_16_khz_comes_through_bit_by_bit(server: SoundServer) -> None:
-    wake_up = np.zeros(RATE // 2, np.int16)
+    wake_up = np.zeros(RATE // 4, np.int16)
     blocks = record(server, np.concatenate([wake_up, SPEECH]))
     assert [block.start for block in blocks] == [0, *(block.end for block in blocks[:-1])]
     heard = np.concatenate([block.pcm for block in blocks])
@@ -165,9 +163,9 @@ def test_a_device_that_goes_away_is_noticed_at_once(own_server: SoundServer) -> 
 
 
 def test_a_frozen_sound_server_is_noticed(own_server: SoundServer) -> None:
-    message, after = lost(Microphone(stall_after=2.5), own_server.freeze)
-    assert message == "microphone 'default': silent for 2.5 s; check the device and the sound server"
-    assert after < 3.5
+    message, after = lost(Microphone(stall_after=1.5), own_server.freeze)
+    assert message == "microphone 'default': silent for 1.5 s; check the device and the sound server"
+    assert after < 2.5
 
 
 def test_a_sound_server_frozen_from_the_start_hangs_nobody(own_server: SoundServer) -> None:
@@ -184,24 +182,23 @@ def stalled(stall: Callable[[], None], thaw: Callable[[], None]) -> tuple[list[i
     """Jumps of the position around a stall of 1.2 s, and how far it is off the clock after it (s)."""
     blocks: list[Block] = []
     arrived: list[float] = []
+    timer = threading.Timer(1.2, thaw)
     for block in Microphone().blocks(lambda: bool(arrived) and time.monotonic() - arrived[0] > 2.2):
         blocks.append(block)
         arrived.append(time.monotonic())
         if len(blocks) == 5:
             stall()
-            time.sleep(1.2)
-            thaw()
+            timer.start()
+    timer.join()
     jumps = [after.start - before.end for before, after in pairwise(blocks)]
     counted = (blocks[-1].end - blocks[0].end) / RATE
     return [jump for jump in jumps if jump], arrived[-1] - arrived[0] - counted
 
 
-def test_audio_lost_in_a_stall_moves_the_position_on(server: SoundServer) -> None:
-    assert server
-    child = capture_process
-    jumps, off = stalled(lambda: os.kill(child(), signal.SIGSTOP), lambda: os.kill(child(), signal.SIGCONT))
+def test_audio_lost_in_a_stall_moves_the_position_on(own_server: SoundServer) -> None:
+    jumps, off = stalled(own_server.suspend, own_server.resume)
     assert len(jumps) == 1
-    assert 0.5 * RATE < jumps[0] < 1.2 * RATE
+    assert 0.8 * RATE < jumps[0] < 1.6 * RATE
     assert abs(off) < 0.2
 
 
@@ -209,13 +206,6 @@ def test_a_stall_that_loses_nothing_moves_nothing(own_server: SoundServer) -> No
     jumps, off = stalled(own_server.freeze, own_server.thaw)
     assert jumps == []
     assert abs(off) < 0.2
-
-
-def capture_process() -> int:
-    """Process id of the one microphone that runs."""
-    pids = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
-    (pid,) = [pid for pid in pids if b"portaudio" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return int(pid)
 
 
 def test_a_stop_is_heeded_even_while_the_server_is_frozen(own_server: SoundServer) -> None:

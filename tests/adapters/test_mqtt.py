@@ -57,6 +57,12 @@ async def refusal(broker: Broker) -> str:
     return str(caught.value)
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_left_to_the_event_loop(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    assert [r.getMessage() for r in caplog.get_records("call") if r.name == "asyncio"] == []
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Mosquitto]:
     with Mosquitto(tmp_path) as server:

@@ -165,7 +165,7 @@ def test_a_stream_the_camera_does_not_have_is_told(open_camera: Camera) -> None:
 
 
 def test_a_camera_without_sound_is_told(open_camera: Camera) -> None:
-    assert "switch audio on" in str(refusal(RtspCamera(open_camera.url("video"))))
+    assert "switch its audio on" in str(refusal(RtspCamera(open_camera.url("video"))))
 
 
 def test_a_closed_port_is_told() -> None:

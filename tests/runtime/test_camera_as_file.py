@@ -32,10 +32,7 @@ def scene() -> Pcm:
 
 def heard(source: AudioSource) -> list[Block]:
     """The first :data:`LENGTH` samples of a source."""
-    blocks: list[Block] = []
-    for block in source.blocks(lambda: bool(blocks) and blocks[-1].end >= LENGTH):
-        blocks.append(block)
-    return blocks
+    return list(itertools.takewhile(lambda block: block.start < LENGTH, source.blocks(lambda: False)))
 
 
 def decisions(blocks: list[Block]) -> list[Decision]:
@@ -58,12 +55,15 @@ def test_a_camera_gives_what_the_file_gives(tmp_path: Path, mount: str, toleranc
     # Frames start with the first sample heard, so the file is cut where the camera began.
     path = write(tmp_path / "same.wav", pcm[max(offset, 0) :])
     from_camera, from_file = decisions(live), decisions(heard(Recording(path)))
-    spans = [[(one.segment.onset, one.segment.end) for one in judged] for judged in (from_camera, from_file)]
+    ours, theirs = (
+        np.array([(one.segment.onset, one.segment.end) for one in judged])
+        for judged in (from_camera, from_file)
+    )
     assert [one.label for one in from_camera] == [one.label for one in from_file]
-    assert np.abs(np.subtract(*spans)).max() <= (0 if mount == "l16" else 2 * FRAME)
+    assert np.abs(ours - theirs).max() <= (0 if mount == "l16" else 2 * FRAME)
     differences = [
-        abs(ours.probabilities.of(ours.label) - theirs.probabilities.of(ours.label))
-        for ours, theirs in zip(from_camera, from_file, strict=True)
+        abs(one.confidence - other.probabilities.of(one.label))
+        for one, other in zip(from_camera, from_file, strict=True)
     ]
     assert max(differences) <= tolerance
     assert not any(earlier.end != later.start for earlier, later in itertools.pairwise(live))

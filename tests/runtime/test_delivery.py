@@ -6,10 +6,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,12 @@ class Subscriber:
 
     async def until_count(self, count: int) -> list[str]:
         return await self.until(lambda payloads: len(payloads) >= count)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_to_the_event_loop(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    assert [r.getMessage() for r in caplog.get_records("call") if r.name == "asyncio"] == []
 
 
 @pytest.fixture
@@ -256,6 +263,20 @@ async def test_stopping_does_not_wait_for_a_broker_that_is_away_or_frozen(
     assert [m.id for m in outbox] == ["b"]
 
 
+async def test_stopping_does_not_wait_for_an_opening_that_hangs(
+    outbox: SqliteOutbox, server: Mosquitto
+) -> None:
+    broker = Broker(server.host, server.port, timeout=5.0)
+    delivery = Delivery(outbox, lambda: MqttPublisher(broker))
+    server.freeze()
+    task = asyncio.create_task(delivery.run())
+    await asyncio.sleep(0.1)  # it is waiting for an answer now
+    begin = time.monotonic()
+    await delivery.stop(5.0)
+    await task
+    assert time.monotonic() - begin < 1.0
+
+
 async def test_cancelling_loses_nothing(
     outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber
 ) -> None:
@@ -272,6 +293,29 @@ async def test_cancelling_loses_nothing(
         await subscriber.until(lambda payloads: set(payloads) == set(names))
     # The one in flight may have arrived without its acknowledgement being awaited.
     assert len(subscriber.payloads) <= len(names) + 1
+
+
+async def test_the_outbox_may_be_closed_once_delivery_has_ended(
+    path: Path, server: Mosquitto, subscriber: Subscriber
+) -> None:
+    with SqliteOutbox(path) as outbox, closing(sqlite3.connect(path, check_same_thread=False)) as other:
+        delivery = deliver(outbox, server, subscriber)
+        task = asyncio.create_task(delivery.run())
+        await connected(delivery)
+        server.freeze()
+        await delivery.put(alert("a"))
+        await asyncio.sleep(0.05)  # it is in flight now
+        other.execute("BEGIN IMMEDIATE")
+        saving = asyncio.create_task(delivery.put(alert("b")))
+        server.thaw()
+        await subscriber.until_count(1)
+        await asyncio.sleep(0.05)  # acknowledged; its deletion waits behind "b"
+        task.cancel()
+        threading.Timer(0.2, other.rollback).start()
+        await asyncio.wait({task})
+    await saving
+    with SqliteOutbox(path) as outbox:
+        assert [m.id for m in outbox] == ["b"]
 
 
 async def test_an_urgent_message_is_not_kept_waiting_by_a_long_pause(
@@ -315,6 +359,20 @@ async def test_a_full_disk_delays_nothing_and_what_it_refused_is_saved_later(
         assert (await delivery.counters()).unsaved == 4
     assert sorted(set(subscriber.payloads)) == ["a", "b", "before", "c", "d", "e"]
     assert [r.levelname for r in caplog.records if "kept in memory only" in r.message] == ["ERROR"]
+
+
+async def test_what_is_in_memory_only_takes_its_place_among_what_is_on_the_disk(
+    outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber
+) -> None:
+    delivery = deliver(outbox, server, subscriber)
+    await delivery.put(alert("a"))
+    await delivery.put(retained(STATE, "old state"))
+    with full_disk():
+        await delivery.put(retained(STATE, "new state"))
+        await delivery.put(alert("b", priority=2))
+        await delivery.put(alert("c"))
+    async with running(delivery):
+        assert await subscriber.until_count(4) == ["b", "a", "new state", "c"]
 
 
 async def test_a_disk_that_hangs_delays_an_urgent_message_by_a_second_and_sends_it_once(

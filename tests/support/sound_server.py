@@ -34,24 +34,32 @@ class SoundServer:
     address: str
     """Value of ``PULSE_SERVER`` for its clients."""
 
+    folder: Path
     process: subprocess.Popen[bytes]
 
     def play(self, pcm: Pcm) -> subprocess.Popen[bytes]:
         """Start to play 16 kHz mono audio; its first 100 ms are lost while the sink wakes up."""
-        command = ["pacat", "--raw", "--format=s16le", "--rate=16000", "--channels=1"]
-        player = subprocess.Popen(
-            command, env=os.environ | {"PULSE_SERVER": self.address}, stdin=subprocess.PIPE
-        )
-        assert player.stdin is not None
-        with player.stdin as pipe:
-            pipe.write(pcm.tobytes())
-        return player
+        recording = self.folder / "played.raw"
+        recording.write_bytes(pcm.tobytes())
+        # Without a latency of its own, it makes the sink deliver 2 s at a time.
+        form = ["--raw", "--format=s16le", "--rate=16000", "--channels=1", "--latency-msec=400"]
+        return subprocess.Popen(["pacat", f"--server={self.address}", *form, str(recording)])
 
     def freeze(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         self.process.send_signal(signal.SIGCONT)
+
+    def suspend(self) -> None:
+        """Let the microphone hear nothing, not even silence."""
+        self._control("suspend-sink", "virtual", "1")
+
+    def resume(self) -> None:
+        self._control("suspend-sink", "virtual", "0")
+
+    def _control(self, *command: str) -> None:
+        subprocess.run(["pactl", f"--server={self.address}", *command], check=True, capture_output=True)
 
     def kill(self) -> None:
         self.process.kill()
@@ -74,7 +82,19 @@ def sound_server(folder: Path) -> Iterator[SoundServer]:
     with subprocess.Popen(command, env=os.environ | home, stderr=subprocess.DEVNULL) as process:
         try:
             _wait_until_it_answers(address)
-            yield SoundServer(address, process)
+            with _listener(address):
+                yield SoundServer(address, folder, process)
+        finally:
+            process.kill()
+
+
+@contextmanager
+def _listener(address: str) -> Iterator[None]:
+    """Someone who always listens: the first stream of an idle null sink waits for 2 s."""
+    command = ["parec", f"--server={address}", "--latency-msec=100", "--rate=16000", "--channels=1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield
         finally:
             process.kill()
 

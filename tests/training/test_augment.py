@@ -31,9 +31,28 @@ def test_every_condition_keeps_the_length_and_the_seed_decides_it(how: Augmentat
 
 @pytest.mark.parametrize("tilt", [0.0, 1.0])
 @pytest.mark.parametrize("asked", [20.0, 5.0])
-def test_noise_lies_as_far_below_the_signal_as_asked(asked: float, tilt: float) -> None:
+def test_noise_lies_as_far_below_the_loud_half_as_asked(asked: float, tilt: float) -> None:
     noisy = spoiled(Augmentation("x", snr_db=asked, tilt=tilt))
-    assert snr_db(noisy) == pytest.approx(asked, abs=0.1)
+    loud = np.mean(np.sort(TONE.astype(np.float64) ** 2)[len(TONE) // 2 :])
+    noise = np.mean((noisy.astype(np.float64) - TONE) ** 2)
+    assert 10 * np.log10(loud / noise) == pytest.approx(asked, abs=0.1)
+
+
+@pytest.mark.parametrize(("frequency", "gain_db"), [(500, -3.0), (2000, 3.0), (4000, 6.0)])
+def test_a_slope_changes_the_tone_by_so_much_an_octave(frequency: int, gain_db: float) -> None:
+    tone = np.round(5000 * np.sin(2 * np.pi * frequency * np.arange(RATE) / RATE)).astype(np.int16)
+    louder = spoiled(Augmentation("x", slope_db=3.0), tone)[2000:-2000].astype(np.float64).std()
+    assert 20 * np.log10(louder / tone.std()) == pytest.approx(gain_db, abs=0.3)
+
+
+def test_a_small_microphone_takes_no_low_tones() -> None:
+    hum = np.round(8000 * np.sin(2 * np.pi * 50 * np.arange(RATE) / RATE)).astype(np.int16)
+    assert spoiled(Augmentation("x", low_cut=200.0), hum).std() < 0.1 * hum.std()
+
+
+def test_a_clipped_recording_is_driven_over_full_scale() -> None:
+    driven = spoiled(Augmentation("x", peak_db=12.0))
+    assert np.mean(driven >= 32767) > 0.3
 
 
 def test_another_seed_gives_other_noise() -> None:

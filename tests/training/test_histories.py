@@ -28,7 +28,7 @@ def test_the_population_is_measured_on_calm_speech_and_each_speaker_counts_the_s
     features = np.repeat(np.array(values, np.float32)[:, np.newaxis], len(FEATURES), axis=1)
     prior = population(Table(features, np.array(y), np.array(speakers), np.array(["c"] * len(y))))
     within = (2.0 + 2 / 3) / 2
-    between = (10 - 1) ** 2 / 2 - within * (1 / 2 + 1 / 4) / 2
+    between = 4.5**2 - within * (1 / 2 + 1 / 4) / 2
     assert prior.location.tolist() == pytest.approx([5.5] * len(FEATURES))
     assert prior.scale.tolist() == pytest.approx([within**0.5] * len(FEATURES))
     assert prior.weight.tolist() == pytest.approx([within / between] * len(FEATURES), rel=1e-5)
@@ -75,8 +75,18 @@ def test_slips_put_other_clips_than_calm_into_the_history() -> None:
         listened(table, prior, longest=3, slips=slips, rng=np.random.default_rng(0)) for slips in (0.0, 1.0)
     )
     calm = table.y == CALM
-    assert np.array_equal(right[:, KNOWN], wrong[:, KNOWN])
+    assert [set((rows[:, KNOWN] * 8).tolist()) for rows in (right, wrong)] == [{0, 1, 2, 3}] * 2
     assert np.abs(right[calm]).mean() < np.abs(wrong[calm]).mean()
+
+
+def test_a_small_corpus_has_more_than_its_share_in_the_population() -> None:
+    features = np.array([0.0] * 8 + [6.0] * 2, np.float32)[:, np.newaxis].repeat(len(FEATURES), axis=1)
+    features[::2] += 0.01
+    speakers = np.array(["a", "a", "b", "b", "c", "c", "d", "d", "e", "e"])
+    corpora = np.array(["large"] * 8 + ["small"] * 2)
+    prior = population(Table(features, np.zeros(10, np.int64), speakers, corpora))
+    # Four speakers of a half each, and one.
+    assert prior.location[0] == pytest.approx(6 / 3, abs=0.01)
 
 
 @pytest.mark.parametrize(("judge", "learned"), [(all_calm, 11), (all_panic, 0)])

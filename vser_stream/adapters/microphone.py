@@ -29,8 +29,8 @@ _POLL = 0.1
 _GAP = 0.5
 """A device delivers every 50 to 100 ms and buffers 400 ms; a longer silence lost audio (s)."""
 
-_JITTER = 0.1
-"""What the clock of a device and ours may differ over a stall (s)."""
+_UNDER_WAY = 0.3
+"""Audio that may still be under way when a stall ends, so it does not count as lost (s)."""
 
 _PIPE = 65_536
 """What Linux keeps for a slow reader: 2 s (bytes)."""
@@ -105,7 +105,7 @@ class Microphone:
 def _lost(elapsed: float, n: int) -> int:
     """Samples that went missing when ``n`` arrived after ``elapsed`` seconds."""
     lost = round(elapsed * RATE) - n
-    if elapsed <= _GAP or lost <= _JITTER * RATE:
+    if elapsed <= _GAP or lost <= _UNDER_WAY * RATE:
         return 0
     _LOG.warning("microphone stalled", extra={"lost_s": round(lost / RATE, 3)})
     return lost
@@ -119,6 +119,7 @@ class _Child:
         self._poll = select.poll()
         self._poll.register(output, select.POLLIN)
         self._held = b""
+        self._heard = time.monotonic()
 
     def answer(self, *, patience: float, stopped: Callable[[], bool]) -> dict[str, Any] | None:
         """Its first line; None if stopped before.
@@ -154,8 +155,9 @@ class _Child:
         began = time.monotonic()
         while not stopped():
             if self._poll.poll(_POLL * 1000):
-                if time.monotonic() - began > _GAP:
-                    time.sleep(_POLL)  # the backlog comes in pieces; what lacks then is lost
+                if time.monotonic() - self._heard > _GAP:
+                    time.sleep(_POLL)  # a backlog comes in pieces; what lacks then is lost
+                self._heard = time.monotonic()
                 data = os.read(self._output, _PIPE)
                 if not data and not stopped():
                     raise CaptureError(f"{self._name}: went away; check the device and the sound server")

@@ -17,7 +17,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -31,6 +30,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from vser_stream.adapters.mqtt_reasons import UNSPECIFIED, UNSUPPORTED_PROTOCOL, failure, refusal
 from vser_stream.errors import MessageRefusedError, PublishError
 from vser_stream.values import Message
 
@@ -38,42 +38,6 @@ __all__ = ["Broker", "MqttPublisher", "Received"]
 
 INBOX = 1000
 """Received messages kept for a slow reader; the oldest is dropped (messages)."""
-
-UNSPECIFIED = 128
-"""What paho makes of a connection that just ended."""
-
-UNSUPPORTED_PROTOCOL = 132
-
-REASONS = {
-    UNSUPPORTED_PROTOCOL: "it speaks neither MQTT 5 nor 3.1.1; use another broker",
-    133: "it does not accept the client id; choose another one",
-    134: "it does not accept the user or the password; check username and password_file",
-    135: "it does not authorise this user; check username, password_file and its access list",
-    136: "it is unavailable; look into its log",
-    137: "it is busy; look into its log",
-    138: "it has banned this client; look into its log",
-    139: "it is shutting down; start it again",
-    141: "it heard nothing for longer than keepalive; check the network",
-    142: "another client connected with the same client id; give each box its own",
-    144: "it does not accept the topic; check site and the names of the sources",
-    149: "it finds the message too large; raise its packet limit",
-    151: "a quota of it is used up; look into its log",
-}
-"""MQTT 5 reason codes in words; paho translates those of 3.1.1 to them."""
-
-CAUSES: tuple[tuple[type[OSError], str], ...] = (
-    (
-        ssl.SSLCertVerificationError,
-        "cannot be trusted: {cause.verify_message}; check ca_file, and host against its certificate",
-    ),
-    (ssl.SSLError, "failed at TLS ({cause.reason}); check that tls belongs to this port, and cert_file"),
-    (socket.gaierror, "is an unknown host; check host and the name server"),
-    (ConnectionRefusedError, "refuses connections; start it or check host and port"),
-    (ConnectionResetError, "hung up; check the port, whether it expects tls, and cert_file"),
-    (TimeoutError, "did not answer in time; check the network, the port, and whether it expects tls"),
-    (OSError, "cannot be reached ({cause.strerror}); check the network"),
-)
-"""What went wrong below MQTT in words; the first that fits."""
 
 _log = logging.getLogger(__name__)
 
@@ -315,12 +279,11 @@ class MqttPublisher:
         if code is not None:
             return PublishError(self._line(what, code))
         # aiomqtt hides the cause ("from None") but Python keeps it.
-        words = _in_words(exc.__cause__ or exc.__context__)
+        words = failure(exc.__cause__ or exc.__context__)
         return PublishError(f"broker {self._broker.host}:{self._broker.port} {words}")
 
     def _line(self, what: str, code: int) -> str:
-        reason = REASONS.get(code, f"reason code {code}; look into its log")
-        return f"broker {self._broker.host}:{self._broker.port} {what}: {reason}"
+        return f"broker {self._broker.host}:{self._broker.port} {what}: {refusal(code)}"
 
 
 class _TlsSocket(ssl.SSLSocket):
@@ -364,6 +327,14 @@ class _Client(aiomqtt.Client):
             self._connected.set_exception(error)
         super()._on_disconnect(*args)
 
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:  # noqa: ARG002 - paho's signature
+        # aiomqtt keeps the bare number until the next turn of the loop: closed by then, or somebody else's.
+        def register() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_writer(sock.fileno(), client.loop_write)
+
+        self._loop.call_soon_threadsafe(register)
+
     def _on_publish(
         self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
     ) -> None:
@@ -384,10 +355,3 @@ def _code(exc: aiomqtt.MqttError) -> int | None:
     coded = exc if isinstance(exc, aiomqtt.MqttCodeError) else exc.__cause__
     rc = coded.rc if isinstance(coded, aiomqtt.MqttCodeError) else None
     return rc.value if isinstance(rc, ReasonCode) and rc.value != UNSPECIFIED else None
-
-
-def _in_words(cause: BaseException | None) -> str:
-    for kind, words in CAUSES:
-        if isinstance(cause, kind):
-            return words.format(cause=cause)
-    return "closed the connection; check that it runs"

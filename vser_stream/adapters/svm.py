@@ -88,7 +88,7 @@ class OnnxSvm:
         _check_manifest(manifest, path, features)
         files = {name: _verified(folder / name, manifest.sums.get(name)) for name in FILES}
         vectors = _vectors(files["vectors.npz"], folder / "vectors.npz")
-        session = open_graph(files["svm.onnx"])
+        session = open_graph(files["svm.onnx"], name=str(folder / "svm.onnx"))
         _check_golden(session, vectors, folder)
         return cls(
             name=manifest.name,
@@ -120,7 +120,7 @@ class _Manifest:
     document: dict[str, Any]
 
 
-def open_graph(graph: bytes) -> onnxruntime.InferenceSession:
+def open_graph(graph: bytes, *, name: str) -> onnxruntime.InferenceSession:
     """Open an ONNX graph on one thread: a row takes well under a millisecond.
 
     Raises:
@@ -131,9 +131,8 @@ def open_graph(graph: bytes) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except _ORT_ERRORS as exc:
-        raise ModelError(
-            f"svm.onnx: is not a graph that onnxruntime {onnxruntime.__version__} can run; {_COPY_AGAIN}"
-        ) from exc
+        version = onnxruntime.__version__
+        raise ModelError(f"{name}: is not a graph onnxruntime {version} can run; {_COPY_AGAIN}") from exc
 
 
 def answer(session: onnxruntime.InferenceSession, rows: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import webrtcvad
 
 from vser_stream.values import FRAME, RATE, Pcm
@@ -27,6 +28,6 @@ class WebRtcVad:
             ValueError: The frame has another length or type; the library itself accepts some
                 such frames silently.
         """
-        if pcm.shape != (FRAME,) or pcm.dtype.name != "int16":
+        if pcm.shape != (FRAME,) or pcm.dtype != np.int16:
             raise ValueError(f"got {pcm.dtype} {pcm.shape}; cut audio into int16 frames of {FRAME} samples")
         return bool(self._vad.is_speech(pcm.tobytes(), RATE))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from vser_stream.values import FRAME, RATE, Pcm
@@ -10,6 +12,8 @@ __all__ = ["SILENCE_DB", "NoiseFloor", "level_db"]
 
 SILENCE_DB = -96.0
 """Level of digital silence: one step of 16 bits (dB re full scale)."""
+
+_FULL_SCALE = 32768.0**2
 
 _LOWEST_DB = -75.0
 """A floor below this is a muted or padded recording, not a room (dB re full scale)."""
@@ -23,8 +27,9 @@ _RISE_DB = 3.0 * FRAME / RATE
 
 def level_db(pcm: Pcm) -> float:
     """Root mean square level of 16-bit audio (dB re full scale)."""
-    mean_square = float(np.mean(np.square(pcm, dtype=np.float64)))
-    return max(10.0 * np.log10(mean_square / 32768.0**2), SILENCE_DB) if mean_square else SILENCE_DB
+    samples = pcm.astype(np.float32)
+    power = float(samples @ samples) / (len(samples) * _FULL_SCALE)
+    return max(10.0 * math.log10(power), SILENCE_DB) if power else SILENCE_DB
 
 
 class NoiseFloor:

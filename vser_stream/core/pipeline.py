@@ -14,7 +14,6 @@ from vser_stream.core.alarm import AlarmState, Transition, step, tick
 from vser_stream.core.baseline import is_calm_enough
 from vser_stream.core.decide import MIN_VOICED_S, Decider, voiced_s
 from vser_stream.core.frames import Framer
-from vser_stream.core.level import level_db
 from vser_stream.core.segment import Segmenter
 from vser_stream.ports import SpeechDetector
 from vser_stream.values import FRAME, RATE, Block, Cut, Decision, Frame, Segment, SegmentKind
@@ -61,14 +60,17 @@ class Pipeline:
         self.alarm = AlarmState()
         """Current alarm condition."""
 
-        self.level_db: float | None = None
-        """Level of the last frame (dB re full scale)."""
-
         self.gaps = 0
         """Interruptions of the audio so far."""
 
         self._at = 0
         self._now = 0.0
+        self._calm_utterance: int | None = None
+
+    @property
+    def level_db(self) -> float | None:
+        """Level of the last frame (dB re full scale)."""
+        return self._segmenter.level_db
 
     @property
     def floor_db(self) -> float:
@@ -85,7 +87,6 @@ class Pipeline:
 
     def _hear(self, frame: Frame) -> Iterator[Outcome]:
         self.gaps += frame.after_gap
-        self.level_db = level_db(frame.pcm)
         self._at = frame.end
         self._now = frame.heard_at + FRAME / RATE
         is_speech = self._detector.is_speech(frame.pcm)
@@ -98,6 +99,8 @@ class Pipeline:
             yield from map(self._outcome, self._judge(segment))
 
     def _judge(self, segment: Segment) -> Iterator[Decision | Rejected | Transition]:
+        if self._may_wait(segment):
+            return
         vector = self.decider.measure(segment)
         ended = segment.kind is SegmentKind.UTTERANCE
         if (voiced := voiced_s(vector)) < MIN_VOICED_S:
@@ -108,8 +111,19 @@ class Pipeline:
         yield decision
         self.alarm, changes = step(self.alarm, decision, self._now, config=self._alarm_config)
         yield from changes
-        if ended and is_calm_enough(decision.probabilities):
-            self.decider.learn(vector)
+        if is_calm_enough(decision.probabilities):
+            self._calm_utterance = segment.start
+            if ended:
+                self.decider.learn(vector)
+
+    def _may_wait(self, segment: Segment) -> bool:
+        """Whether this is the next window after a calm one: calm speech is looked at half as often.
+
+        Pitch tracking needs 0.3 s of context at each look, which makes half of the cost of a look.
+        """
+        waits = segment.kind is SegmentKind.WINDOW and segment.start == self._calm_utterance
+        self._calm_utterance = None
+        return waits
 
     def _outcome(self, what: Decision | Rejected | Transition) -> Outcome:
         return Outcome(what, at=self._at, now=self._now)

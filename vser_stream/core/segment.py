@@ -38,6 +38,9 @@ class Segmenter:
         self._window_step = _frames(config.window_step)
         self._longest = _frames(config.longest)
         self._floor = NoiseFloor()
+        self.level_db: float | None = None
+        """Level of the last frame (dB re full scale)."""
+
         self._before: deque[Frame] = deque(maxlen=_frames(config.preroll) + _ONSET + 1)
         self._votes: deque[bool] = deque(maxlen=_ONSET + 1)
         self._open: list[Frame] = []
@@ -58,9 +61,9 @@ class Segmenter:
     def feed(self, frame: Frame, *, is_speech: bool) -> list[Segment]:
         """Take the next frame and the detector's decision; return what it finished."""
         closed = self._close(Cut.GAP) if frame.after_gap else []
-        level = level_db(frame.pcm)
-        floor = self._floor.feed(level)
-        speech = is_speech and level >= floor + self._above_floor_db
+        self.level_db = level_db(frame.pcm)
+        floor = self._floor.feed(self.level_db)
+        speech = is_speech and self.level_db >= floor + self._above_floor_db
         if self._open:
             return closed + self._continue(frame, speech=speech)
         self._listen(frame, speech=speech)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve, resample_poly
+from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
 from vser_stream.values import RATE, Pcm
 
@@ -16,6 +17,9 @@ __all__ = ["CLEAN", "CONDITIONS", "Augmentation", "Codec", "draw"]
 _Wave = NDArray[np.float64]
 
 _FULL_SCALE = 32768.0
+
+_EQUALISER = 1024
+"""Length of the equaliser (samples)."""
 
 
 class Codec(StrEnum):
@@ -27,14 +31,26 @@ class Codec(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """One way to spoil a recording: the room, then noise, then level, then the line."""
+    """One way to spoil a recording: microphone, room, noise, level, line, in this order."""
 
     name: str
+    slope_db: float = 0.0
+    """Change of tone (dB per octave above 1 kHz)."""
+
+    bands_db: tuple[float, ...] = ()
+    """Gains at frequencies spread evenly by octaves from 50 Hz to 8 kHz (dB)."""
+
+    low_cut: float | None = None
+    """High-pass of a small microphone (Hz)."""
+
     rt60: float | None = None
     """Reverberation time of the room (s)."""
 
+    wet: float = 1.0
+    """Energy of the reverberation against the direct sound."""
+
     snr_db: float | None = None
-    """Level of the recording over the added noise (dB)."""
+    """Level of the loud half of the recording over the added noise (dB)."""
 
     tilt: float = 0.5
     """Noise amplitude falls as frequency to this power: 0 white, 0.5 pink, 1 brown."""
@@ -50,18 +66,24 @@ class Augmentation:
     def apply(self, pcm: Pcm, rng: np.random.Generator) -> Pcm:
         """Return the spoiled recording, as long as ``pcm``."""
         wave = pcm.astype(np.float64) / _FULL_SCALE
+        if self.slope_db or self.bands_db:
+            wave = _equalise(wave, self.slope_db, self.bands_db)
+        if self.low_cut is not None:
+            wave = sosfilt(butter(2, self.low_cut, "highpass", fs=RATE, output="sos"), wave)
         if self.rt60 is not None:
-            wave = _reverberate(wave, self.rt60, rng)
+            wave = _reverberate(wave, self.rt60, wet=self.wet, rng=rng)
         if self.snr_db is not None:
             wave = wave + _noise(wave, self.snr_db, tilt=self.tilt, rng=rng)
-        wave = wave * 10 ** (self.gain_db / 20)
-        peak = float(np.max(np.abs(wave), initial=0.0))
-        if self.peak_db is not None and peak:
-            wave = wave * (10 ** (self.peak_db / 20) / peak)
-        wave = np.clip(wave, -1.0, 1.0 - 1 / _FULL_SCALE)
+        wave = _clipped(wave * 10 ** (self._gain_db(wave) / 20))
         if self.codec is not None:
             wave = _telephone(wave, self.codec)
-        return np.round(np.clip(wave, -1.0, 1.0 - 1 / _FULL_SCALE) * _FULL_SCALE).astype(np.int16)
+        return np.round(_clipped(wave) * _FULL_SCALE).astype(np.int16)
+
+    def _gain_db(self, wave: _Wave) -> float:
+        peak = float(np.max(np.abs(wave), initial=0.0))
+        if self.peak_db is None or not peak:
+            return self.gain_db
+        return self.peak_db - 20 * math.log10(peak)
 
 
 CLEAN = Augmentation("clean")
@@ -82,37 +104,59 @@ CONDITIONS = (
 
 
 def draw(name: str, rng: np.random.Generator) -> Augmentation:
-    """Return a random mixture of all effects, each at an everyday strength.
+    """Return a random microphone, room and line, each at an everyday strength.
 
-    The ranges bracket a quiet room 1 m and a living room 4 m from the device; a third of the
-    draws pass through a telephone codec, as many IP cameras have no other.
+    The ranges bracket a headset in a quiet room and a camera across a living room; four in ten
+    pass through a telephone codec, as many IP cameras have no other.
     """
-    room, noisy, clipped, telephone = rng.random(4) < (0.5, 0.7, 0.1, 0.33)
+    cut, room, noisy, clipped, telephone = rng.random(5) < (0.6, 0.6, 0.7, 0.1, 0.4)
     return Augmentation(
         name,
-        rt60=float(rng.uniform(0.15, 0.7)) if room else None,
-        snr_db=float(rng.uniform(5.0, 30.0)) if noisy else None,
+        slope_db=float(rng.uniform(-4.0, 4.0)),
+        bands_db=tuple(rng.normal(0.0, 2.0, 9).tolist()),
+        low_cut=float(rng.uniform(80.0, 300.0)) if cut else None,
+        rt60=float(rng.uniform(0.2, 0.6)) if room else None,
+        wet=float(rng.uniform(0.2, 1.2)),
+        snr_db=float(rng.uniform(8.0, 30.0)) if noisy else None,
         tilt=float(rng.uniform(0.0, 1.0)),
-        gain_db=float(rng.uniform(-15.0, 6.0)),
-        peak_db=float(rng.uniform(0.0, 12.0)) if clipped else None,
+        gain_db=float(rng.uniform(-15.0, 0.0)),
+        peak_db=float(rng.uniform(0.0, 9.0)) if clipped else None,
         codec=list(Codec)[int(rng.integers(2))] if telephone else None,
     )
 
 
+def _clipped(wave: _Wave) -> _Wave:
+    return np.clip(wave, -1.0, 1.0 - 1 / _FULL_SCALE)
+
+
+def _equalise(wave: _Wave, slope_db: float, bands_db: tuple[float, ...]) -> _Wave:
+    """Filter by a symmetric response of 64 ms, which delays nothing."""
+    frequency = np.maximum(np.fft.rfftfreq(_EQUALISER, 1 / RATE), 50.0)
+    gain = slope_db * np.log2(frequency / 1000.0)
+    if bands_db:
+        centres = np.geomspace(50.0, RATE / 2, len(bands_db))
+        gain = gain + np.interp(np.log(frequency), np.log(centres), bands_db)
+    response = np.roll(np.fft.irfft(10 ** (gain / 20)), _EQUALISER // 2) * np.hanning(_EQUALISER)
+    filtered = fftconvolve(wave, response)
+    return np.asarray(filtered[_EQUALISER // 2 :][: len(wave)], np.float64)
+
+
 def _noise(wave: _Wave, snr_db: float, *, tilt: float, rng: np.random.Generator) -> _Wave:
     spectrum = np.fft.rfft(rng.standard_normal(len(wave)))
-    spectrum[0] = 0.0
-    spectrum[1:] /= np.arange(1, len(spectrum)) ** tilt
+    # Brown noise has no end downwards; 20 bins keep it audible.
+    spectrum /= (20.0 + np.arange(len(spectrum))) ** tilt
     noise = np.fft.irfft(spectrum, len(wave))
-    ratio = float(np.mean(wave**2)) / max(float(np.mean(noise**2)), 1e-20)
+    # Half of a recording is pauses, at most.
+    loud = float(np.mean(np.sort(wave**2)[len(wave) // 2 :]))
+    ratio = loud / max(float(np.mean(noise**2)), 1e-20)
     return np.asarray(noise * (ratio**0.5 * 10 ** (-snr_db / 20)), np.float64)
 
 
-def _reverberate(wave: _Wave, rt60: float, rng: np.random.Generator) -> _Wave:
-    """Direct sound and an exponentially decaying noise tail of the same energy."""
+def _reverberate(wave: _Wave, rt60: float, *, wet: float, rng: np.random.Generator) -> _Wave:
+    """Direct sound and an exponentially decaying tail of noise."""
     tail = rng.standard_normal(round(rt60 * RATE))
     tail *= 10 ** (-3.0 * np.arange(len(tail)) / len(tail))
-    response = np.concatenate([[1.0], tail / np.sqrt(np.sum(tail**2))])
+    response = np.concatenate([[1.0], tail * np.sqrt(wet / np.sum(tail**2))])
     return np.asarray(fftconvolve(wave, response)[: len(wave)], np.float64)
 
 

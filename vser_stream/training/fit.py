@@ -54,7 +54,7 @@ def speaker_folds(table: Table, folds: int, *, seed: int) -> list[Split]:
         speakers = len(np.unique(table.speakers[table.y == index]))
         if speakers < folds:
             raise DataError(
-                f"{speakers} speakers have clips labelled {label}; {folds} are needed, record more"
+                f"{speakers} speakers have {label} clips, {folds} are needed; record more speakers"
             )
     names = np.char.add(np.char.add(table.corpora, "|"), table.y.astype(str))
     _, kinds = np.unique(names, return_inverse=True)
@@ -63,31 +63,46 @@ def speaker_folds(table: Table, folds: int, *, seed: int) -> list[Split]:
 
 
 def fit(tables: Sequence[Table], recipe: Recipe, *, seed: int) -> Fitted:
-    """Learn every clip cold and after some listening.
+    """Learn every clip cold and after some listening, and a share of the spoiled ones.
 
     Args:
         tables: The same clips in the same order: clean, then spoiled copies.
         recipe: How.
         seed: Of every draw.
     """
-    rng = np.random.default_rng(seed)
-    prior = population(tables[0])
-    rows = []
-    for table in tables:
-        known = listened(table, prior, longest=recipe.longest, slips=recipe.slips, rng=rng)
-        rows += [cold(table, prior), known]
-    return Fitted(_machine(np.concatenate(rows), tables[0], recipe, seed=seed), prior)
+    clean, rng = tables[0], np.random.default_rng(seed)
+    prior, everything = population(clean), np.arange(len(clean))
+    rows, clips = list(_histories(clean, prior, recipe, rng)), [everything, everything]
+    for spoiled in tables[1:]:
+        drawn = rng.permutation(len(spoiled))[: round(recipe.share * len(spoiled))]
+        knowing = rng.random((len(drawn), 1)) < 0.5  # noqa: PLR2004 - a coin
+        without, with_history = _histories(spoiled, prior, recipe, rng)
+        rows.append(np.where(knowing, with_history[drawn], without[drawn]))
+        clips.append(drawn)
+    machine = _machine(np.concatenate(rows), np.concatenate(clips), clean, recipe=recipe, seed=seed)
+    return Fitted(machine, prior)
 
 
-def _machine(X: Rows, table: Table, recipe: Recipe, *, seed: int) -> Pipeline:
-    """Fit rows that repeat the clips of ``table`` over and over."""
-    clip = np.arange(len(X)) % len(table)
+def _histories(table: Table, prior: Prior, recipe: Recipe, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    """Every clip cold, and after some listening."""
+    known = listened(table, prior, longest=recipe.longest, slips=recipe.slips, rng=rng)
+    return cold(table, prior), known
+
+
+def _machine(X: Rows, clips: NDArray[np.int64], table: Table, *, recipe: Recipe, seed: int) -> Pipeline:
+    """Fit rows of features, each with the clip of ``table`` it is of."""
     scaler = StandardScaler().fit(X)
     # All rows of a speaker are in one fold, or the sigmoids would see margins of known voices.
     folds = speaker_folds(table, recipe.calibration_folds, seed=seed)
-    splits = [tuple(np.flatnonzero(np.isin(clip, side)) for side in fold) for fold in folds]
+    splits = [tuple(np.flatnonzero(np.isin(clips, side)) for side in fold) for fold in folds]
     with config_context(enable_metadata_routing=True):
-        svc = SVC(C=recipe.c, gamma=recipe.gamma / X.shape[1], cache_size=600)
+        svc = SVC(
+            C=recipe.c,
+            gamma=recipe.gamma / X.shape[1],
+            # Labels weigh the same, so a label against the two others is one to two.
+            class_weight={0: 0.75, 1: 1.5},
+            cache_size=600,
+        )
         machine = CalibratedClassifierCV(
             OneVsRestClassifier(svc.set_fit_request(sample_weight=True)),
             method="sigmoid",
@@ -95,7 +110,7 @@ def _machine(X: Rows, table: Table, recipe: Recipe, *, seed: int) -> Pipeline:
             ensemble=False,
         )
         machine.fit(
-            scaler.transform(X), table.y[clip], sample_weight=label_weights(table, recipe.balance)[clip]
+            scaler.transform(X), table.y[clips], sample_weight=label_weights(table, recipe.balance)[clips]
         )
     return Pipeline([("scale", scaler), ("svm", machine)])
 

@@ -29,6 +29,9 @@ CALM = LABELS.index(Label.CALM)
 _WEIGHTS = (0.02, 20.0)
 """Limits of the weight of the prior: a feature in which calm people do not differ, or do nothing else."""
 
+_TINY = 1e-9
+"""Variance of a feature that never changes."""
+
 _FEWEST = 2
 """Calm clips of a speaker from which a spread can be told, and such speakers."""
 
@@ -55,25 +58,31 @@ class Table:
 
 
 def population(table: Table) -> Prior:
-    """Estimate calm speech in the population; each speaker counts the same.
+    """Estimate calm speech in the population.
+
+    A speaker counts as one over the root of the speakers in the corpus: neither a large corpus
+    nor a small one decides what calm is.
 
     Raises:
         DataError: Fewer than two speakers have two calm clips.
     """
     calm = table.where(table.y == CALM)
-    voices = [calm.features[rows].astype(np.float64) for rows in speaker_rows(calm.speakers)]
-    voices = [voice for voice in voices if len(voice) >= _FEWEST]
-    if len(voices) < _FEWEST:
-        raise DataError(f"{len(voices)} speakers have two calm clips; record calm speech of two at least")
+    theirs = [rows for rows in speaker_rows(calm.speakers) if len(rows) >= _FEWEST]
+    if len(theirs) < _FEWEST:
+        raise DataError(f"{len(theirs)} speakers have two calm clips; record calm speech of two at least")
+    corpora = np.array([calm.corpora[rows[0]] for rows in theirs])
+    weights = np.array([np.sum(corpora == corpus) ** -0.5 for corpus in corpora])
+    voices = [calm.features[rows].astype(np.float64) for rows in theirs]
     means = np.array([voice.mean(axis=0) for voice in voices])
-    within = np.mean([voice.var(axis=0, ddof=1) for voice in voices], axis=0)
+    location = np.average(means, axis=0, weights=weights)
+    within = np.average([voice.var(axis=0, ddof=1) for voice in voices], axis=0, weights=weights)
     # A mean of few clips also varies by chance.
-    chance = within * np.mean([1 / len(voice) for voice in voices])
-    between = np.maximum(means.var(axis=0, ddof=1) - chance, 1e-12)
+    chance = within * np.average([1 / len(voice) for voice in voices], weights=weights)
+    between = np.average((means - location) ** 2, axis=0, weights=weights) - chance
     return Prior(
-        location=means.mean(axis=0).astype(np.float32),
-        scale=np.sqrt(np.maximum(within, 1e-12)).astype(np.float32),
-        weight=np.clip(within / between, *_WEIGHTS).astype(np.float32),
+        location=location.astype(np.float32),
+        scale=np.sqrt(np.maximum(within, _TINY)).astype(np.float32),
+        weight=np.clip(within / np.maximum(between, _TINY), *_WEIGHTS).astype(np.float32),
     )
 
 

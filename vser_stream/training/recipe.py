@@ -11,7 +11,7 @@ __all__ = ["Recipe"]
 class Recipe:
     """The recipe of the shipped model; its defaults are what was measured to be best."""
 
-    c: float = 3.0
+    c: float = 1.0
     """Penalty of the support vector machine."""
 
     gamma: float = 0.5
@@ -23,8 +23,11 @@ class Recipe:
     slips: float = 0.1
     """Share of them that was not calm."""
 
-    copies: int = 0
+    copies: int = 1
     """Spoiled copies of each clip, beside the clean one."""
+
+    share: float = 0.5
+    """Share of each copy that is learned."""
 
     balance: float = 0.5
     """How far corpora of one label are evened out: 0 not at all, 1 all count the same."""

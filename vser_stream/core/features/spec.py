@@ -40,16 +40,13 @@ def golden_vector(pitch_tracker: PitchTracker) -> Vector:
 
 
 def quantised(vector: Vector) -> NDArray[np.int64]:
-    """Round to steps of about a quarter of each value.
+    """Round to steps of about a factor e.
 
-    Processors differ from the fifth digit on, in the float32 convolutions of the pitch network;
-    a change of some per cent still moves one of so many features over a step.
+    Processors differ from the fifth digit on, in the float32 convolutions of the pitch network,
+    and one of so many features may lie close to a step: wide steps make that unlikely, and a
+    change of some per cent in how features are computed still moves one of them over a step.
     """
-    return np.rint(_in_steps(vector)).astype(np.int64)
-
-
-def _in_steps(vector: Vector) -> NDArray[np.float64]:
-    return 4.0 * np.arcsinh(10.0 * vector.astype(np.float64))
+    return np.rint(np.arcsinh(10.0 * vector.astype(np.float64))).astype(np.int64)
 
 
 def _constants(module: ModuleType) -> dict[str, object]:

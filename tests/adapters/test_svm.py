@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.tables import invented
+
+from vser_stream.adapters.svm import FILES, OnnxSvm
+from vser_stream.errors import ModelError, ModelMismatchError
+from vser_stream.training.export import to_graph, toml, write_folder
+from vser_stream.training.fit import Fitted, fit
+from vser_stream.training.histories import Rows, cold
+from vser_stream.training.recipe import Recipe
+
+TABLE = invented()
+FEATURES = "f" * 64
+MANIFEST = {
+    "name": "mine",
+    "version": "1",
+    "features": FEATURES,
+    "labels": ["calm", "angry", "panic"],
+    "escalation": {"default_share": 20, "below": {"10": 0.5, "20": 0.6}},
+}
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    return fit([TABLE], Recipe(calibration_folds=2), seed=0)
+
+
+@pytest.fixture(scope="module")
+def rows(fitted: Fitted) -> Rows:
+    return cold(TABLE, fitted.prior)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, fitted: Fitted, rows: Rows) -> Path:
+    write_folder(
+        tmp_path / "mine",
+        graph=to_graph(fitted.pipeline),
+        prior=fitted.prior,
+        golden=(rows[:8], fitted.judge(rows[:8])),
+        manifest=MANIFEST,
+        card="card",
+    )
+    return tmp_path / "mine"
+
+
+def change(folder: Path, name: str, content: bytes) -> None:
+    """Replace a file and its sha256, as someone who knows the format would."""
+    (folder / name).write_bytes(content)
+    manifest = tomllib.loads((folder / "manifest.toml").read_text())
+    manifest["sha256"][name] = hashlib.sha256(content).hexdigest()
+    (folder / "manifest.toml").write_text(toml(manifest))
+
+
+def test_a_model_is_what_was_written(folder: Path, fitted: Fitted, rows: Rows) -> None:
+    model = OnnxSvm.load(folder, features=FEATURES)
+    assert (model.name, model.version, model.escalate_below) == ("mine", "1", 0.6)
+    assert model.thresholds == {10: 0.5, 20: 0.6}
+    assert model.sha256 == hashlib.sha256((folder / "manifest.toml").read_bytes()).hexdigest()
+    assert model.manifest["labels"] == MANIFEST["labels"]
+    for part in ("location", "scale", "weight"):
+        assert np.array_equal(getattr(model.prior, part), getattr(fitted.prior, part))
+    found = [model.score(row) for row in rows]
+    assert np.array([[it.calm, it.angry, it.panic] for it in found]) == pytest.approx(
+        fitted.judge(rows), abs=1e-4
+    )
+    assert [it.calm + it.angry + it.panic for it in found] == pytest.approx([1.0] * len(rows))
+
+
+def test_a_model_for_other_features_is_refused(folder: Path) -> None:
+    with pytest.raises(
+        ModelMismatchError, match=f"trained on features {FEATURES}, this build computes other"
+    ):
+        OnnxSvm.load(folder, features="other")
+
+
+@pytest.mark.parametrize("name", ["manifest.toml", *FILES])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(
+        ModelError, match=f"mine/{name}: cannot be read .*; copy the whole model folder again"
+    ):
+        OnnxSvm.load(folder, features=FEATURES)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"none/manifest.toml: cannot be read"):
+        OnnxSvm.load(tmp_path / "none", features=FEATURES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_changed_file_is_refused(folder: Path, name: str) -> None:
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(ModelError, match=f"mine/{name}: is not the file that was trained"):
+        OnnxSvm.load(folder, features=FEATURES)
+
+
+def test_a_truncated_graph_is_refused(folder: Path) -> None:
+    change(folder, "svm.onnx", (folder / "svm.onnx").read_bytes()[:-1000])
+    with pytest.raises(ModelError, match=r"mine/svm.onnx: is not a graph onnxruntime .* can run; copy"):
+        OnnxSvm.load(folder, features=FEATURES)
+
+
+def test_vectors_that_are_no_archive_are_refused(folder: Path) -> None:
+    change(folder, "vectors.npz", (folder / "vectors.npz").read_bytes()[:100])
+    with pytest.raises(ModelError, match="is not the vectors of a model"):
+        OnnxSvm.load(folder, features=FEATURES)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name = ", "is not a TOML file"),
+        ('name = "x"\n', "is not the manifest of a model"),
+        (toml({**MANIFEST, "sha256": 3}), "is not the manifest of a model"),
+        (toml({**MANIFEST, "escalation": {"default_share": 20, "below": {"x": 1}}}), "is not the manifest"),
+        (
+            toml({**MANIFEST, "sha256": {}, "labels": ["angry", "calm", "panic"]}),
+            "labels are not calm, angry",
+        ),
+        (
+            toml({**MANIFEST, "sha256": {}, "escalation": {"default_share": 5, "below": {"10": 0.5}}}),
+            "has no threshold for its default share",
+        ),
+    ],
+)
+def test_a_bad_manifest_is_refused_in_one_line(folder: Path, text: str, message: str) -> None:
+    (folder / "manifest.toml").write_text(text)
+    with pytest.raises(ModelError, match=message) as caught:
+        OnnxSvm.load(folder, features=FEATURES)
+    assert "\n" not in str(caught.value)
+    assert "copy the whole model folder again or train it anew" in str(caught.value)
+
+
+def rewrite_golden(folder: Path, golden: np.ndarray) -> None:
+    with np.load(folder / "vectors.npz") as file:
+        vectors = {**file, "golden_probabilities": golden}
+    np.savez(folder / "vectors.npz", **vectors)
+    change(folder, "vectors.npz", (folder / "vectors.npz").read_bytes())
+
+
+def test_a_model_that_answers_its_golden_vectors_otherwise_is_refused(
+    folder: Path, fitted: Fitted, rows: Rows
+) -> None:
+    rewrite_golden(folder, fitted.judge(rows[:8]) + 2e-3)
+    with pytest.raises(ModelError, match=r"answers its golden vectors 2\.0e-03 off, over 0\.001"):
+        OnnxSvm.load(folder, features=FEATURES)
+    rewrite_golden(folder, np.full((8, 3), np.nan))
+    with pytest.raises(ModelError, match="answers its golden vectors nan off"):
+        OnnxSvm.load(folder, features=FEATURES)
+
+
+def test_golden_vectors_of_another_width_are_refused(folder: Path, rows: Rows) -> None:
+    with np.load(folder / "vectors.npz") as file:
+        vectors = {**file, "golden_inputs": rows[:8, :-1]}
+    np.savez(folder / "vectors.npz", **vectors)
+    change(folder, "vectors.npz", (folder / "vectors.npz").read_bytes())
+    with pytest.raises(ModelError, match="does not take its own golden vectors"):
+        OnnxSvm.load(folder, features=FEATURES)

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from support.tables import invented
+
+from vser_stream.errors import ModelError
+from vser_stream.training.export import PARITY, check_parity, to_graph, toml, write_folder
+from vser_stream.training.fit import Fitted, fit
+from vser_stream.training.histories import cold
+from vser_stream.training.recipe import Recipe
+
+TABLE = invented()
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    return fit([TABLE], Recipe(calibration_folds=2), seed=0)
+
+
+def test_the_graph_answers_as_the_pipeline_does(fitted: Fitted) -> None:
+    rows = cold(TABLE, fitted.prior)
+    assert check_parity(to_graph(fitted.pipeline), rows, expected=fitted.judge(rows)) <= PARITY
+
+
+def test_a_graph_with_swapped_columns_is_refused(fitted: Fitted) -> None:
+    rows = cold(TABLE, fitted.prior)
+    graph = onnx.load_from_string(to_graph(fitted.pipeline))
+    (output,) = (out for out in graph.graph.output if out.name == "probabilities")
+    for node in graph.graph.node:
+        node.output[:] = ["unswapped" if name == "probabilities" else name for name in node.output]
+    order = onnx.helper.make_tensor("order", onnx.TensorProto.INT64, [3], [0, 2, 1])
+    graph.graph.initializer.append(order)
+    graph.graph.node.append(onnx.helper.make_node("Gather", ["unswapped", "order"], [output.name], axis=1))
+    with pytest.raises(ModelError, match=r"with another label.*install the versions of skl2onnx"):
+        check_parity(graph.SerializeToString(), rows, expected=fitted.judge(rows))
+
+
+def test_a_graph_that_answers_no_numbers_is_refused(fitted: Fitted) -> None:
+    rows = cold(TABLE, fitted.prior)[:3]
+    with pytest.raises(ModelError):
+        check_parity(to_graph(fitted.pipeline), rows, expected=np.full((3, 3), np.nan))
+
+
+def write(folder: Path, fitted: Fitted, card: str = "card") -> None:
+    rows = cold(TABLE, fitted.prior)[:2]
+    write_folder(
+        folder,
+        graph=b"graph",
+        prior=fitted.prior,
+        golden=(rows, fitted.judge(rows)),
+        manifest={"name": folder.name},
+        card=card,
+    )
+
+
+def test_a_model_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path, fitted: Fitted) -> None:
+    folder = tmp_path / "models" / "mine"
+    for card in ("first", "second"):
+        write(folder, fitted, card)
+    names = ["MODEL_CARD.md", "manifest.toml", "svm.onnx", "vectors.npz"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert (folder / "MODEL_CARD.md").read_text() == "second"
+    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
+
+
+def test_a_model_that_works_survives_a_write_that_fails(
+    tmp_path: Path, fitted: Fitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "mine"
+    write(folder, fitted, "works")
+    with pytest.raises(UnicodeEncodeError):
+        write(folder, fitted, "\ud800")
+    assert (folder / "MODEL_CARD.md").read_text() == "works"
+    # The last step of all: the swap itself.
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(ModelError, match=r"mine: cannot be written \(No space left on device\); make room"):
+        write(folder, fitted, "lost")
+    assert (folder / "MODEL_CARD.md").read_text() == "works"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, fitted: Fitted) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match="file/mine: cannot be written"):
+        write(tmp_path / "file" / "mine", fitted)
+
+
+def test_what_is_written_as_toml_is_read_back_the_same() -> None:
+    document = {
+        "name": 'a "quoted" naïve\nname',
+        "list": ["x", "y"],
+        "empty": {},
+        "plain": {"flag": True, "number": 0.25, "count": -3, "huge": 1e300},
+        "ta.ble": {"10": {"deep er": [0.1, 0.2]}, "ünïcode": {"a-b_c": 1}},
+    }
+    assert tomllib.loads(toml(document)) == document

@@ -1,0 +1,139 @@
+"""The whole path on a synthetic corpus: train, export, load, evaluate, report."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.corpora import write_corpus
+
+from vser_stream import __version__
+from vser_stream.adapters.svm import OnnxSvm
+from vser_stream.errors import DataError, ModelMismatchError
+from vser_stream.training.cache import FeatureCache
+from vser_stream.training.evaluate import evaluate_model, evaluate_recipe, text_table
+from vser_stream.training.recipe import Recipe
+from vser_stream.training.report import write_report
+from vser_stream.training.train import Trained, train
+
+SMALL = Recipe(calibration_folds=2, folds=2, longest=2, exclude=("held",), calm_only=())
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    corpora = ("one", "two", "one", "two", "held")
+    return write_corpus(tmp_path_factory.mktemp("corpus"), speakers=10, clips=4, corpora=corpora)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> FeatureCache:
+    return FeatureCache(tmp_path_factory.mktemp("cache"), processes=2)
+
+
+@pytest.fixture(scope="module")
+def trained(corpus: Path, cache: FeatureCache, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    out = tmp_path_factory.mktemp("models") / "mine"
+    return train(corpus, out, recipe=SMALL, cache=cache, processes=1)
+
+
+def test_voices_that_were_not_heard_are_told_apart(trained: Trained) -> None:
+    evaluation = trained.evaluation
+    assert list(evaluation.pooled) == ["cold", "running", "warm 1", "warm 3"]
+    assert evaluation.pooled["warm 3"].macro_f1.value > 0.9
+    assert (evaluation.pooled["cold"].clips, evaluation.pooled["cold"].speakers) == (96, 8)
+    assert list(evaluation.by_corpus) == ["one", "two"]
+    assert list(evaluation.left_out) == ["one", "two", "all"]
+    assert list(evaluation.unheard) == ["held"]
+    assert evaluation.unheard["held"]["cold"].clips == 24
+    assert list(evaluation.thresholds) == [10, 20, 30]
+
+
+def test_the_model_loads_and_its_manifest_says_what_it_is(trained: Trained, cache: FeatureCache) -> None:
+    model = OnnxSvm.load(trained.folder, features=cache.features)
+    manifest = tomllib.loads((trained.folder / "manifest.toml").read_text())
+    assert (model.name, model.version) == ("mine", trained.version)
+    assert model.escalate_below == pytest.approx(trained.evaluation.thresholds[20], abs=1e-4)
+    assert (manifest["package"], manifest["features"], manifest["seed"]) == (__version__, cache.features, 0)
+    assert manifest["corpora"]["one"]["calm"] == 16
+    assert manifest["recipe"]["exclude"] == ["held"]
+    assert manifest["figures"]["cold"]["clips"] == 96
+    assert trained.size == (trained.folder / "svm.onnx").stat().st_size
+    assert trained.parity <= 1e-4
+
+
+def test_a_model_does_not_load_for_other_features(trained: Trained, cache: FeatureCache) -> None:
+    with pytest.raises(
+        ModelMismatchError, match=f"trained on features {cache.features}, this build computes 0"
+    ):
+        OnnxSvm.load(trained.folder, features="0")
+
+
+def test_the_card_has_the_figures_and_the_limits(trained: Trained) -> None:
+    card = (trained.folder / "MODEL_CARD.md").read_text()
+    pooled = trained.evaluation.pooled["warm 3"]
+    for line in (
+        "**Not a medical device.**",
+        f"# mine {trained.version}",
+        f"| all | warm 3 | {pooled.macro_f1} |",
+    ):
+        assert line in card
+    assert "{" not in card
+
+
+def test_the_same_seed_gives_the_same_model(
+    trained: Trained, corpus: Path, cache: FeatureCache, tmp_path: Path
+) -> None:
+    again = train(corpus, tmp_path / "mine", recipe=SMALL, cache=cache, processes=1)
+    for name in ("svm.onnx", "MODEL_CARD.md"):
+        assert (again.folder / name).read_bytes() == (trained.folder / name).read_bytes()
+    assert again.evaluation == trained.evaluation
+
+
+def test_a_training_that_fails_leaves_the_model_that_was_there(
+    trained: Trained, corpus: Path, cache: FeatureCache
+) -> None:
+    before = {path.name: path.read_bytes() for path in trained.folder.iterdir()}
+    with pytest.raises(DataError, match="8 speakers have calm clips, 9 are needed"):
+        train(corpus, trained.folder, recipe=Recipe(folds=9, exclude=("held",)), cache=cache)
+    assert {path.name: path.read_bytes() for path in trained.folder.iterdir()} == before
+
+
+def test_a_model_is_evaluated_as_the_exported_graph(
+    trained: Trained, corpus: Path, cache: FeatureCache
+) -> None:
+    model = OnnxSvm.load(trained.folder, features=cache.features)
+    found = evaluate_model(corpus, model=model, cache=cache)
+    assert found.subject == f"mine {trained.version}"
+    assert list(found.by_corpus) == ["held", "one", "two"]
+    assert found.by_corpus["held"]["cold"].confusion == trained.evaluation.unheard["held"]["cold"].confusion
+
+
+def test_a_recipe_is_evaluated_as_training_does(trained: Trained, corpus: Path, cache: FeatureCache) -> None:
+    found = evaluate_recipe(corpus, recipe=SMALL, cache=cache, processes=1)
+    assert (found.pooled, found.left_out) == (trained.evaluation.pooled, trained.evaluation.left_out)
+
+
+def test_the_report_is_one_page_and_its_figures_as_json(trained: Trained, tmp_path: Path) -> None:
+    page = tmp_path / "new" / "report.html"
+    write_report(trained.evaluation, page)
+    text = page.read_text()
+    assert text.count("data:image/svg+xml;base64,") == 4
+    assert 'src="http' not in text
+    assert json.loads(page.with_suffix(".json").read_text())["pooled"]["cold"]["clips"] == 96
+
+
+def test_a_report_that_cannot_be_written_is_named(trained: Trained, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="cannot be written .*; choose another place"):
+        write_report(trained.evaluation, tmp_path / "file" / "report.html")
+
+
+def test_the_text_has_a_row_for_each_corpus_and_history(trained: Trained) -> None:
+    lines = text_table(trained.evaluation).splitlines()
+    assert [line.split(",")[0] for line in lines if ", warm 3" in line] == ["all", "one", "two"] * 2 + [
+        "held"
+    ]
+    assert np.all([len(line) <= 100 for line in lines])

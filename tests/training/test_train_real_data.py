@@ -1,0 +1,51 @@
+"""The shipped model on real recordings."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.svm import OnnxSvm
+from vser_stream.core.features.spec import digest
+from vser_stream.training.corpus import read_manifest
+from vser_stream.training.recipe import Recipe
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT.parent / "shared" / "data"
+MODEL = ROOT / "models" / "calm-angry-panic"
+
+
+@pytest.fixture(scope="module")
+def manifest() -> dict[str, dict[str, dict[str, float]]]:
+    return tomllib.loads((MODEL / "manifest.toml").read_text())
+
+
+def test_the_shipped_model_runs_on_the_features_of_this_build() -> None:
+    assert OnnxSvm.load(MODEL, features=digest(SwiftF0Tracker())).name == MODEL.name
+
+
+def test_it_is_as_good_on_unheard_speakers_as_promised(
+    manifest: dict[str, dict[str, dict[str, list[float]]]],
+) -> None:
+    figures = manifest["figures"]
+    assert figures["cold"]["macro_f1"][0] >= 0.73
+    assert figures["warm 3"]["macro_f1"][0] >= 0.77
+
+
+def test_it_learned_from_every_clip_it_may_and_no_other(
+    manifest: dict[str, dict[str, dict[str, float]]],
+) -> None:
+    recipe = Recipe()
+    clips = read_manifest(DATA, exclude=(*recipe.exclude, *recipe.calm_only))
+    counted = {
+        name: sum(clip.corpus == name for clip in clips) for name in sorted({clip.corpus for clip in clips})
+    }
+    learned = {
+        name: sum(corpus[label] for label in ("calm", "angry", "panic"))
+        for name, corpus in manifest["corpora"].items()
+    }
+    assert learned == counted
+    assert not {"tess", "turev-db", "vi-read"} & set(learned)

@@ -1,0 +1,57 @@
+"""Why a broker says no, or nothing, in words that end with what to do."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+__all__ = ["UNSPECIFIED", "UNSUPPORTED_PROTOCOL", "failure", "refusal"]
+
+UNSPECIFIED = 128
+"""What paho makes of a connection that just ended."""
+
+UNSUPPORTED_PROTOCOL = 132
+
+REASONS = {
+    UNSUPPORTED_PROTOCOL: "it speaks neither MQTT 5 nor 3.1.1; use another broker",
+    133: "it does not accept the client id; choose another one",
+    134: "it does not accept the user or the password; check username and password_file",
+    135: "it does not authorise this user; check username, password_file and its access list",
+    136: "it is unavailable; look into its log",
+    137: "it is busy; look into its log",
+    138: "it has banned this client; look into its log",
+    139: "it is shutting down; start it again",
+    141: "it heard nothing for longer than keepalive; check the network",
+    142: "another client connected with the same client id; give each box its own",
+    144: "it does not accept the topic; check site and the names of the sources",
+    149: "it finds the message too large; raise its packet limit",
+    151: "a quota of it is used up; look into its log",
+}
+"""Section 2.4 of MQTT 5; paho translates the return codes of 3.1.1 to these."""
+
+CAUSES: tuple[tuple[type[OSError], str], ...] = (
+    (
+        ssl.SSLCertVerificationError,
+        "cannot be trusted: {cause.verify_message}; check ca_file, and host against its certificate",
+    ),
+    (ssl.SSLError, "failed at TLS ({cause.reason}); check that tls belongs to this port, and cert_file"),
+    (socket.gaierror, "is an unknown host; check host and the name server"),
+    (ConnectionRefusedError, "refuses connections; start it or check host and port"),
+    (ConnectionResetError, "hung up; check the port, whether it expects tls, and cert_file"),
+    (TimeoutError, "did not answer in time; check the network, the port, and whether it expects tls"),
+    (OSError, "cannot be reached ({cause.strerror}); check the network"),
+)
+"""The first that fits."""
+
+
+def refusal(code: int) -> str:
+    """What a reason code of the broker means."""
+    return REASONS.get(code, f"reason code {code}; look into its log")
+
+
+def failure(cause: BaseException | None) -> str:
+    """What went wrong below MQTT; None for a connection that just ended."""
+    for kind, words in CAUSES:
+        if isinstance(cause, kind):
+            return words.format(cause=cause)
+    return "closed the connection; check that it runs"
