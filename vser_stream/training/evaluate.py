@@ -88,6 +88,9 @@ class Evaluation:
     conditions: dict[str, _ByHistory] = field(default_factory=dict)
     """The same clips through noise, rooms and codecs."""
 
+    heard: tuple[str, ...] = ()
+    """Corpora the model was trained on: their figures promise nothing for other speakers."""
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
@@ -124,7 +127,7 @@ def judge_recipe(
     left_out = {}
     if len(np.unique(table.corpora)) > 1:
         others = leave_one_corpus_out(tables, recipe, seed=seed, processes=processes, progress=progress)
-        left_out = {**by_corpus(table, others), "all": pooled(table, others)}
+        left_out = {"all": pooled(table, others), **by_corpus(table, others)}
     return Evaluation(
         subject=f"recipe, {recipe.folds}-fold cross-validation by speaker",
         pooled=pooled(table, outcomes),
@@ -178,6 +181,9 @@ def evaluate_model(
         curves=_curves(table, outcomes),
         false_alarms=judge_unlearned(table, judge=judge, prior=model.prior, seed=seed)[1],
         conditions=spoiled,
+        heard=tuple(
+            name for name in np.unique(table.corpora).tolist() if name in model.manifest.get("corpora", {})
+        ),
     )
 
 
@@ -212,6 +218,9 @@ def text_table(evaluation: Evaluation) -> str:
     for corpus, shares in evaluation.false_alarms.items():
         told = ", ".join(f"{history} {share:.1%}" for history, share in shares.items())
         lines += ["", f"calm {corpus} called angry or panic: {told}"]
+    if evaluation.heard:
+        told = ", ".join(evaluation.heard)
+        lines += ["", f"trained on {told}: figures of these and of all clips promise nothing for others"]
     told = ", ".join(f"{share} % below {value:.3f}" for share, value in evaluation.thresholds.items())
     return "\n".join([*lines, "", f"escalate: {told}"])
 

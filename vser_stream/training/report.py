@@ -37,17 +37,21 @@ def write_report(evaluation: Evaluation, page: Path) -> None:
     Raises:
         DataError: The place cannot be written to.
     """
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(_html(evaluation), encoding="utf-8")
+        page.with_suffix(".json").write_text(json.dumps(evaluation.to_dict(), indent=1), encoding="utf-8")
+    except OSError as exc:
+        raise DataError(f"{page}: cannot be written ({exc.strerror}); choose another place") from exc
+
+
+def _html(evaluation: Evaluation) -> str:
     plots = "\n".join(
         f"<h2>{html.escape(history)}</h2>\n{_image(_plot(curve, evaluation.pooled[history]), history)}"
         for history, curve in evaluation.curves.items()
     )
     table, title = html.escape(text_table(evaluation)), html.escape(evaluation.subject)
-    try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(_PAGE.format(title=title, plots=plots, table=table), encoding="utf-8")
-        page.with_suffix(".json").write_text(json.dumps(evaluation.to_dict(), indent=1), encoding="utf-8")
-    except OSError as exc:
-        raise DataError(f"{page}: cannot be written ({exc.strerror}); choose another place") from exc
+    return _PAGE.format(title=title, plots=plots, table=table)
 
 
 def _plot(curve: Curve, judged: Figures) -> Figure:

@@ -13,8 +13,7 @@ from python_speech_features import get_filterbanks, lifter
 from python_speech_features.sigproc import powspec
 from scipy.fftpack import dct
 
-from vser_stream.core.features.pitch import HOP
-from vser_stream.core.features.spectrum import WINDOW, Array
+from vser_stream.core.features.spectrum import WINDOW, Array, frames_of
 from vser_stream.values import RATE
 
 __all__ = ["MFCCS", "PREEMPHASIS", "cepstrum"]
@@ -37,7 +36,7 @@ _TINY = float(np.finfo(float).eps)
 
 def cepstrum(emphasised: Array) -> Array:
     """Return the coefficients of every whole frame; the first is the log energy, shape (n, 13)."""
-    frames = np.lib.stride_tricks.sliding_window_view(emphasised, WINDOW)[::HOP] * _HAMMING
+    frames = frames_of(emphasised) * _HAMMING
     power = powspec(frames, WINDOW)
     energy = power.sum(axis=1)
     mel = power @ _BANK

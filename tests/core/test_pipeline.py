@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+from support.audio import voice
+
+from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.vad import WebRtcVad
+from vser_stream.core.alarm import Transition
+from vser_stream.core.baseline import MODEL_INPUT, Prior
+from vser_stream.core.decide import Decider, Judge
+from vser_stream.core.features.functionals import FEATURES
+from vser_stream.core.pipeline import Outcome, Pipeline, Rejected
+from vser_stream.values import (
+    RATE,
+    Block,
+    Cut,
+    DecidedBy,
+    Decision,
+    Label,
+    Pcm,
+    Probabilities,
+    SegmentKind,
+    Vector,
+)
+
+START = 1_700_000_000.0
+SILENCE = np.zeros(RATE, np.int16)
+PITCH = SwiftF0Tracker()
+
+CALM = Probabilities(calm=0.9, angry=0.06, panic=0.04)
+PANIC = Probabilities(calm=0.02, angry=0.03, panic=0.95)
+UNSURE = Probabilities(calm=0.4, angry=0.35, panic=0.25)
+
+
+class Always:
+    """A scorer of one opinion."""
+
+    def __init__(self, opinion: Probabilities) -> None:
+        self._opinion = opinion
+
+    def score(self, vector: Vector) -> Probabilities:
+        assert vector.shape == (len(MODEL_INPUT),)
+        return self._opinion
+
+
+def pipeline(opinion: Probabilities, *, reasoner_expected: bool = False) -> Pipeline:
+    ones = np.ones(len(FEATURES), np.float32)
+    prior = Prior(location=ones, scale=ones, weight=ones)
+    judge = Judge(Always(opinion), prior, escalate_below=0.6, reasoner_expected=reasoner_expected)
+    return Pipeline(Decider(judge, PITCH), WebRtcVad())
+
+
+def blocks_of(pcm: Pcm, length: int = 1600) -> list[Block]:
+    return [
+        Block(pcm[at : at + length].copy(), start=at, heard_at=START + at / RATE)
+        for at in range(0, len(pcm), length)
+    ]
+
+
+def run(pipe: Pipeline, blocks: list[Block]) -> list[Outcome]:
+    return [outcome for block in blocks for outcome in pipe.feed(block)] + pipe.flush()
+
+
+def spoken(seconds: float) -> Pcm:
+    return np.concatenate([SILENCE, voice(seconds), SILENCE])
+
+
+def decisions(outcomes: list[Outcome], kind: SegmentKind) -> list[Decision]:
+    judged = [outcome.what for outcome in outcomes if isinstance(outcome.what, Decision)]
+    return [one for one in judged if one.segment.kind is kind]
+
+
+def facts(outcome: Outcome) -> tuple[object, ...]:
+    """An outcome as values that compare."""
+    match outcome.what:
+        case Decision() as it:
+            return outcome.at, it.segment.kind, it.segment.onset, it.segment.end, it.rationale, it.evidence
+        case Transition() as it:
+            return outcome.at, it.event, it.level, it.reason
+        case Rejected() as it:
+            return outcome.at, it.segment.onset, it.reason
+
+
+@pytest.mark.parametrize("length", [37, 480, 4001, 10**6])
+def test_what_comes_out_does_not_depend_on_the_blocks(length: int) -> None:
+    pcm = spoken(2.0)
+    wanted = [facts(one) for one in run(pipeline(PANIC), blocks_of(pcm))]
+    assert [facts(one) for one in run(pipeline(PANIC), blocks_of(pcm, length))] == wanted
+    assert len(wanted) >= 3
+
+
+def test_a_calm_voice_is_looked_at_every_second_and_any_other_twice_as_often() -> None:
+    pcm = spoken(4.0)
+    calm = decisions(run(pipeline(CALM), blocks_of(pcm)), SegmentKind.WINDOW)
+    panic = decisions(run(pipeline(PANIC), blocks_of(pcm)), SegmentKind.WINDOW)
+    assert 0 < len(calm) < len(panic)
+    assert {one.segment.end for one in calm} <= {one.segment.end for one in panic}
+
+
+def test_an_alarm_is_raised_by_a_window_before_the_speaker_has_finished() -> None:
+    outcomes = run(pipeline(PANIC), blocks_of(spoken(4.0)))
+    raised = next(one for one in outcomes if isinstance(one.what, Transition))
+    assert isinstance(raised.what, Transition)
+    assert raised.what.level is Label.PANIC
+    assert raised.at < (1.0 + 1.5) * RATE  # the voice starts at 1 s, the first window is 1 s long
+    assert raised.now == pytest.approx(START + raised.at / RATE)
+
+
+def test_only_calm_utterances_move_the_baseline() -> None:
+    for opinion, learned in [(CALM, 1.0), (PANIC, 0.0), (UNSURE, 0.0)]:
+        pipe = pipeline(opinion)
+        run(pipe, blocks_of(spoken(3.0)))
+        assert pipe.decider.baseline.count == learned
+
+
+def test_loud_noise_is_not_judged_and_raises_nothing() -> None:
+    noise = np.random.default_rng(0).normal(scale=5000.0, size=3 * RATE).clip(-32768, 32767).astype(np.int16)
+    outcomes = run(pipeline(PANIC), blocks_of(np.concatenate([SILENCE, noise, SILENCE])))
+    assert outcomes
+    assert {type(outcome.what) for outcome in outcomes} == {Rejected}
+
+
+def test_a_gap_closes_the_utterance_and_is_counted() -> None:
+    blocks = blocks_of(np.concatenate([SILENCE, voice(3.0)]))
+    del blocks[25:27]
+    pipe = pipeline(CALM)
+    utterances = decisions(run(pipe, blocks), SegmentKind.UTTERANCE)
+    assert utterances[0].segment.cut is Cut.GAP
+    assert utterances[0].segment.end <= 25 * 1600
+    assert utterances[1].segment.start >= 27 * 1600
+    assert pipe.gaps == 1
+
+
+def test_the_ambiguous_are_marked_and_a_fallback_only_where_a_reasoner_was_expected() -> None:
+    for expected, by in [(False, DecidedBy.SVM), (True, DecidedBy.FALLBACK)]:
+        outcomes = run(pipeline(UNSURE, reasoner_expected=expected), blocks_of(spoken(1.5)))
+        (decision,) = decisions(outcomes, SegmentKind.UTTERANCE)
+        assert (decision.escalated, decision.decided_by) == (True, by)
+    (sure,) = decisions(
+        run(pipeline(CALM, reasoner_expected=True), blocks_of(spoken(1.5))), SegmentKind.UTTERANCE
+    )
+    assert (sure.escalated, sure.decided_by) == (False, DecidedBy.SVM)
