@@ -13,7 +13,8 @@ from python_speech_features import get_filterbanks, lifter
 from python_speech_features.sigproc import powspec
 from scipy.fftpack import dct
 
-from vser_stream.core.features.spectrum import WINDOW, Array, frames_of
+from vser_stream.core.features.pitch import HOP
+from vser_stream.core.features.spectrum import WINDOW, Array
 from vser_stream.values import RATE
 
 __all__ = ["MFCCS", "PREEMPHASIS", "cepstrum"]
@@ -36,7 +37,8 @@ _TINY = float(np.finfo(float).eps)
 
 def cepstrum(emphasised: Array) -> Array:
     """Return the coefficients of every whole frame; the first is the log energy, shape (n, 13)."""
-    frames = frames_of(emphasised) * _HAMMING
+    hops = emphasised[: len(emphasised) // HOP * HOP].reshape(-1, HOP)
+    frames = np.hstack([hops[:-1], hops[1:]]) * _HAMMING
     power = powspec(frames, WINDOW)
     energy = power.sum(axis=1)
     mel = power @ _BANK

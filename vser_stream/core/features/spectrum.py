@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 import scipy.fft
@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from vser_stream.core.features.pitch import HOP
 from vser_stream.values import RATE
 
-__all__ = ["BALANCE", "PERIODICITY", "WINDOW", "Array", "Spectrum", "analyse", "frames_of", "periodicity"]
-
-_Float = TypeVar("_Float", np.float32, np.float64)
+__all__ = ["BALANCE", "PERIODICITY", "WINDOW", "Array", "Spectrum", "analyse", "periodicity"]
 
 Array = NDArray[np.float64]
 Bins = NDArray[np.float32]
@@ -155,12 +153,6 @@ class Spectrum:
         )
 
 
-def frames_of(samples: NDArray[_Float]) -> NDArray[_Float]:
-    """Every whole frame, one each :data:`HOP`, shape (n_frames, 512)."""
-    hops = samples[: len(samples) // HOP * HOP].reshape(-1, HOP)
-    return np.hstack([hops[:-1], hops[1:]])
-
-
 def analyse(samples: Array, before: Spectrum) -> Spectrum:
     """Analyse every whole frame of ``samples``, one each :data:`HOP`.
 
@@ -168,7 +160,8 @@ def analyse(samples: Array, before: Spectrum) -> Spectrum:
         samples: Audio after the high-pass filter, at least one frame, shape (n,).
         before: The frames just before, if there are any.
     """
-    frames = frames_of(samples.astype(np.float32)) * _HANN32
+    hops = samples[: len(samples) // HOP * HOP].astype(np.float32).reshape(-1, HOP)
+    frames = np.hstack([hops[:-1], hops[1:]]) * _HANN32
     transform = scipy.fft.rfft(frames, _FFT)
     full = (transform.real**2 + transform.imag**2) * np.float32(_SCALE)
     correlation = scipy.fft.irfft(full)[:, : _LONGEST_LAG + 2]
