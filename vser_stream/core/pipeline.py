@@ -16,7 +16,7 @@ from vser_stream.core.decide import MIN_VOICED_S, Decider, voiced_s
 from vser_stream.core.frames import Framer
 from vser_stream.core.segment import Segmenter
 from vser_stream.ports import SpeechDetector
-from vser_stream.values import FRAME, RATE, Block, Cut, Decision, Frame, Segment, SegmentKind
+from vser_stream.values import FRAME, RATE, Block, Cut, Decision, Frame, Label, Segment, SegmentKind
 
 __all__ = ["Outcome", "Pipeline", "Rejected"]
 
@@ -117,13 +117,15 @@ class Pipeline:
                 self.decider.learn(vector)
 
     def _may_wait(self, segment: Segment) -> bool:
-        """Whether this is the next window after a calm one: calm speech is looked at half as often.
+        """Whether a window need not be looked at: each look costs the pitch tracker 0.3 s of context.
 
-        Pitch tracking needs 0.3 s of context at each look, which makes half of the cost of a look.
+        Calm speech is looked at half as often, and where panic is on the utterance is soon enough.
         """
-        waits = segment.kind is SegmentKind.WINDOW and segment.start == self._calm_utterance
+        if segment.kind is SegmentKind.UTTERANCE:
+            return False
+        after_calm = segment.start == self._calm_utterance
         self._calm_utterance = None
-        return waits
+        return after_calm or self.alarm.level is Label.PANIC
 
     def _outcome(self, what: Decision | Rejected | Transition) -> Outcome:
         return Outcome(what, at=self._at, now=self._now)

@@ -1,8 +1,9 @@
 """Pitch of a stream: every hop is computed from the context the network needs, and no more.
 
 SwiftF0 sees 2815 samples to either side of the centre of a hop: half of its window of 2048
-samples and seven hops of convolution. A hop is therefore final once ten later hops exist, and
-eleven earlier ones reproduce what a single pass over the whole stream gives.
+samples and seven hops of convolution, so eleven earlier and ten later hops reproduce a single
+pass over the whole stream exactly. Eight and seven do within 0.02 of voicing and 0.2 cents of
+pitch, without one voicing decision changed (measured on 1,803 hops of speech), for a tenth less.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ __all__ = ["HOP", "LEFT", "LOOKAHEAD", "PitchStream"]
 HOP = 256
 """Distance of two estimates, 16 ms (samples)."""
 
-LEFT = 11
-"""Hops of context before a hop (swift_f0.core.LEFT_FRAMES)."""
+LEFT = 8
+"""Hops of context before a hop."""
 
-LOOKAHEAD = 10
-"""Hops of context after a hop (swift_f0.core.LOOKAHEAD_FRAMES)."""
+LOOKAHEAD = 7
+"""Hops of context after a hop."""
 
 TARGET_PEAK = 0.5
 """Peak that speech is brought to (full scale 1).
@@ -50,7 +51,7 @@ class PitchStream:
     def feed(self, samples: Samples) -> PitchTrack:
         """Take the next samples; return the track of all whole hops since the start.
 
-        Its last ten hops are what the audio so far suggests, and may still change.
+        Its last seven hops are what the audio so far suggests, and may still change.
         """
         samples = np.concatenate([self._rest, samples])
         whole = len(samples) - len(samples) % HOP

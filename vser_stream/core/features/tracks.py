@@ -87,7 +87,7 @@ class Tracker:
     def tracks(self, start: int, end: int) -> Tracks:
         """Return the frames centred in ``[start, end)``, counted from the first sample fed.
 
-        The pitch of the last ten frames before the end of the audio is provisional.
+        The pitch of the last seven frames before the end of the audio is provisional.
         """
         frames = slice(max(-(-start // HOP) - 1, 0), max(-(-end // HOP) - 1, 0))
         spectrum = self._spectrum.within(frames)

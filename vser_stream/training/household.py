@@ -1,0 +1,161 @@
+"""Sounds of a home that are nobody speaking to anybody, made from nothing but numbers.
+
+Each is a float wave at 16 kHz whose loud half has a root mean square of one: its maker says how
+loud it is in the room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vser_stream.values import RATE
+
+__all__ = ["NOISES", "Wave", "even", "loudness", "noise", "television"]
+
+Wave = NDArray[np.float32]
+"""Audio of any level, shape (n,)."""
+
+_TINY = 1e-9
+
+_SPEAKER_BAND = (150.0, 6000.0)
+"""What the loudspeaker of a television gives (Hz)."""
+
+_SCALE = (220.0, 246.9, 261.6, 293.7, 329.6, 392.0, 440.0, 493.9, 523.3, 587.3)
+"""A minor, two octaves around middle C (Hz)."""
+
+
+def loudness(wave: Wave) -> float:
+    """Root mean square of the loud half: pauses do not count."""
+    power = np.sort(np.square(wave, dtype=np.float64))[len(wave) // 2 :]
+    return float(np.sqrt(power.mean())) if len(power) else 0.0
+
+
+def even(wave: Wave) -> Wave:
+    """The same with the loudness one."""
+    return np.asarray(wave / max(loudness(wave), _TINY), np.float32)
+
+
+def noise(
+    n: int, rng: np.random.Generator, *, tilt: float, band: tuple[float, float] = (20.0, 8000.0)
+) -> Wave:
+    """Noise whose amplitude falls as frequency to the power of ``tilt``: 0 white, 0.5 pink, 1 brown."""
+    shaped = np.fft.rfft(rng.standard_normal(n))
+    frequency = np.maximum(np.fft.rfftfreq(n, 1 / RATE), 1.0)
+    shaped *= frequency**-tilt * ((frequency >= band[0]) & (frequency <= band[1]))
+    return even(np.asarray(np.fft.irfft(shaped, n), np.float32))
+
+
+def television(voices: Sequence[Wave], n: int, rng: np.random.Generator) -> Wave:
+    """People who speak one after the other over music, through a small loudspeaker.
+
+    Args:
+        voices: Calm speech; each turn draws one.
+        n: Length of the programme (samples).
+        rng: Of the order, the pauses and the music.
+    """
+    programme = 0.15 * _music(n, rng)
+    at = 0
+    while voices and at < n:
+        turn = even(voices[int(rng.integers(len(voices)))])[: n - at]
+        programme[at : at + len(turn)] += turn
+        at += len(turn) + round(rng.uniform(0.1, 1.0) * RATE)
+    spectrum = np.fft.rfft(programme)
+    frequency = np.fft.rfftfreq(n, 1 / RATE)
+    spectrum[(frequency < _SPEAKER_BAND[0]) | (frequency > _SPEAKER_BAND[1])] = 0.0
+    return even(np.asarray(np.fft.irfft(spectrum, n), np.float32))
+
+
+def _fan(n: int, rng: np.random.Generator) -> Wave:
+    """Mains hum, blades and moving air."""
+    blades = rng.uniform(90.0, 180.0)
+    hum = _partials(np.full(n, 50.0), (1.0, 0.6, 0.3, 0.2)) + _partials(np.full(n, blades), (0.5, 0.25))
+    return even(even(hum) + noise(n, rng, tilt=1.0))
+
+
+def _water(n: int, rng: np.random.Generator) -> Wave:
+    """A running tap: hiss that swells, and bubbles."""
+    wave = noise(n, rng, tilt=0.2, band=(400.0, 8000.0))
+    wave *= 1.0 + 0.4 * _wander(n, rng, every=0.4)
+    for start in _times(n, rng, per_second=12.0):
+        _add(wave, _ping(rng.uniform(400.0, 2000.0), rng.uniform(0.01, 0.05)), start, rng.uniform(0.3, 1.2))
+    return even(wave)
+
+
+def _dishes(n: int, rng: np.random.Generator) -> Wave:
+    """Plates and cutlery: strokes of partials that are no harmonics."""
+    wave = np.zeros(n, np.float32)
+    for start in _times(n, rng, per_second=2.5):
+        for frequency in rng.uniform(1200.0, 7500.0, 5):
+            _add(wave, _ping(frequency, rng.uniform(0.02, 0.25)), start, rng.uniform(0.1, 1.0))
+    return even(wave)
+
+
+def _door(n: int, rng: np.random.Generator) -> Wave:
+    """Two thuds of a closing door, a lock, and whatever time is left."""
+    wave = np.zeros(n, np.float32)
+    for start in np.sort(rng.integers(0, max(n - RATE // 2, 1), 2)):
+        _add(wave, _ping(rng.uniform(55.0, 130.0), 0.15), start, 1.0)
+        _add(wave, noise(RATE // 20, rng, tilt=0.5), start, 0.15)
+        _add(wave, _ping(rng.uniform(1500.0, 3000.0), 0.02), start + RATE // 12, 0.3)
+    return even(wave)
+
+
+def _vacuum(n: int, rng: np.random.Generator) -> Wave:
+    """A motor that labours, and rushing air."""
+    motor = rng.uniform(180.0, 420.0) * (1.0 + 0.03 * _wander(n, rng, every=1.0))
+    return even(even(_partials(motor, (1.0, 0.7, 0.5, 0.4, 0.2))) + 1.5 * noise(n, rng, tilt=0.3))
+
+
+def _music(n: int, rng: np.random.Generator) -> Wave:
+    """A plucked tune over chords."""
+    wave, beat = np.zeros(n, np.float32), round(rng.uniform(0.25, 0.6) * RATE)
+    for index, start in enumerate(range(0, n, beat)):
+        for frequency in rng.choice(_SCALE, 3 if index % 4 == 0 else 1, replace=False):
+            tone = _partials(np.full(2 * beat, frequency), (1.0, 0.5, 0.3, 0.2, 0.1))
+            tone *= np.exp(-3.0 * np.arange(2 * beat, dtype=np.float32) / beat)
+            _add(wave, tone, start, rng.uniform(0.5, 1.0))
+    return even(wave)
+
+
+NOISES: Final[dict[str, tuple[Callable[[int, np.random.Generator], Wave], tuple[float, float]]]] = {
+    "fan": (_fan, (30.0, 180.0)),
+    "water": (_water, (5.0, 40.0)),
+    "dishes": (_dishes, (5.0, 30.0)),
+    "door": (_door, (1.0, 3.0)),
+    "vacuum": (_vacuum, (20.0, 90.0)),
+    "music": (_music, (20.0, 120.0)),
+}
+"""Makers of noises, and how long each lasts (s)."""
+
+
+def _partials(frequency: NDArray[np.float64], levels: Sequence[float]) -> Wave:
+    """A tone and its harmonics, at a frequency for each sample (Hz)."""
+    phase = 2 * np.pi * np.cumsum(frequency) / RATE
+    return np.asarray(sum(level * np.sin(k * phase) for k, level in enumerate(levels, start=1)), np.float32)
+
+
+def _ping(frequency: float, decay: float) -> Wave:
+    """A struck body that loses two thirds of its amplitude in ``decay`` seconds."""
+    time = np.arange(round(5 * decay * RATE)) / RATE
+    return np.asarray(np.sin(2 * np.pi * frequency * time) * np.exp(-time / decay), np.float32)
+
+
+def _wander(n: int, rng: np.random.Generator, *, every: float) -> NDArray[np.float64]:
+    """A line from -1 to 1 through a random point each ``every`` seconds, shape (n,)."""
+    knots = np.arange(0, n + every * RATE, every * RATE)
+    return np.interp(np.arange(n), knots, rng.uniform(-1.0, 1.0, len(knots)))
+
+
+def _times(n: int, rng: np.random.Generator, *, per_second: float) -> NDArray[np.int64]:
+    """Positions that come without a rhythm, one at least."""
+    return rng.integers(0, n, 1 + rng.poisson(per_second * n / RATE))
+
+
+def _add(wave: Wave, part: Wave, start: int, level: float) -> None:
+    """Mix ``part`` in where it fits."""
+    end = min(start + len(part), len(wave))
+    wave[start:end] += level * part[: end - start]
