@@ -11,6 +11,7 @@
     |       +-- ModelMismatchError
     +-- OutageError          nobody: the supervisor tries again
         +-- CaptureError     a microphone or camera does not deliver
+        |   +-- CaptureRefusedError    and will not before somebody corrects something
         +-- PublishError     the broker does not take messages
         |   +-- MessageRefusedError    it takes others, but not this one
         +-- OutboxError      the disk does not keep messages
@@ -26,6 +27,7 @@ from typing import ClassVar
 __all__ = [
     "AudioError",
     "CaptureError",
+    "CaptureRefusedError",
     "ConfigError",
     "DataError",
     "MessageRefusedError",
@@ -93,6 +95,10 @@ class OutageError(VserError):
 
 class CaptureError(OutageError):
     """A microphone or camera does not deliver audio."""
+
+
+class CaptureRefusedError(CaptureError):
+    """It refuses: trying again often does not help and may lock the account."""
 
 
 class PublishError(OutageError):

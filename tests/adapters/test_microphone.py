@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -218,3 +220,18 @@ def test_a_stop_is_heeded_even_while_the_server_is_frozen(own_server: SoundServe
         own_server.freeze()
         stop_at.append(time.monotonic() + 0.3)
     assert time.monotonic() - stop_at[0] < 0.5
+
+
+HARDENED = """
+import ctypes
+assert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0  # PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN
+from vser_stream.adapters.microphone import Microphone
+print(len(next(Microphone().blocks(lambda: False)).pcm))
+"""
+
+
+def test_it_works_where_memory_may_not_be_writable_and_executable(server: SoundServer) -> None:
+    assert server
+    command = [sys.executable, "-c", HARDENED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, int(done.stdout or 0) > 0) == (0, True), done.stderr

@@ -9,11 +9,12 @@ from typing import Literal
 import numpy as np
 import pytest
 from support.audio import locate, voice
-from support.camera import Camera, camera, relay, talker
+from support.camera import Camera, camera, mute_server, relay, talker
 from support.leaks import no_leaks
 
+from vser_stream.adapters.media import Track
 from vser_stream.adapters.rtsp import RtspCamera, redact
-from vser_stream.errors import CaptureError
+from vser_stream.errors import CaptureError, CaptureRefusedError
 from vser_stream.values import RATE, Block, Pcm
 
 SPEECH = voice(20.0)
@@ -133,6 +134,7 @@ def test_only_the_right_password_opens_and_none_is_ever_told(
         also = refusal(RtspCamera(url, username=LOGIN[0], password_file=password_file))
         assert str(refusal(RtspCamera(url))) == str(also) == str(refused)
     assert str(refused) == f"{url}: wrong user name or password (401); correct username and password_file"
+    assert isinstance(refused, CaptureRefusedError)  # so it is not tried every minute
     told = [repr(wrong), caplog.text, *capfd.readouterr()]
     for error in (refused, also):
         told += [repr(error), repr(error.__cause__), *traceback.format_exception(error)]
@@ -183,6 +185,23 @@ def test_what_is_no_rtsp_address_is_told(url: str) -> None:
     assert "sec" not in message
 
 
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("rtsp://cam:s3:c@host/a", ("host", 554)),
+        ("rtsps://host/a", ("host", 322)),
+        ("rtsp://[::1]:8554/a:9", ("::1", 8554)),
+    ],
+)
+def test_where_a_camera_is(url: str, place: tuple[str, int]) -> None:
+    assert RtspCamera(url).host_and_port() == place
+
+
+def test_what_a_camera_sends_is_told_without_playing_it(open_camera: Camera) -> None:
+    assert RtspCamera(open_camera.url("pcma")).track() == Track("pcm_alaw", 8000, 1)
+    assert RtspCamera(open_camera.url("opus")).track().codec == "opus"
+
+
 def test_a_missing_password_file_is_told(tmp_path: Path) -> None:
     source = RtspCamera("rtsp://host/a", username="cam", password_file=tmp_path / "none")
     assert f"password_file {tmp_path / 'none'}: No such file" in str(refusal(source))
@@ -202,9 +221,27 @@ def test_a_server_that_accepts_and_never_answers_is_given_up_in_time() -> None:
     assert time.monotonic() - began < 2.0
 
 
-def test_a_camera_that_goes_away_is_noticed_at_once(tmp_path: Path) -> None:
+def test_a_server_that_drips_bytes_is_given_up_in_time() -> None:
+    began = time.monotonic()
+    with mute_server(drip=b"R") as port:
+        message = str(refusal(RtspCamera(f"rtsp://127.0.0.1:{port}/a", open_timeout=2.0)))
+    assert "timed out" in message
+    assert time.monotonic() - began < 4.0
+
+
+def test_a_camera_that_sends_reports_but_no_sound_is_noticed(open_camera: Camera) -> None:
+    with relay(open_camera) as line:
+        line.chatting.set()
+        source = RtspCamera(f"rtsp://127.0.0.1:{line.port}/l16", read_timeout=1.0)
+        message, after = lost(source, line.losing.set)
+    assert message.endswith("check the network and the camera")
+    assert after < 2.5
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_a_camera_that_goes_away_is_noticed_at_once(tmp_path: Path, transport: Literal["tcp", "udp"]) -> None:
     with camera(SPEECH, tmp_path) as running:
-        message, after = lost(RtspCamera(running.url("pcma")), running.kill)
+        message, after = lost(RtspCamera(running.url("pcma"), transport=transport), running.kill)
     assert "camera closed the stream" in message
     assert after < 1.0
 

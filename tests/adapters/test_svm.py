@@ -40,7 +40,7 @@ def rows(fitted: Fitted) -> Rows:
 def folder(tmp_path: Path, fitted: Fitted, rows: Rows) -> Path:
     write_folder(
         tmp_path / "mine",
-        graph=to_graph(fitted.pipeline),
+        graph=to_graph(fitted),
         prior=fitted.prior,
         golden=(rows[:8], fitted.judge(rows[:8])),
         manifest=MANIFEST,

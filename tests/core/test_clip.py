@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.corpora import speak
 
-from vser_stream.core.clip import clip_segment
+from vser_stream.core.clip import clip_segment, first_part
 from vser_stream.errors import AudioError
 from vser_stream.values import FRAME, RATE, Block, Cut, Label, Pcm, SegmentKind
 
@@ -52,3 +52,16 @@ def test_a_recording_without_speech_is_taken_whole() -> None:
 def test_a_recording_shorter_than_a_frame_is_refused(length: int) -> None:
     with pytest.raises(AudioError, match="give a longer recording"):
         clip_segment(blocks(np.zeros(length, np.int16), 100), Loud())
+
+
+def test_a_first_part_is_what_a_window_would_hold() -> None:
+    whole = clip_segment(blocks(voice(pause=1.0), 1600), Loud())
+    part = first_part(whole, 1.0)
+    assert (part.kind, part.cut) == (SegmentKind.WINDOW, None)
+    assert (part.start, part.onset, part.end) == (whole.start, whole.onset, whole.onset + RATE)
+    assert np.array_equal(part.pcm, whole.pcm[: part.end - part.start])
+
+
+def test_a_first_part_longer_than_the_speech_ends_with_it() -> None:
+    whole = clip_segment(blocks(voice(pause=1.0), 1600), Loud())
+    assert first_part(whole, 60.0).end == whole.end

@@ -4,6 +4,7 @@ from support.audio import voice
 
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.vad import WebRtcVad
+from vser_stream.config import SegmentConfig
 from vser_stream.core.alarm import Transition
 from vser_stream.core.baseline import MODEL_INPUT, Prior
 from vser_stream.core.decide import Decider, Judge
@@ -145,3 +146,24 @@ def test_the_ambiguous_are_marked_and_a_fallback_only_where_a_reasoner_was_expec
         run(pipeline(CALM, reasoner_expected=True), blocks_of(spoken(1.5))), SegmentKind.UTTERANCE
     )
     assert (sure.escalated, sure.decided_by) == (False, DecidedBy.SVM)
+
+
+def test_an_overdriven_voice_can_be_panic_but_not_calm() -> None:
+    overdriven = (spoken(3.0).astype(np.int32) * 40).clip(-32768, 32767).astype(np.int16)
+    calm = run(pipeline(CALM), blocks_of(overdriven))
+    assert {type(outcome.what) for outcome in calm} == {Rejected}
+    assert isinstance(calm[-1].what, Rejected)
+    assert "too overdriven to be called calm" in calm[-1].what.reason
+    assert any(
+        isinstance(outcome.what, Transition) for outcome in run(pipeline(PANIC), blocks_of(overdriven))
+    )
+
+
+def test_a_voice_that_drowns_in_noise_is_not_judged() -> None:
+    noise = np.random.default_rng(0).normal(scale=4000.0, size=24 * RATE)
+    noise[20 * RATE :] += 0.3 * voice(4.0)  # by then the noise floor is known
+    pipe = Pipeline(pipeline(PANIC).decider, WebRtcVad(), segment=SegmentConfig(above_floor_db=0.0))
+    outcomes = run(pipe, blocks_of(noise.clip(-32768, 32767).astype(np.int16)))
+    assert isinstance(outcomes[-1].what, Rejected)
+    assert "too noisy to judge" in outcomes[-1].what.reason
+    assert not [one for one in outcomes if isinstance(one.what, Decision)]

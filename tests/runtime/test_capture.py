@@ -1,14 +1,15 @@
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from support.captured import watched
 
-from vser_stream.core.messages import CaptureState
-from vser_stream.errors import CaptureError
-from vser_stream.runtime import capture as module
-from vser_stream.runtime.capture import Capture
+from vser_stream.core.capture_state import CaptureState, Patience
+from vser_stream.errors import AudioError, CaptureError, CaptureRefusedError
+from vser_stream.runtime.capture import INBOX, Capture
 from vser_stream.values import RATE, Block
 
 START = 1_700_000_000.0
@@ -92,16 +93,16 @@ async def test_positions_never_go_back_although_the_clock_did() -> None:
 
 
 async def test_when_scoring_is_late_the_oldest_blocks_are_dropped_and_counted() -> None:
-    capture = quiet(Script((START, module.INBOX + 50)))
+    capture = quiet(Script((START, INBOX + 50)))
     blocks = capture.blocks()
     first = await anext(blocks)
     await asyncio.to_thread(_wait_until, lambda: capture.dropped > 0)
     await asyncio.sleep(0.05)
     rest = [item async for item in blocks]
     kept = [item.start // LENGTH for item in [first, *rest] if item]
-    assert len(kept) + capture.dropped == module.INBOX + 50
+    assert len(kept) + capture.dropped == INBOX + 50
     assert kept == sorted(kept)
-    assert kept[-1] == module.INBOX + 49
+    assert kept[-1] == INBOX + 49
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
@@ -112,10 +113,7 @@ def _wait_until(condition: Callable[[], bool]) -> None:
         done.wait(0.01)
 
 
-async def test_a_source_without_samples_is_stalled_although_it_reports_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "STALL", 0.1)
+async def test_a_source_without_samples_is_stalled_although_it_reports_nothing() -> None:
     release = threading.Event()
 
     class Frozen:
@@ -126,7 +124,12 @@ async def test_a_source_without_samples_is_stalled_although_it_reports_nothing(
                 yield block(1, START)
 
     states: list[CaptureState] = []
-    capture = Capture("bed", Frozen(), on_change=lambda: states.append(capture.state))
+    capture = Capture(
+        "bed",
+        Frozen(),
+        on_change=lambda: states.append(capture.state),
+        patience=Patience(stale_after=0.1, abandon_after=60.0),
+    )
     blocks = capture.blocks()
     items = [await anext(blocks), await anext(blocks)]
     assert items[1] is None
@@ -144,3 +147,146 @@ async def test_stop_ends_it_at_once_in_the_middle_of_audio_and_of_a_pause() -> N
     asyncio.get_running_loop().call_later(0.1, waiting.stop)
     async with asyncio.timeout(0.6):  # the pause alone would take 1 s
         await heard(waiting)
+
+
+class Hung:
+    """A source whose library never comes back, so many times; then it delivers until stopped."""
+
+    def __init__(self, times: int) -> None:
+        self._left = times
+        self.release = threading.Event()
+
+    def blocks(self, stopped: Callable[[], bool]) -> Iterator[Block]:
+        self._left -= 1
+        if self._left >= 0:
+            self.release.wait(30.0)
+            yield block(500, START)
+            return
+        number = 0
+        while not stopped():
+            yield block(number, START)
+            number += 1
+            time.sleep(0.01)
+
+
+HASTY = Patience(
+    grace=0.0, stale_after=0.1, abandon_after=0.1, first_wait=0.02, longest_wait=0.05, refused_wait=0.05
+)
+
+
+async def test_a_reader_that_never_returns_is_left_behind_and_a_new_one_takes_over() -> None:
+    source = Hung(2)
+    async with watched(source, patience=HASTY) as hung:
+        await hung.until_heard(within=5.0)
+        assert hung.capture.abandoned == 2
+        assert [change.after for change in hung.capture.transitions] == [
+            *(CaptureState.OPENING, CaptureState.STALLED, CaptureState.BACKOFF) * 2,
+            CaptureState.OPENING,
+            CaptureState.RUNNING,
+        ]
+        source.release.set()
+        for _ in range(10):  # what they deliver in the end is not listened to
+            await hung.until_heard(within=5.0)
+        assert [start for start, _ in hung.spans[1:]] == [end for _, end in hung.spans[:-1]]
+
+
+async def test_no_more_readers_than_a_few_hang_at_once_and_freed_ones_make_room() -> None:
+    source = Hung(4)
+    async with watched(source, patience=HASTY) as hung:
+        await hung.until(CaptureState.FAILED, within=5.0)
+        assert hung.capture.reason == "4 readers of this source hang; restart the service"
+        assert sum(thread.name == "capture-bed" for thread in threading.enumerate()) == 4
+        assert hung.capture.deaf_since is not None
+        source.release.set()
+        await hung.until(CaptureState.RUNNING, within=5.0)
+
+
+async def test_a_stop_does_not_wait_for_a_reader_that_hangs() -> None:
+    source = Hung(1)
+    async with asyncio.timeout(1.0):
+        async with watched(source, patience=Patience()) as hung:
+            await hung.until(CaptureState.OPENING, within=0.5)
+    assert hung.capture.state is CaptureState.IDLE
+    source.release.set()
+
+
+class Failing:
+    """A source that fails the same way at each opening."""
+
+    def __init__(self, failure: Exception) -> None:
+        self._failure = failure
+
+    def blocks(self, stopped: Callable[[], bool]) -> Iterator[Block]:
+        if not stopped():
+            raise self._failure
+        yield block(0, START)
+
+
+async def test_a_bug_is_an_outage_of_its_source_and_its_traceback_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with watched(Failing(ZeroDivisionError("a bug")), patience=HASTY) as broken:
+        await broken.until(CaptureState.BACKOFF, within=5.0)
+    assert broken.capture.transitions[1].reason == (
+        "internal error (ZeroDivisionError); please report the traceback in the log"
+    )
+    assert "ZeroDivisionError: a bug" in caplog.text
+
+
+@pytest.mark.parametrize("refusal", [CaptureRefusedError("wrong password"), AudioError("no such file")])
+async def test_what_a_person_must_correct_is_tried_again_late_or_when_told_so(refusal: Exception) -> None:
+    async with watched(Failing(refusal)) as refused:
+        await refused.until(CaptureState.FAILED, within=5.0)
+        tried = refused.capture.restarts
+        refused.capture.retry()
+        await refused.until(CaptureState.OPENING, within=1.0)
+        await refused.until(CaptureState.FAILED, within=1.0)
+        assert refused.capture.restarts == tried + 1
+
+
+async def test_pauses_grow_until_a_source_was_good_for_long() -> None:
+    waits: list[float] = []
+
+    class Recorded(Patience):
+        def wait(self, failures: int, jitter: float) -> float:
+            waits.append(failures)
+            return 0.0 * jitter
+
+    class Flapping:
+        """Lost at once three times, then only after its stable time, then at once."""
+
+        runs = iter([0.0, 0.0, 0.0, 0.15, 0.0])
+
+        def blocks(self, stopped: Callable[[], bool]) -> Iterator[Block]:
+            lasts = next(self.runs, None)
+            if lasts is None:
+                return
+            yield block(0, START)
+            threading.Event().wait(lasts)
+            if not stopped():
+                yield block(1, START)
+            raise CaptureError("lost")
+
+    async with watched(Flapping(), patience=Recorded(stable_after=0.1)) as flapping:
+        await flapping.until(CaptureState.ENDED, within=5.0)
+    assert waits == [1, 2, 3, 1, 2]
+
+
+async def test_a_source_is_deaf_from_its_last_sample_on() -> None:
+    release = threading.Event()
+
+    class Stuck:
+        def blocks(self, stopped: Callable[[], bool]) -> Iterator[Block]:
+            yield block(0, START)
+            release.wait(30.0)
+            if not stopped():
+                yield block(1, START)
+
+    async with watched(Stuck(), patience=Patience(stale_after=0.2, abandon_after=60.0)) as stuck:
+        await stuck.until(CaptureState.RUNNING, within=5.0)
+        assert stuck.capture.deaf_since is None
+        await stuck.until(CaptureState.STALLED, within=5.0)
+        assert stuck.capture.deaf_since == pytest.approx(time.time() - 0.2, abs=0.15)
+        release.set()
+        await stuck.until(CaptureState.RUNNING, CaptureState.ENDED, within=5.0)
+        assert stuck.capture.outages == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 
 @contextmanager
 def no_leaks(*, within: float = 2.0) -> Iterator[None]:
-    """Fail if threads or open descriptors remain ``within`` seconds after the block."""
+    """Fail if threads, child processes or open descriptors remain ``within`` seconds after the block."""
     before = _held()
     yield
     due = time.monotonic() + within
@@ -22,9 +23,24 @@ def no_leaks(*, within: float = 2.0) -> Iterator[None]:
     assert not left
 
 
+def memory() -> float:
+    """What this process holds in memory now (MB)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / 1e6
+
+
 def _held() -> set[str]:
     threads = {f"thread {thread.name}" for thread in threading.enumerate()}
-    return threads | {f"{entry.name} -> {_target(entry)}" for entry in Path("/proc/self/fd").iterdir()}
+    children = {
+        f"process {pid}"
+        for task in Path("/proc/self/task").iterdir()
+        for pid in (task / "children").read_text().split()
+    }
+    return (
+        threads
+        | children
+        | {f"{entry.name} -> {_target(entry)}" for entry in Path("/proc/self/fd").iterdir()}
+    )
 
 
 def _target(entry: Path) -> str:

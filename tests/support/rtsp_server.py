@@ -60,6 +60,7 @@ def factory(launch: str) -> GstRtspServer.RTSPMediaFactory:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("raw")
+    parser.add_argument("--port", default="0")
     parser.add_argument("--user")
     parser.add_argument("--password")
     parser.add_argument("--digest", action="store_true")
@@ -67,7 +68,7 @@ def main() -> None:
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
-    server.set_service("0")
+    server.set_service(arguments.port)
     if arguments.user:
         server.set_auth(authentication(arguments.user, arguments.password, digest=arguments.digest))
     for path, launch in MOUNTS.items():

@@ -27,6 +27,9 @@ _OPTIONS = {
 }
 
 
+_MICROPHONE = ("sink_name=virtual", "rate=16000", "channels=1", "format=s16le")
+
+
 @dataclass(frozen=True, slots=True)
 class SoundServer:
     """A running sound server; what is played on it is heard by its microphone."""
@@ -58,11 +61,21 @@ class SoundServer:
     def resume(self) -> None:
         self._control("suspend-sink", "virtual", "0")
 
+    def unplug(self) -> None:
+        """Take the microphone away; the server stays."""
+        self._control("unload-module", "module-null-sink")
+
+    def plug(self) -> None:
+        """Bring it back."""
+        self._control("load-module", "module-null-sink", *_MICROPHONE)
+        self._control("set-default-source", "virtual.monitor")
+
     def _control(self, *command: str) -> None:
         subprocess.run(["pactl", f"--server={self.address}", *command], check=True, capture_output=True)
 
     def kill(self) -> None:
         self.process.kill()
+        self.process.wait()
 
 
 @contextmanager
@@ -74,7 +87,7 @@ def sound_server(folder: Path) -> Iterator[SoundServer]:
         "-n",
         *(f"--{name}={value}" for name, value in _OPTIONS.items()),
         f"--load=module-native-protocol-unix socket={folder}/native auth-anonymous=1",
-        "--load=module-null-sink sink_name=virtual rate=16000 channels=1 format=s16le",
+        f"--load=module-null-sink {' '.join(_MICROPHONE)}",
     ]
     home = {
         name: str(folder) for name in ("HOME", "PULSE_RUNTIME_PATH", "PULSE_STATE_PATH", "XDG_RUNTIME_DIR")

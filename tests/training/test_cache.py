@@ -63,6 +63,14 @@ def test_spoiled_recordings_have_rows_of_their_own_for_each_seed(
     assert len(files(tmp_path)) == 18
 
 
+def test_a_cut_recording_is_heard_in_part(tmp_path: Path, clips: tuple[Clip, ...]) -> None:
+    cache = FeatureCache(tmp_path, processes=1)
+    seconds = FEATURES.index("active_s")
+    whole, cut = cache.rows(clips), cache.rows(clips, [Augmentation("cut", cut=1.0)] * 6)
+    assert np.all(cut[:, seconds] <= whole[:, seconds])
+    assert np.any(cut[:, seconds] < 0.9 * whole[:, seconds])
+
+
 def test_a_recording_too_short_is_named(tmp_path: Path) -> None:
     write_corpus(tmp_path, speakers=1, clips=1)
     clips = read_manifest(tmp_path)

@@ -24,12 +24,12 @@ def fitted() -> Fitted:
 
 def test_the_graph_answers_as_the_pipeline_does(fitted: Fitted) -> None:
     rows = cold(TABLE, fitted.prior)
-    assert check_parity(to_graph(fitted.pipeline), rows, expected=fitted.judge(rows)) <= PARITY
+    assert check_parity(to_graph(fitted), rows, expected=fitted.judge(rows)) <= PARITY
 
 
 def test_a_graph_with_swapped_columns_is_refused(fitted: Fitted) -> None:
     rows = cold(TABLE, fitted.prior)
-    graph = onnx.load_from_string(to_graph(fitted.pipeline))
+    graph = onnx.load_from_string(to_graph(fitted))
     (output,) = (out for out in graph.graph.output if out.name == "probabilities")
     for node in graph.graph.node:
         node.output[:] = ["unswapped" if name == "probabilities" else name for name in node.output]
@@ -43,7 +43,7 @@ def test_a_graph_with_swapped_columns_is_refused(fitted: Fitted) -> None:
 def test_a_graph_that_answers_no_numbers_is_refused(fitted: Fitted) -> None:
     rows = cold(TABLE, fitted.prior)[:3]
     with pytest.raises(ModelError):
-        check_parity(to_graph(fitted.pipeline), rows, expected=np.full((3, 3), np.nan))
+        check_parity(to_graph(fitted), rows, expected=np.full((3, 3), np.nan))
 
 
 def write(folder: Path, fitted: Fitted, card: str = "card") -> None:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from support.tables import invented
 
+from vser_stream.core.baseline import MODEL_INPUT
+from vser_stream.core.features.functionals import FEATURES
 from vser_stream.errors import DataError
 from vser_stream.training.fit import fit, label_weights, speaker_folds
 from vser_stream.training.histories import cold
@@ -40,6 +42,18 @@ def test_voices_never_heard_are_told_apart() -> None:
     judged = fitted.judge(cold(unheard, fitted.prior))
     assert np.mean(judged.argmax(axis=1) == unheard.y) > 0.9
     assert judged.sum(axis=1).tolist() == pytest.approx([1.0] * len(unheard))
+
+
+def test_a_feature_as_it_is_counts_as_little_as_told() -> None:
+    table = invented()
+    raw = np.array([name in FEATURES for name in MODEL_INPUT])
+    moved = []
+    for weight in (0.01, 1.0):
+        fitted = fit([table], replace(SMALL, raw_weight=weight), seed=0)
+        rows = cold(table, fitted.prior)
+        other = np.where(raw, np.roll(rows, 1, axis=0), rows)
+        moved.append(np.abs(fitted.judge(rows) - fitted.judge(other)).max())
+    assert moved[0] < 0.02 < moved[1]
 
 
 def test_the_seed_decides_everything() -> None:

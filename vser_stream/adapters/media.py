@@ -17,7 +17,7 @@ import numpy as np
 
 from vser_stream.values import RATE, Pcm
 
-__all__ = ["Chunk", "Fault", "MediaError", "PcmResampler", "decode"]
+__all__ = ["Chunk", "Fault", "MediaError", "PcmResampler", "Track", "decode", "track_of"]
 
 _EMPTY: Pcm = np.empty(0, np.int16)
 
@@ -73,6 +73,19 @@ class Chunk:
     """A packet could not be decoded, or held samples that are no numbers."""
 
 
+@dataclass(frozen=True, slots=True)
+class Track:
+    """An audio track as it is stored or sent."""
+
+    codec: str
+    """FFmpeg's name, such as ``pcm_alaw``."""
+
+    rate: int
+    """Hz."""
+
+    channels: int
+
+
 def decode(
     url: str,
     *,
@@ -92,16 +105,28 @@ def decode(
         MediaError: It cannot be opened, holds no audio track, or reading failed.
     """
     with _opened(url, options=options, timeout=timeout) as container:
-        if not container.streams.audio:
-            raise MediaError(Fault.NO_AUDIO, "no audio track")
-        stream = container.streams.best("audio")
-        if not isinstance(stream, av.AudioStream):
-            raise MediaError(Fault.UNREADABLE, "unknown codec")
+        stream = _best_audio(container)
         resampler = _Resampler()
         with closing(_packets(container, stream)) as packets:
             for packet in packets:
                 yield from _chunks(packet, resampler)
         yield Chunk(resampler.flush())
+
+
+def track_of(
+    url: str,
+    *,
+    options: Mapping[str, str] = MappingProxyType({}),
+    timeout: tuple[float, float] | None = None,
+) -> Track:
+    """Open ``url``, say what its best audio track is, close it; arguments as :func:`decode`.
+
+    Raises:
+        MediaError: It cannot be opened, or holds no audio track.
+    """
+    with _opened(url, options=options, timeout=timeout) as container:
+        context = _best_audio(container).codec_context
+        return Track(context.name, context.sample_rate, context.channels)
 
 
 class PcmResampler:
@@ -166,6 +191,15 @@ def _opened(
         yield container
     finally:
         container.close()
+
+
+def _best_audio(container: av.container.InputContainer) -> av.AudioStream:
+    if not container.streams.audio:
+        raise MediaError(Fault.NO_AUDIO, "no audio track")
+    stream = container.streams.best("audio")
+    if not isinstance(stream, av.AudioStream):
+        raise MediaError(Fault.UNREADABLE, "unknown codec")
+    return stream
 
 
 def _packets(

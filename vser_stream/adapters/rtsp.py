@@ -14,8 +14,8 @@ from typing import Literal
 from urllib.parse import quote, unquote
 
 from vser_stream.adapters.arrival import ArrivalClock
-from vser_stream.adapters.media import Chunk, Fault, MediaError, decode
-from vser_stream.errors import CaptureError
+from vser_stream.adapters.media import Chunk, Fault, MediaError, Track, decode, track_of
+from vser_stream.errors import CaptureError, CaptureRefusedError
 from vser_stream.values import RATE, Block
 
 __all__ = ["RtspCamera", "redact"]
@@ -72,6 +72,7 @@ class RtspCamera:
         """Yield audio as it arrives; see :class:`~vser_stream.ports.AudioSource`.
 
         Raises:
+            CaptureRefusedError: The camera does not take this user or password.
             CaptureError: The camera cannot be reached, does not deliver, or went away.
         """
         timeline = _Timeline()
@@ -83,6 +84,30 @@ class RtspCamera:
                 if len(chunk.pcm):
                     yield Block(chunk.pcm, start=start, heard_at=timeline.heard_at)
         raise CaptureError(f"{redact(self.url)}: camera closed the stream; check the camera")
+
+    def track(self) -> Track:
+        """Log in and say what the camera's audio is; nothing is played.
+
+        Raises:
+            CaptureRefusedError: The camera does not take this user or password.
+            CaptureError: The camera cannot be reached, or has no audio.
+        """
+        opening = time.monotonic()
+        try:
+            return track_of(self._address(), options=self._options(), timeout=self._timeout)
+        except MediaError as exc:
+            raise self._translated(exc, time.monotonic() - opening) from exc
+
+    def host_and_port(self) -> tuple[str, int]:
+        """Where the camera is.
+
+        Raises:
+            CaptureError: The URL is no RTSP address.
+        """
+        parts = self._parts()
+        port = re.match(r":(\d+)", parts["rest"])
+        default = 322 if parts["scheme"].lower() == "rtsps" else 554
+        return parts["host"].strip("[]"), int(port[1]) if port else default
 
     def _chunks(self) -> Generator[Chunk]:
         """Decoded chunks until the camera closes the stream.
@@ -99,7 +124,12 @@ class RtspCamera:
                     yield chunk
         except MediaError as exc:
             waited = time.monotonic() - opening if heard is None else 0.0
-            raise CaptureError(f"{redact(self.url)}: {self._in_words(exc, waited)}") from exc
+            raise self._translated(exc, waited) from exc
+
+    def _translated(self, exc: MediaError, waited: float) -> CaptureError:
+        """What to tell a person, after ``waited`` seconds of opening; 0 if it was open."""
+        kind = CaptureRefusedError if exc.fault is Fault.UNAUTHORIZED else CaptureError
+        return kind(f"{redact(self.url)}: {self._in_words(exc, waited)}")
 
     def _check_alive(self, chunk: Chunk, heard: float | None) -> float:
         """When audio was last heard: packets alone do not keep a stream alive."""
@@ -111,17 +141,20 @@ class RtspCamera:
         return heard
 
     def _decode(self) -> Generator[Chunk]:
-        return decode(
-            self._address(),
+        return decode(self._address(), options=self._options(), timeout=self._timeout)
+
+    @property
+    def _timeout(self) -> tuple[float, float]:
+        return self.open_timeout, self.read_timeout
+
+    def _options(self) -> dict[str, str]:
+        return {
+            "rtsp_transport": self.transport,
             # In microseconds, and blind to a camera that drips bytes or sends RTCP only: a second
             # line behind PyAV's own timeout, so it must not be the shorter one.
-            options={
-                "rtsp_transport": self.transport,
-                "timeout": str(int(max(self.open_timeout, self.read_timeout) * 1e6)),
-                "allowed_media_types": "audio",
-            },
-            timeout=(self.open_timeout, self.read_timeout),
-        )
+            "timeout": str(int(max(self._timeout) * 1e6)),
+            "allowed_media_types": "audio",
+        }
 
     def _address(self) -> str:
         """The URL with user and password in it, percent-encoded as FFmpeg wants them."""
@@ -146,20 +179,21 @@ class RtspCamera:
             raise CaptureError(f"{redact(self.url)}: password_file {path}: {reason}; correct it") from exc
 
     def _in_words(self, exc: MediaError, waited: float) -> str:
-        """What to tell a person, after ``waited`` seconds of opening."""
         # A camera that never answers ends in "invalid data" once its time is up.
         if exc.fault is Fault.UNREADABLE and waited >= self.open_timeout:
             return _WORDS[Fault.TIMED_OUT]
         if exc.fault in _WORDS:
             return _WORDS[exc.fault]
-        if waited and not self._has_address():
+        if not waited:
+            return f"the stream broke off ({exc.reason}); check the network and the camera"
+        if not self._has_address():
             return "no such host; correct the url, or check the name server"
         return f"no stream that can be read ({exc.reason}); check the url and the camera"
 
     def _has_address(self) -> bool:
         """Whether the name resolves: FFmpeg tells a wrong name from other faults only in its log."""
         try:
-            socket.getaddrinfo(self._parts()["host"].strip("[]"), None)
+            socket.getaddrinfo(self.host_and_port()[0], None)
         except OSError:
             return False
         return True

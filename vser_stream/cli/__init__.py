@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from vser_stream.cli import classify, config, devices, evaluate, models, replay, run, train
+from vser_stream.cli import calibrate, classify, config, devices, evaluate, models, probe, replay, run, train
 from vser_stream.errors import VserError
 
 __all__ = ["app", "main"]
@@ -29,6 +29,8 @@ app.command("classify")(classify.classify)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("devices")(devices.devices)
+app.command("probe")(probe.probe)
+app.command("calibrate")(calibrate.calibrate)
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
 

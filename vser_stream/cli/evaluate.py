@@ -23,6 +23,11 @@ def evaluate(
     conditions: Annotated[
         bool, typer.Option("--conditions", help="With a model: also through noise, rooms and codecs.")
     ] = False,
+    scenes: Annotated[
+        bool, typer.Option("--scenes", help="Count events told and false alarms in composed hours instead.")
+    ] = False,
+    homes: Annotated[int, typer.Option(min=1, help="With --scenes: homes, at most one for a speaker.")] = 12,
+    minutes: Annotated[float, typer.Option(min=1, help="With --scenes: length of each.")] = 60.0,
     report: Annotated[Path | None, typer.Option(help="Write an HTML page there, and JSON beside it.")] = None,
     seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
     cache: Annotated[Path | None, typer.Option(help="Folder for computed features.")] = None,
@@ -33,6 +38,12 @@ def evaluate(
 
     A model's figures only mean something on speakers it was not trained on.
     """
+    if scenes:
+        _evaluate_scenes(
+            data, model, homes=homes, minutes=minutes, report=report, as_json=as_json,
+            seed=seed, cache=cache, processes=processes,
+        )  # fmt: skip
+        return
     with needs_train():
         from vser_stream.training import evaluate as figures  # noqa: PLC0415 - extra [train]
         from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
@@ -56,3 +67,35 @@ def evaluate(
     if report:
         write_report(evaluation, report)
     print(json.dumps(evaluation.to_dict()) if as_json else figures.text_table(evaluation))
+
+
+def _evaluate_scenes(
+    data: Path,
+    model: Path | None,
+    *,
+    homes: int,
+    minutes: float,
+    report: Path | None,
+    as_json: bool,
+    seed: int,
+    cache: Path | None,
+    processes: int,
+) -> None:
+    with needs_train():
+        from vser_stream.training import evaluate_events as events  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.report import write_events_report  # noqa: PLC0415 - extra [train]
+    with bars() as progress:
+        evaluation = events.evaluate_scenes(
+            data,
+            model=model,
+            homes=homes,
+            minutes=minutes,
+            seed=seed,
+            cache=FeatureCache(cache, processes=processes),
+            processes=processes,
+            progress=progress,
+        )
+    if report:
+        write_events_report(evaluation, report)
+    print(json.dumps(evaluation.to_dict()) if as_json else events.events_table(evaluation))

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from vser_stream.config import load
+from vser_stream.errors import ConfigError
 from vser_stream.runtime.agent import Agent
 
 __all__ = ["run"]
@@ -22,7 +23,10 @@ def run(
     config: Annotated[Path, typer.Option(help="Configuration file (TOML).")],
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is heard, too.")] = False,
 ) -> None:
-    """Listen to every source and publish alerts, until SIGTERM or until all recordings have ended."""
+    """Listen to every source and publish alerts, until SIGTERM or until all recordings have ended.
+
+    SIGHUP reads the sources of the configuration again; those that stay the same are not disturbed.
+    """
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = load(config)
@@ -31,11 +35,21 @@ def run(
             "reasoner backend %r is not in this release: the SVM decides the ambiguous too, as fallback",
             settings.reasoner.backend,
         )
-    asyncio.run(_listen(Agent(settings)))
+    asyncio.run(_listen(Agent(settings), config))
 
 
-async def _listen(agent: Agent) -> None:
+async def _listen(agent: Agent, config: Path) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, agent.stop)
+    loop.add_signal_handler(signal.SIGHUP, _reload, agent, config)
     await agent.run()
+
+
+def _reload(agent: Agent, config: Path) -> None:
+    try:
+        settings = load(config)
+    except ConfigError as exc:
+        _log.warning("configuration kept as it was, the file is wrong: %s", exc)
+        return
+    agent.reload(settings)

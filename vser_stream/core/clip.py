@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from vser_stream.errors import AudioError
 from vser_stream.ports import SpeechDetector
 from vser_stream.values import FRAME, RATE, Block, Cut, Segment, SegmentKind
 
-__all__ = ["clip_segment"]
+__all__ = ["clip_segment", "first_part"]
 
 
 def clip_segment(
@@ -52,6 +53,14 @@ def clip_segment(
         heard_at=first.heard_at,
         floor_db=first.floor_db,
         cut=last.cut,
+    )
+
+
+def first_part(segment: Segment, length: float) -> Segment:
+    """Return the first ``length`` seconds of the speech of an utterance, as a window has them."""
+    end = min(segment.onset + round(length * RATE), segment.end)
+    return replace(
+        segment, kind=SegmentKind.WINDOW, pcm=segment.pcm[: end - segment.start].copy(), end=end, cut=None
     )
 
 

@@ -5,7 +5,7 @@ Field names are a contract: within ``/1`` fields are only added.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -13,6 +13,9 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from vser_stream.core.alarm import AlarmEvent, Priority, Transition, priority_of
+from vser_stream.core.capture_state import CaptureState, CaptureTransition
+from vser_stream.core.condition import Condition, ConditionName
+from vser_stream.core.quality import quality_of
 from vser_stream.values import RATE, DecidedBy, Decision, Label, Message
 
 __all__ = [
@@ -114,6 +117,8 @@ class Utterance(Document):
     end_s: float
     heard_at: AwareDatetime
     ended_at: AwareDatetime
+    snr_db: float | None = Field(None, description="level of the speech over the noise floor")
+    clipped: Share | None = Field(None, description="share of the speech at full scale")
 
 
 class State(Document):
@@ -132,14 +137,22 @@ class State(Document):
     updated_at: AwareDatetime
 
 
-class CaptureState(StrEnum):
-    """Whether a source is heard."""
+class CaptureChange(Document):
+    """One change of the capture state."""
 
-    OPENING = "opening"
-    RUNNING = "running"
-    STALLED = "stalled"
-    BACKOFF = "backoff"
-    ENDED = "ended"
+    from_: CaptureState = Field(alias="from")
+    to: CaptureState
+    at: AwareDatetime
+    reason: str | None
+
+
+class TechnicalCondition(Document):
+    """Something about the equipment that somebody should know."""
+
+    name: ConditionName
+    priority: Literal["medium", "low"] = Field(description="IEC 60601-1-8 words")
+    since: AwareDatetime
+    reason: str
 
 
 class Health(Document):
@@ -153,13 +166,23 @@ class Health(Document):
     last_sample_age_s: float | None = Field(description="null before the first sample")
     level_db: float | None = Field(description="of the latest audio, dB re full scale")
     floor_db: float | None = Field(description="noise floor, dB re full scale")
-    restarts: int
+    restarts: int = Field(description="openings that failed or were lost")
     gaps: int
     dropped_blocks: int = Field(description="audio lost because scoring was late")
     utterances: int
-    rejected: int = Field(description="utterances too short or without voice to judge")
+    rejected: int = Field(description="utterances not judged: without voice, too noisy, or overdriven")
     baseline_utterances: int = Field(description="calm utterances the baseline has learned from")
     updated_at: AwareDatetime
+    conditions: tuple[TechnicalCondition, ...] = Field((), description="what is wrong now")
+    conditions_raised: int = Field(0, description="technical conditions so far")
+    transitions: tuple[CaptureChange, ...] = Field((), description="latest changes of capture, oldest first")
+    outages: int = Field(0, description="times the audio stopped")
+    lost_samples: int = Field(0, description="audio lost so far, in outages too, at 16 kHz")
+    overruns: int = Field(0, description="times audio was lost although the source stayed open")
+    drift_ppm: float | None = Field(None, description="how much the source's clock is fast")
+    abandoned_readers: int = Field(0, description="readers left behind because they hung")
+    clipped: Share | None = Field(None, description="share of the latest second at full scale")
+    hum: Share | None = Field(None, description="share of the latest second's power that is mains hum")
 
 
 class SiteStatus(StrEnum):
@@ -239,7 +262,7 @@ def alert_of(
 
 def utterance_of(decision: Decision, *, site: str, source: str) -> Utterance:
     """The document of one judged utterance."""
-    segment = decision.segment
+    segment, quality = decision.segment, quality_of(decision.segment)
     return Utterance(
         site=site,
         source=source,
@@ -255,6 +278,24 @@ def utterance_of(decision: Decision, *, site: str, source: str) -> Utterance:
         end_s=round(segment.end / RATE, 3),
         heard_at=utc(segment.heard_at),
         ended_at=utc(segment.ended_at),
+        snr_db=round(quality.snr_db, 1),
+        clipped=round(quality.clipped, 4),
+    )
+
+
+def conditions_of(conditions: Iterable[Condition]) -> tuple[TechnicalCondition, ...]:
+    """Technical conditions for the health document."""
+    return tuple(
+        TechnicalCondition(name=one.name, priority=one.priority, since=utc(one.since), reason=one.reason)
+        for one in conditions
+    )
+
+
+def changes_of(transitions: Iterable[CaptureTransition]) -> tuple[CaptureChange, ...]:
+    """Changes of the capture state for the health document."""
+    return tuple(
+        CaptureChange(from_=one.before, to=one.after, at=utc(one.at), reason=one.reason)
+        for one in transitions
     )
 
 

@@ -14,6 +14,7 @@ from vser_stream.core.alarm import AlarmState, Transition, step, tick
 from vser_stream.core.baseline import is_calm_enough
 from vser_stream.core.decide import MIN_VOICED_S, Decider, voiced_s
 from vser_stream.core.frames import Framer
+from vser_stream.core.quality import quality_of
 from vser_stream.core.segment import Segmenter
 from vser_stream.ports import SpeechDetector
 from vser_stream.values import FRAME, RATE, Block, Cut, Decision, Frame, Label, Segment, SegmentKind
@@ -101,19 +102,24 @@ class Pipeline:
     def _judge(self, segment: Segment) -> Iterator[Decision | Rejected | Transition]:
         if self._may_wait(segment):
             return
+        quality = quality_of(segment)
+        if quality.too_noisy:
+            yield from _rejected(segment, quality.too_noisy)
+            return
         vector = self.decider.measure(segment)
-        ended = segment.kind is SegmentKind.UTTERANCE
         if (voiced := voiced_s(vector)) < MIN_VOICED_S:
-            if ended:
-                yield Rejected(segment, f"only {voiced:.2f} s of voice")
+            yield from _rejected(segment, f"only {voiced:.2f} s of voice")
             return
         decision = self.decider.decide(segment, vector)
+        if unsure := quality.cannot_be(decision.label):
+            yield from _rejected(segment, unsure)
+            return
         yield decision
         self.alarm, changes = step(self.alarm, decision, self._now, config=self._alarm_config)
         yield from changes
         if is_calm_enough(decision.probabilities):
             self._calm_utterance = segment.start
-            if ended:
+            if segment.kind is SegmentKind.UTTERANCE:
                 self.decider.learn(vector)
 
     def _may_wait(self, segment: Segment) -> bool:
@@ -129,3 +135,9 @@ class Pipeline:
 
     def _outcome(self, what: Decision | Rejected | Transition) -> Outcome:
         return Outcome(what, at=self._at, now=self._now)
+
+
+def _rejected(segment: Segment, reason: str) -> Iterator[Rejected]:
+    """Windows are dropped in silence: the utterance is still to come."""
+    if segment.kind is SegmentKind.UTTERANCE:
+        yield Rejected(segment, reason)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from vser_stream import __version__
 from vser_stream.adapters.baselines import BaselineStore
@@ -26,6 +25,7 @@ from vser_stream.core.report import Reporter
 from vser_stream.errors import ConfigError
 from vser_stream.runtime.delivery import Delivery
 from vser_stream.runtime.listener import Listener, new_id
+from vser_stream.runtime.roster import Roster
 from vser_stream.runtime.sources import source_of
 from vser_stream.values import Message
 
@@ -69,27 +69,20 @@ class Agent:
             on_connected=self._greeting,
             on_stopping=self._farewell,
         )
-        self._listeners = [self._listener(source) for source in config.sources]
+        self._roster = Roster(self._listener, health_every=config.publish.health_every)
 
     async def run(self) -> None:
         """Listen and deliver until :meth:`stop`, or until every recording has been played."""
+        self._roster.apply(self._config.sources)
         delivering = asyncio.create_task(self._delivery.run(), name="delivery")
-        watching = [
-            asyncio.create_task(
-                listener.watch(self._config.publish.health_every), name=f"health-{listener.name}"
-            )
-            for listener in self._listeners
-        ]
+        listening = asyncio.create_task(self._roster.run(), name="sources")
+        stopping = asyncio.create_task(self._stopping.wait(), name="stop")
         try:
-            async with asyncio.TaskGroup() as group:
-                listening = [
-                    group.create_task(listener.run(), name=f"listen-{listener.name}")
-                    for listener in self._listeners
-                ]
-                group.create_task(self._stop_listeners(listening, delivering), name="stop")
+            await asyncio.wait({delivering, listening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            self._roster.stop()
+            await listening
         finally:
-            for task in watching:
-                task.cancel()
+            stopping.cancel()
             await self._delivery.stop(STOP_WITHIN)
             await delivering
             self._scorer.shutdown()
@@ -99,16 +92,17 @@ class Agent:
         """End :meth:`run` in good order; may be called by a signal handler of the event loop."""
         self._stopping.set()
 
-    async def _stop_listeners(
-        self, listening: list[asyncio.Task[None]], delivering: asyncio.Task[None]
-    ) -> None:
-        """Stop every source when asked to, when all have ended, or when nothing can be delivered."""
-        stopping = asyncio.create_task(self._stopping.wait())
-        ends: list[asyncio.Future[Any]] = [stopping, delivering, asyncio.gather(*listening)]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        for listener in self._listeners:
-            listener.stop()
+    def reload(self, config: Config) -> None:
+        """Listen to the sources of another configuration; all else in it needs a restart."""
+        if self._stopping.is_set():
+            return
+        if later := [
+            name for name in Config.model_fields if name != "sources" and _differ(name, config, self._config)
+        ]:
+            _log.warning("configuration: takes effect after a restart only: %s", ", ".join(later))
+        self._config = self._config.model_copy(update={"sources": config.sources})
+        self._roster.apply(config.sources)
+        _log.warning("configuration read again: sources=%s", ",".join(one.name for one in config.sources))
 
     def _listener(self, source: SourceConfig) -> Listener:
         config = self._config
@@ -129,7 +123,7 @@ class Agent:
             ),
             scorer=self._scorer,
             put=self._delivery.put,
-            on_heard=self._say_online,
+            on_capture=self._say_status,
             on_learned=lambda: self._baselines.save(source.name, decider.baseline),
             publish_utterances=config.publish.utterances,
         )
@@ -138,17 +132,21 @@ class Agent:
         wanted = self._config.route.escalate_below
         return self._model.escalate_below if wanted is None else wanted
 
-    async def _say_online(self) -> None:
-        if not self._heard:
-            self._heard = True
-            await self._delivery.put(status_message(self._config.site, SiteStatus.ONLINE, new_id()))
+    async def _say_status(self) -> None:
+        """Online only while something is heard: a deaf monitor is no better than none."""
+        heard = [listener.heard for listener in self._roster.listeners if listener.heard is not None]
+        if heard and any(heard) is not self._heard:
+            self._heard = any(heard)
+            await self._delivery.put(status_message(self._config.site, self._status, new_id()))
+
+    @property
+    def _status(self) -> SiteStatus:
+        return SiteStatus.ONLINE if self._heard else SiteStatus.OFFLINE
 
     def _greeting(self) -> Iterator[Message]:
         """First on each connection: what late subscribers must find retained."""
-        # Until a sample has been heard the agent is no better than away.
-        status = SiteStatus.ONLINE if self._heard else SiteStatus.OFFLINE
-        yield status_message(self._config.site, status, new_id())
-        for listener in self._listeners:
+        yield status_message(self._config.site, self._status, new_id())
+        for listener in self._roster.listeners:
             yield message_of(listener.state(), new_id())
             yield message_of(listener.health(), new_id())
 
@@ -159,6 +157,10 @@ class Agent:
 def broker_of(config: MqttConfig, *, client_id: str) -> Broker:
     """The broker of a configuration."""
     return Broker(client_id=client_id, **dict(config))
+
+
+def _differ(table: str, one: Config, other: Config) -> bool:
+    return bool(getattr(one, table) != getattr(other, table))
 
 
 def _private_folder(path: Path) -> Path:

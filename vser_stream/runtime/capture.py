@@ -1,7 +1,8 @@
 """Keeps one source open: a thread reads it, the event loop gets its blocks.
 
 The thread never waits for the event loop: when scoring is late the oldest blocks are dropped and
-counted, and the jump in positions tells the pipeline of the gap.
+counted, and the jump in positions tells the pipeline of the gap. A thread that never comes back
+is left behind, so that neither recovery nor the end of the daemon waits for it.
 """
 
 from __future__ import annotations
@@ -12,24 +13,26 @@ import logging
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
-from vser_stream.core.messages import CaptureState
-from vser_stream.errors import AudioError, CaptureError
+from vser_stream.core.capture_state import CaptureEvent, CaptureState, CaptureTransition, Patience, advance
+from vser_stream.core.timeline import Timeline
+from vser_stream.errors import AudioError, CaptureError, CaptureRefusedError, VserError
 from vser_stream.ports import AudioSource
-from vser_stream.runtime.delivery import backoff
-from vser_stream.values import RATE, Block
+from vser_stream.runtime.containment import contained
+from vser_stream.values import Block
 
-__all__ = ["Capture"]
+__all__ = ["INBOX", "Capture"]
 
 INBOX = 100
 """Blocks that wait for scoring, about 10 s of audio."""
 
-STALL = 10.0
-"""Age of the last block from which a source counts as stalled, whatever its library says (s)."""
+KEPT = 20
+"""Transitions that are remembered."""
 
-STABLE = 30.0
-"""Audio that long makes a source healthy again: the next outage starts with a short wait (s)."""
+_BREAKS = {CaptureEvent.STALE, CaptureEvent.LOST, CaptureEvent.REFUSED}
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +43,8 @@ class Capture:
     Args:
         name: Of the source.
         source: Opened again after each outage.
-        on_change: Called in the event loop whenever :attr:`state` changes.
+        on_change: Called in the event loop whenever :attr:`state` has changed.
+        patience: How long each wait is.
         jitter: A random number from 0 to 1 at each call.
     """
 
@@ -50,21 +54,36 @@ class Capture:
         source: AudioSource,
         *,
         on_change: Callable[[], None],
+        patience: Patience | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._name, self._source = name, source
         self._on_change = on_change
+        self._patience = patience or Patience()
         self._jitter = jitter
         self._inbox: asyncio.Queue[Block | None] = asyncio.Queue()
-        self._stopped = threading.Event()
+        self._stopped = False
         self._wakened = asyncio.Event()
-        self._began: float | None = None
-        self._offset = self._end = 0
-        self.state = CaptureState.OPENING
+        self._reader: _Reader | None = None
+        self._hanging: list[_Reader] = []
+        self._timeline = Timeline()
+        self._silent_since = time.monotonic()
+        self.state = CaptureState.IDLE
         self.reason: str | None = None
         """Why it is not running."""
 
+        self.transitions: deque[CaptureTransition] = deque(maxlen=KEPT)
+        """The latest changes of state, oldest first."""
+
+        self.outages = 0
+        """Times the audio stopped so far."""
+
         self.restarts = 0
+        """Openings that failed or were lost so far."""
+
+        self.abandoned = 0
+        """Readers that were left behind because they hung."""
+
         self.dropped = 0
         """Blocks lost because scoring was late."""
 
@@ -76,99 +95,200 @@ class Capture:
         """Age of the last block (s); None before the first."""
         return None if self.last_block_at is None else time.monotonic() - self.last_block_at
 
+    @property
+    def deaf_since(self) -> float | None:
+        """Wall time since which nothing is heard that should be (s); None if all is well."""
+        if self.state in {CaptureState.RUNNING, CaptureState.ENDED, CaptureState.IDLE}:
+            return None
+        silence = time.monotonic() - self._silent_since
+        lasting = self.state in {CaptureState.STALLED, CaptureState.FAILED}
+        return time.time() - silence if lasting or silence > self._patience.stale_after else None
+
+    @property
+    def lost(self) -> int:
+        """Audio lost so far, in outages too (samples)."""
+        return self._timeline.lost
+
+    @property
+    def overruns(self) -> int:
+        """Times that audio was lost although the source stayed open."""
+        return self._timeline.overruns
+
+    @property
+    def drift_ppm(self) -> float | None:
+        """How much faster than this box the source counts; None before it is known."""
+        return self._timeline.drift.ppm
+
     def stop(self) -> None:
         """Let :meth:`blocks` end; the reading thread notices within the source's read timeout."""
-        self._stopped.set()
+        self._stopped = True
+        if self._reader is not None:
+            self._reader.stopped.set()
+        self._go(CaptureEvent.STOPPED)
         self._wakened.set()
         self._inbox.put_nowait(None)
+
+    def retry(self) -> None:
+        """End a pause now: somebody may have corrected what was wrong."""
+        self._wakened.set()
+
+    def interrupt(self, reason: str) -> None:
+        """Count as lost what is open now: its audio cannot be used."""
+        if self._reader is not None and not self._reader.over:
+            self._reader.stopped.set()
+            self._hanging.append(self._reader)
+            self._finish(self._reader, CaptureError(reason))
 
     async def blocks(self) -> AsyncIterator[Block | None]:
         """Yield blocks, and None wherever the audio stopped; ends with a recording or :meth:`stop`."""
         failures = 0
-        while not self._stopped.is_set():
-            self._change(CaptureState.OPENING)
-            opened = time.monotonic()
-            reading = self._start_thread()
-            async for block in self._until_over(reading):
+        while not self._stopped:
+            reader = self._open()
+            async for block in self._until_over(reader):
                 yield block
-            if self._stopped.is_set():
+            if self._stopped:
                 return
-            if (outage := await reading) is None:
-                self._change(CaptureState.ENDED)
+            if reader.outage is None:
+                self._go(CaptureEvent.FINISHED)
                 return
-            stable = self.last_block_at is not None and self.last_block_at - opened >= STABLE
-            failures = 1 if stable else failures + 1
-            await self._pause(backoff(failures, self._jitter()), outage)
+            failures = 1 if reader.heard_for >= self._patience.stable_after else failures + 1
+            await self._pause(reader.outage, failures)
 
-    async def _until_over(self, reading: asyncio.Future[str | None]) -> AsyncIterator[Block | None]:
-        """Blocks until the thread has ended or is to be stopped."""
-        while not reading.done() or not self._inbox.empty():
+    def _open(self) -> _Reader:
+        self._hanging = [reader for reader in self._hanging if reader.is_alive()]
+        self._reader = reader = _Reader(self._name, self._source)
+        if len(self._hanging) >= self._patience.most_abandoned:
+            words = f"{len(self._hanging)} readers of this source hang; restart the service"
+            self._finish(reader, CaptureRefusedError(words))
+            return reader
+        self._go(CaptureEvent.OPENED)
+        self._timeline.reopen()
+        loop = asyncio.get_running_loop()
+        # The loop may be closed before a slow camera lets go: then nobody is left to be told.
+        hand_over = partial(_unless_closed, loop.call_soon_threadsafe)
+        reader.start(partial(hand_over, self._deliver, reader), partial(hand_over, self._finish, reader))
+        return reader
+
+    async def _until_over(self, reader: _Reader) -> AsyncIterator[Block | None]:
+        """Blocks until the reader has ended or hangs; ends at a stop too."""
+        while not reader.over or not self._inbox.empty():
             try:
-                block = await asyncio.wait_for(self._inbox.get(), STALL)
+                block = await self._next(reader)
             except TimeoutError:
-                if self.state is not CaptureState.STALLED:
-                    self._change(CaptureState.STALLED, f"no audio for {STALL:g} s")
-                    yield None
+                if self.state is CaptureState.STALLED:
+                    self.abandoned += 1
+                    self.interrupt("it hangs; check the device or camera")
+                    break
+                silence = self._patience.silence_allowed(heard=reader.heard_for > 0)
+                self._go(CaptureEvent.STALE, f"no audio for {silence:g} s")
+                yield None
                 continue
-            if block is None:
+            if self._stopped:
                 break
-            if self.state is not CaptureState.RUNNING:
-                self._change(CaptureState.RUNNING)
-            yield block
+            if block is not None:
+                self._go(CaptureEvent.HEARD)
+                yield block
         yield None
 
-    async def _pause(self, wait: float, outage: str) -> None:
+    async def _next(self, reader: _Reader) -> Block | None:
+        """What comes next.
+
+        Raises:
+            TimeoutError: Nothing came for too long.
+        """
+        if not self._inbox.empty():
+            return self._inbox.get_nowait()
+        allowed = self._patience.silence_allowed(heard=reader.heard_for > 0)
+        if self.state is CaptureState.STALLED:
+            allowed += self._patience.abandon_after
+        return await asyncio.wait_for(
+            self._inbox.get(), max(0.0, reader.heard_at + allowed - time.monotonic())
+        )
+
+    async def _pause(self, outage: VserError, failures: int) -> None:
+        refused = isinstance(outage, CaptureRefusedError | AudioError)
+        wait = self._patience.refused_wait if refused else self._patience.wait(failures, self._jitter())
         self.restarts += 1
-        self._change(CaptureState.BACKOFF, outage)
+        self._go(CaptureEvent.REFUSED if refused else CaptureEvent.LOST, str(outage))
         _log.warning("source %s lost, trying again in %.1f s: %s", self._name, wait, outage)
+        self._wakened.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wakened.wait(), wait)
 
-    def _change(self, state: CaptureState, reason: str | None = None) -> None:
-        self.state, self.reason = state, reason
+    def _go(self, event: CaptureEvent, reason: str | None = None) -> None:
+        change = advance(self.state, event, at=time.time(), reason=reason)
+        if change is None:
+            return
+        self.outages += change.before is CaptureState.RUNNING and change.event in _BREAKS
+        self.state, self.reason = change.after, change.reason
+        self.transitions.append(change)
         self._on_change()
 
-    def _start_thread(self) -> asyncio.Future[str | None]:
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[str | None] = loop.create_future()
-
-        def finish(outage: str | None) -> None:
-            if not done.done():
-                done.set_result(outage)
-            self._inbox.put_nowait(None)
-
-        def read() -> None:
-            outage = self._read(lambda block: loop.call_soon_threadsafe(self._deliver, block))
-            with contextlib.suppress(RuntimeError):  # the loop was closed before a slow camera let go
-                loop.call_soon_threadsafe(finish, outage)
-
-        threading.Thread(target=read, name=f"capture-{self._name}", daemon=True).start()
-        return done
-
-    def _read(self, deliver: Callable[[Block], object]) -> str | None:
-        """In the thread: read until the end (None) or an outage (why)."""
-        try:
-            for block in self._source.blocks(self._stopped.is_set):
-                deliver(block)
-        except (CaptureError, AudioError) as exc:
-            return str(exc)
-        return None
-
-    def _deliver(self, block: Block) -> None:
-        """In the event loop: take a block from the thread."""
-        self.last_block_at = time.monotonic()
+    def _deliver(self, reader: _Reader, block: Block, arrived: float) -> None:
+        """In the event loop: take a block from the thread, unless it was left behind."""
+        if reader.over or reader is not self._reader:
+            return
+        reader.heard(arrived)
+        self.last_block_at = self._silent_since = arrived
         if self._inbox.qsize() >= INBOX:
             self._inbox.get_nowait()
             self.dropped += 1
-        self._inbox.put_nowait(self._placed(block))
+        self._inbox.put_nowait(self._timeline.placed(block, arrived))
 
-    def _placed(self, block: Block) -> Block:
-        """The block at its position since the source was first opened."""
-        if self._began is None:
-            self._began = block.heard_at - block.start / RATE
-        if block.start == 0:
-            elapsed = round((block.heard_at - self._began) * RATE)
-            self._offset = max(elapsed, self._end + 1) if self._end else 0
-        placed = Block(block.pcm, start=block.start + self._offset, heard_at=block.heard_at)
-        self._end = placed.end
-        return placed
+    def _finish(self, reader: _Reader, outage: VserError | None) -> None:
+        """In the event loop: there is no more to be had from a reader."""
+        if not reader.over:
+            reader.over, reader.outage = True, outage
+            self._inbox.put_nowait(None)
+
+
+class _Reader:
+    """One opening of a source: the thread that opens, reads and closes it."""
+
+    def __init__(self, name: str, source: AudioSource) -> None:
+        self._name, self._source = name, source
+        self._thread: threading.Thread | None = None
+        self._opened = self.heard_at = time.monotonic()
+        self.stopped = threading.Event()
+        self.over = False
+        self.outage: VserError | None = None
+        """Why it is over; None at the end of a recording."""
+
+    @property
+    def heard_for(self) -> float:
+        """Time from opening to the last block (s)."""
+        return self.heard_at - self._opened
+
+    def heard(self, at: float) -> None:
+        """A block arrived at a monotonic time (s)."""
+        self.heard_at = at
+
+    def is_alive(self) -> bool:
+        """Whether its thread still runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(
+        self, deliver: Callable[[Block, float], object], finish: Callable[[VserError | None], object]
+    ) -> None:
+        """Read in a thread of its own that tells each block and its arrival, and then the ending."""
+
+        def drain() -> None:
+            for block in self._source.blocks(self.stopped.is_set):
+                deliver(block, time.monotonic())
+
+        def read() -> None:
+            try:
+                contained(drain, source=self._name)
+            except VserError as exc:
+                finish(exc)
+            else:
+                finish(None)
+
+        # A daemon thread: it may hang in a library for ever, and the process must end all the same.
+        self._thread = threading.Thread(target=read, name=f"capture-{self._name}", daemon=True)
+        self._thread.start()
+
+
+def _unless_closed(call: Callable[..., object], *arguments: object) -> None:
+    with contextlib.suppress(RuntimeError):
+        call(*arguments)

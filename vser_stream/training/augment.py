@@ -62,6 +62,8 @@ class Augmentation:
     """Level the peak is driven to; above 0 it clips (dB re full scale)."""
 
     codec: Codec | None = None
+    cut: float = 0.0
+    """Share of recordings of which only a random first part is kept, as in a window."""
 
     def apply(self, pcm: Pcm, rng: np.random.Generator) -> Pcm:
         """Return the spoiled recording, as long as ``pcm``."""
@@ -122,6 +124,7 @@ def draw(name: str, rng: np.random.Generator) -> Augmentation:
         gain_db=float(rng.uniform(-15.0, 0.0)),
         peak_db=float(rng.uniform(0.0, 9.0)) if clipped else None,
         codec=list(Codec)[int(rng.integers(2))] if telephone else None,
+        cut=0.5,
     )
 
 

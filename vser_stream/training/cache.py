@@ -18,7 +18,8 @@ from vser_stream import adapters, core
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.adapters.wavfile import Recording
-from vser_stream.core.clip import clip_segment
+from vser_stream.config import SegmentConfig
+from vser_stream.core.clip import clip_segment, first_part
 from vser_stream.core.features.extract import Extractor
 from vser_stream.core.features.spec import digest
 from vser_stream.errors import AudioError, DataError
@@ -26,12 +27,15 @@ from vser_stream.training import augment
 from vser_stream.training.augment import CLEAN, Augmentation
 from vser_stream.training.corpus import Clip
 from vser_stream.training.progress import Progress, silent, tracked
-from vser_stream.values import Block, Vector
+from vser_stream.values import RATE, Block, Vector
 
 __all__ = ["FeatureCache", "default_folder"]
 
 _CHUNK = 24
 """Recordings one process takes at a time: opening the pitch tracker costs as much as one."""
+
+_FIRST_WINDOW = SegmentConfig().first_window
+"""Speech the live agent judges first (s)."""
 
 _SOURCES = (
     *(Path(core.__path__[0], name) for name in ("clip.py", "frames.py", "level.py", "segment.py")),
@@ -128,6 +132,9 @@ def _features(
         segment = clip_segment([Block(pcm=pcm, start=0, heard_at=0.0)], WebRtcVad())
     except AudioError as exc:
         raise AudioError(f"{path}: {exc}") from exc
+    if rng.random() < augmentation.cut:
+        whole = (segment.end - segment.onset) / RATE
+        segment = first_part(segment, rng.uniform(min(_FIRST_WINDOW, whole), whole))
     return Extractor(tracker).extract(segment)
 
 

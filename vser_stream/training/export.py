@@ -15,13 +15,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 from skl2onnx import to_onnx
-from sklearn.pipeline import Pipeline
 
 from vser_stream.adapters.svm import FILES, answer, open_graph
 from vser_stream.core.baseline import Prior
 from vser_stream.errors import ModelError
+from vser_stream.training.fit import Fitted
 from vser_stream.values import LABELS
 
 __all__ = ["OPSET", "PARITY", "check_parity", "to_graph", "write_folder"]
@@ -36,20 +38,39 @@ _Rows = NDArray[np.float32]
 _Probabilities = NDArray[np.float64]
 
 
-def to_graph(model: Pipeline) -> bytes:
-    """Convert a fitted pipeline; its probability output has the columns of ``LABELS``.
+def to_graph(fitted: Fitted) -> bytes:
+    """Convert a fitted classifier; its probability output has the columns of ``LABELS``.
 
     Raises:
-        ModelError: The pipeline was fitted on other labels.
+        ModelError: It was fitted on other labels.
     """
+    model = fitted.pipeline
     if list(model.classes_) != list(range(len(LABELS))):
         raise ModelError(f"the pipeline knows the classes {model.classes_}; train with clips of every label")
     row = np.zeros((1, model.n_features_in_), np.float32)
     with warnings.catch_warnings():
         # It looks at SVC's own deprecated sigmoids, which we do not use.
         warnings.filterwarnings("ignore", "Attribute `prob[AB]_`", FutureWarning)
-        graph = to_onnx(model, row, options={id(model): {"zipmap": False}}, target_opset=OPSET)
-    return bytes(graph.SerializeToString())
+        made = to_onnx(model, row, options={id(model): {"zipmap": False}}, target_opset=OPSET)
+    _sharpen(made.graph, fitted.sharpness)
+    return bytes(made.SerializeToString())
+
+
+def _sharpen(graph: onnx.GraphProto, power: float) -> None:
+    """Raise the probabilities to ``power`` and make them sum to one again."""
+    name = graph.output[1].name
+    for node in graph.node:
+        for tensors in (node.input, node.output):
+            tensors[:] = ["modest" if tensor == name else tensor for tensor in tensors]
+    graph.initializer.append(numpy_helper.from_array(np.array(power, np.float32), "sharpness"))
+    graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "columns"))
+    graph.node.extend(
+        [
+            helper.make_node("Pow", ["modest", "sharpness"], ["raised"]),
+            helper.make_node("ReduceSum", ["raised", "columns"], ["total"], keepdims=1),
+            helper.make_node("Div", ["raised", "total"], [name]),
+        ]
+    )
 
 
 def check_parity(graph: bytes, rows: _Rows, *, expected: _Probabilities) -> float:

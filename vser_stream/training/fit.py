@@ -20,7 +20,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from vser_stream.core.baseline import Prior
+from vser_stream.core.baseline import MODEL_INPUT, Prior
+from vser_stream.core.features.functionals import FEATURES
 from vser_stream.errors import DataError
 from vser_stream.training.histories import Rows, Table, cold, listened, population
 from vser_stream.training.recipe import Recipe
@@ -38,10 +39,13 @@ class Fitted:
 
     pipeline: Pipeline
     prior: Prior
+    sharpness: float
+    """As in the recipe."""
 
     def judge(self, rows: Rows) -> NDArray[np.float64]:
         """Probabilities of model inputs, shape (n, 3)."""
-        return np.asarray(self.pipeline.predict_proba(rows), np.float64)
+        sharpened = np.asarray(self.pipeline.predict_proba(rows), np.float64) ** self.sharpness
+        return np.asarray(sharpened / sharpened.sum(axis=1, keepdims=True))
 
 
 def speaker_folds(table: Table, folds: int, *, seed: int) -> list[Split]:
@@ -63,42 +67,41 @@ def speaker_folds(table: Table, folds: int, *, seed: int) -> list[Split]:
 
 
 def fit(tables: Sequence[Table], recipe: Recipe, *, seed: int) -> Fitted:
-    """Learn every clip cold and after some listening, and a share of the spoiled ones.
+    """Learn every clean clip and a share of the spoiled ones, cold or after some listening.
 
     Args:
         tables: The same clips in the same order: clean, then spoiled copies.
         recipe: How.
         seed: Of every draw.
     """
-    clean, rng = tables[0], np.random.default_rng(seed)
-    prior, everything = population(clean), np.arange(len(clean))
-    rows, clips = list(_histories(clean, prior, recipe, rng)), [everything, everything]
-    for spoiled in tables[1:]:
-        drawn = rng.permutation(len(spoiled))[: round(recipe.share * len(spoiled))]
-        knowing = rng.random((len(drawn), 1)) < 0.5  # noqa: PLR2004 - a coin
-        without, with_history = _histories(spoiled, prior, recipe, rng)
-        rows.append(np.where(knowing, with_history[drawn], without[drawn]))
+    rng = np.random.default_rng(seed)
+    prior = population(tables[0])
+    rows, clips = [], []
+    for number, table in enumerate(tables):
+        share = recipe.share if number else 1.0
+        drawn = rng.permutation(len(table))[: round(share * len(table))]
+        known = listened(table, prior, longest=recipe.longest, slips=recipe.slips, rng=rng)
+        knowing = rng.random((len(drawn), 1)) >= recipe.cold
+        rows.append(np.where(knowing, known[drawn], cold(table, prior)[drawn]))
         clips.append(drawn)
-    machine = _machine(np.concatenate(rows), np.concatenate(clips), clean, recipe=recipe, seed=seed)
-    return Fitted(machine, prior)
-
-
-def _histories(table: Table, prior: Prior, recipe: Recipe, rng: np.random.Generator) -> tuple[Rows, Rows]:
-    """Every clip cold, and after some listening."""
-    known = listened(table, prior, longest=recipe.longest, slips=recipe.slips, rng=rng)
-    return cold(table, prior), known
+    X = np.concatenate(rows)
+    machine = _machine(X, np.concatenate(clips), tables[0], recipe=recipe, seed=seed)
+    return Fitted(machine, prior, recipe.sharpness)
 
 
 def _machine(X: Rows, clips: NDArray[np.int64], table: Table, *, recipe: Recipe, seed: int) -> Pipeline:
     """Fit rows of features, each with the clip of ``table`` it is of."""
     scaler = StandardScaler().fit(X)
+    weights = np.array([recipe.raw_weight if name in FEATURES else 1.0 for name in MODEL_INPUT])
+    # Scaled wider, a feature counts less in the kernel.
+    scaler.scale_ /= weights
     # All rows of a speaker are in one fold, or the sigmoids would see margins of known voices.
     folds = speaker_folds(table, recipe.calibration_folds, seed=seed)
     splits = [tuple(np.flatnonzero(np.isin(clips, side)) for side in fold) for fold in folds]
     with config_context(enable_metadata_routing=True):
         svc = SVC(
             C=recipe.c,
-            gamma=recipe.gamma / X.shape[1],
+            gamma=recipe.gamma / np.sum(weights**2),
             # Labels weigh the same, so a label against the two others is one to two.
             class_weight={0: 0.75, 1: 1.5},
             cache_size=600,

@@ -7,7 +7,7 @@ loud it is in the room.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ Wave = NDArray[np.float32]
 
 _TINY = 1e-9
 
+_FFT = 8192
+"""A transform whose length is a multiple of it is quick (samples)."""
+
 _SPEAKER_BAND = (150.0, 6000.0)
 """What the loudspeaker of a television gives (Hz)."""
 
@@ -30,8 +33,10 @@ _SCALE = (220.0, 246.9, 261.6, 293.7, 329.6, 392.0, 440.0, 493.9, 523.3, 587.3)
 
 def loudness(wave: Wave) -> float:
     """Root mean square of the loud half: pauses do not count."""
-    power = np.sort(np.square(wave, dtype=np.float64))[len(wave) // 2 :]
-    return float(np.sqrt(power.mean())) if len(power) else 0.0
+    if not len(wave):
+        return 0.0
+    power, half = np.square(wave), len(wave) // 2
+    return float(np.sqrt(np.mean(np.partition(power, half)[half:], dtype=np.float64)))
 
 
 def even(wave: Wave) -> Wave:
@@ -43,10 +48,8 @@ def noise(
     n: int, rng: np.random.Generator, *, tilt: float, band: tuple[float, float] = (20.0, 8000.0)
 ) -> Wave:
     """Noise whose amplitude falls as frequency to the power of ``tilt``: 0 white, 0.5 pink, 1 brown."""
-    shaped = np.fft.rfft(rng.standard_normal(n))
-    frequency = np.maximum(np.fft.rfftfreq(n, 1 / RATE), 1.0)
-    shaped *= frequency**-tilt * ((frequency >= band[0]) & (frequency <= band[1]))
-    return even(np.asarray(np.fft.irfft(shaped, n), np.float32))
+    white = rng.standard_normal(_fast(n), np.float32)
+    return even(_filtered(white, lambda f: f**-tilt * ((f >= band[0]) & (f <= band[1])))[:n])
 
 
 def television(voices: Sequence[Wave], n: int, rng: np.random.Generator) -> Wave:
@@ -63,10 +66,9 @@ def television(voices: Sequence[Wave], n: int, rng: np.random.Generator) -> Wave
         turn = even(voices[int(rng.integers(len(voices)))])[: n - at]
         programme[at : at + len(turn)] += turn
         at += len(turn) + round(rng.uniform(0.1, 1.0) * RATE)
-    spectrum = np.fft.rfft(programme)
-    frequency = np.fft.rfftfreq(n, 1 / RATE)
-    spectrum[(frequency < _SPEAKER_BAND[0]) | (frequency > _SPEAKER_BAND[1])] = 0.0
-    return even(np.asarray(np.fft.irfft(spectrum, n), np.float32))
+    low, high = _SPEAKER_BAND
+    padded = np.pad(programme, (0, _fast(n) - n))
+    return even(_filtered(padded, lambda f: (f >= low) & (f <= high))[:n])
 
 
 def _fan(n: int, rng: np.random.Generator) -> Wave:
@@ -130,6 +132,18 @@ NOISES: Final[dict[str, tuple[Callable[[int, np.random.Generator], Wave], tuple[
     "music": (_music, (20.0, 120.0)),
 }
 """Makers of noises, and how long each lasts (s)."""
+
+
+def _fast(n: int) -> int:
+    """The next length that has a quick Fourier transform."""
+    return -(-n // _FFT) * _FFT
+
+
+def _filtered(wave: Wave, response: Callable[[Wave], NDArray[Any]]) -> Wave:
+    """Filter by a response that is told the frequencies (Hz), 1 Hz at least."""
+    spectrum = np.fft.rfft(wave)
+    spectrum *= response(np.maximum(np.fft.rfftfreq(len(wave), 1 / RATE).astype(np.float32), 1.0))
+    return np.asarray(np.fft.irfft(spectrum, len(wave)), np.float32)
 
 
 def _partials(frequency: NDArray[np.float64], levels: Sequence[float]) -> Wave:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vser_stream.values import LABELS
 
-__all__ = ["Figures", "Interval", "confusion", "figures", "reliability", "risk_coverage"]
+__all__ = ["Figures", "Interval", "confusion", "figures", "gain", "reliability", "risk_coverage"]
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
@@ -71,16 +71,13 @@ def figures(
         draws: Bootstrap draws of speakers.
         seed: Of the draws.
     """
-    names, who = np.unique(speakers, return_inverse=True)
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
-    weights = np.vstack([np.ones(len(names)), drawn])[:, who]
+    weights = _weights(speakers, draws=draws, seed=seed)
     matrices = _confusions(y, probabilities.argmax(axis=1), weights)
     present = np.bincount(y, minlength=_CLASSES) > 0
     recall = _ratio(np.diagonal(matrices, axis1=1, axis2=2), matrices.sum(axis=2))
     return Figures(
         clips=len(y),
-        speakers=len(names),
+        speakers=len(np.unique(speakers)),
         macro_f1=_interval(_f1(matrices)[:, present].mean(axis=1)),
         recall={label.value: _interval(recall[:, i]) for i, label in enumerate(LABELS) if present[i]},
         confusion=tuple(tuple(int(count) for count in row) for row in matrices[0]),
@@ -88,6 +85,25 @@ def figures(
         brier=_interval(_mean(np.sum((probabilities - np.eye(_CLASSES)[y]) ** 2, axis=1), weights)),
         aurc=_interval(_area(y, probabilities, weights)),
     )
+
+
+def gain(
+    y: _Ints,
+    probabilities: _Floats,
+    *,
+    over: _Floats,
+    speakers: NDArray[np.str_],
+    draws: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """Macro-F1 of decisions less that of others (``over``) about the same clips and draws."""
+    weights = _weights(speakers, draws=draws, seed=seed)
+    present = np.bincount(y, minlength=_CLASSES) > 0
+    one, other = (
+        _f1(_confusions(y, given.argmax(axis=1), weights))[:, present].mean(axis=1)
+        for given in (probabilities, over)
+    )
+    return _interval(one - other)
 
 
 def confusion(y: _Ints, decided: _Ints) -> _Ints:
@@ -112,6 +128,14 @@ def reliability(y: _Ints, probabilities: _Floats) -> tuple[_Floats, _Floats, _In
     mean = np.bincount(bins, confidence, BINS)[used] / count[used]
     share = np.bincount(bins, right, BINS)[used] / count[used]
     return mean, share, count[used]
+
+
+def _weights(speakers: NDArray[np.str_], *, draws: int, seed: int) -> _Floats:
+    """How often each clip counts: once, then as its speaker was drawn, shape (1 + draws, n)."""
+    names, who = np.unique(speakers, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+    return np.asarray(np.vstack([np.ones(len(names)), drawn])[:, who])
 
 
 def _confusions(y: _Ints, decided: _Ints, weights: _Floats) -> _Floats:

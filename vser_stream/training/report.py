@@ -7,6 +7,7 @@ import html
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,17 +15,19 @@ from matplotlib.figure import Figure
 
 from vser_stream.errors import DataError
 from vser_stream.training.evaluate import Curve, Evaluation, text_table
+from vser_stream.training.evaluate_events import events_figure, events_table
+from vser_stream.training.event_figures import EventEvaluation
 from vser_stream.training.metrics import Figures
 from vser_stream.values import LABELS
 
-__all__ = ["write_report"]
+__all__ = ["write_events_report", "write_report"]
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
 <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}}
 pre{{overflow-x:auto;font-size:13px}}img{{max-width:100%}}</style>
 <h1>{title}</h1>
-<p>Intervals are 95 % bootstrap intervals over speakers. Acted speech; not a medical device.</p>
+<p>Intervals are 95 % bootstrap intervals over {over}. Acted speech; not a medical device.</p>
 {plots}
 <pre>{table}</pre>
 </html>
@@ -37,21 +40,36 @@ def write_report(evaluation: Evaluation, page: Path) -> None:
     Raises:
         DataError: The place cannot be written to.
     """
-    try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(_html(evaluation), encoding="utf-8")
-        page.with_suffix(".json").write_text(json.dumps(evaluation.to_dict(), indent=1), encoding="utf-8")
-    except OSError as exc:
-        raise DataError(f"{page}: cannot be written ({exc.strerror}); choose another place") from exc
-
-
-def _html(evaluation: Evaluation) -> str:
     plots = "\n".join(
         f"<h2>{html.escape(history)}</h2>\n{_image(_plot(curve, evaluation.pooled[history]), history)}"
         for history, curve in evaluation.curves.items()
     )
-    table, title = html.escape(text_table(evaluation)), html.escape(evaluation.subject)
-    return _PAGE.format(title=title, plots=plots, table=table)
+    text = _html(evaluation.subject, over="speakers", plots=plots, table=text_table(evaluation))
+    _write(page, text, evaluation.to_dict())
+
+
+def write_events_report(evaluation: EventEvaluation, page: Path) -> None:
+    """As :func:`write_report`, of composed hours.
+
+    Raises:
+        DataError: The place cannot be written to.
+    """
+    plots = _image(events_figure(evaluation), "events")
+    text = _html(evaluation.subject, over="homes", plots=plots, table=events_table(evaluation))
+    _write(page, text, evaluation.to_dict())
+
+
+def _write(page: Path, text: str, figures: dict[str, Any]) -> None:
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(text, encoding="utf-8")
+        page.with_suffix(".json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    except OSError as exc:
+        raise DataError(f"{page}: cannot be written ({exc.strerror}); choose another place") from exc
+
+
+def _html(title: str, *, over: str, plots: str, table: str) -> str:
+    return _PAGE.format(title=html.escape(title), over=over, plots=plots, table=html.escape(table))
 
 
 def _plot(curve: Curve, judged: Figures) -> Figure:

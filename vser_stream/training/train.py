@@ -101,7 +101,7 @@ class _Made:
 
 
 def _write(out: Path, made: _Made, *, recipe: Recipe, seed: int, features: str, began: float) -> Trained:
-    graph, rows = to_graph(made.fitted.pipeline), _real_rows(made, recipe, seed=seed)
+    graph, rows = to_graph(made.fitted), _real_rows(made, recipe, seed=seed)
     expected = made.fitted.judge(rows)
     parity = check_parity(graph, rows, expected=expected)
     now = datetime.now(UTC)

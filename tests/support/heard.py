@@ -1,0 +1,28 @@
+"""An hour of a home as the pipeline wrote it down, without any audio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vser_stream.training.homes import Heard
+from vser_stream.training.scenes import Event, Sound
+from vser_stream.values import Decision
+
+
+def heard(
+    events: Sequence[Event],
+    decisions: Sequence[tuple[float, Decision]],
+    *,
+    sounds: Sequence[Sound] = (),
+    mode: str = "cold",
+) -> Heard:
+    return Heard(
+        resident="s0",
+        corpus="one",
+        mode=mode,
+        seconds=3600.0,
+        events=tuple(events),
+        sounds=tuple(sounds),
+        decisions=tuple(decisions),
+        transitions=(),
+    )

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from support.tables import invented
+
+from vser_stream.core.baseline import MODEL_INPUT
+from vser_stream.core.features.functionals import ABSOLUTE, FEATURES, GATES
+from vser_stream.training.ablation import GROUPS, Ablation, ablate, ablation_table
+from vser_stream.training.recipe import Recipe
+
+SMALL = Recipe(calibration_folds=2, folds=2, copies=0)
+NAMES = ["all", *(f"without {group}" for group in GROUPS), "raw only", "relative only"]
+
+
+@pytest.fixture(scope="module")
+def ablation() -> Ablation:
+    """Labels differ by the first 30 features: pitch, jitter, energy, two of rhythm."""
+    told: list[tuple[int, int]] = []
+    found = ablate(
+        [invented(clips=5, apart=1.5)],
+        SMALL,
+        seed=0,
+        processes=1,
+        progress=lambda _, done, total: told.append((done, total)),
+    )
+    assert told == [(done, len(NAMES)) for done in range(len(NAMES) + 1)]
+    return found
+
+
+def test_every_feature_is_in_exactly_one_group() -> None:
+    counts = Counter(name for names in GROUPS.values() for name in names)
+    assert counts == dict.fromkeys(FEATURES, 1)
+    assert all(GROUPS.values())
+
+
+def test_each_variant_has_the_inputs_that_are_left(ablation: Ablation) -> None:
+    inputs = {variant.name: variant.inputs for variant in ablation.variants}
+    assert list(inputs) == NAMES
+    judged = set(FEATURES) - {*ABSOLUTE, *GATES}
+    for group, names in GROUPS.items():
+        assert inputs[f"without {group}"] == len(MODEL_INPUT) - 2 * len(judged & set(names))
+    assert inputs["all"] == 2 * len(judged) + 1
+    assert inputs["raw only"] == len(judged)
+    assert inputs["relative only"] == len(judged) + 1
+
+
+def test_what_tells_the_labels_apart_is_missed_and_the_rest_is_not(ablation: Ablation) -> None:
+    gains = {
+        variant.name: variant.figures["cross-validation"]["warm 3"].gain for variant in ablation.variants
+    }
+    assert (gains["all"].value, gains["all"].low, gains["all"].high) == (0.0, 0.0, 0.0)
+    assert gains["without energy"].high < 0.0
+    assert gains["without MFCC means"].low <= 0.0 <= gains["without MFCC means"].high
+    assert min(gains, key=lambda name: gains[name].value) == "without energy"
+
+
+def test_the_gain_is_over_the_whole_on_the_same_clips(ablation: Ablation) -> None:
+    whole = ablation.variants[0].figures
+    for variant in ablation.variants:
+        for protocol, histories in variant.figures.items():
+            for history, one in histories.items():
+                expected = one.macro_f1.value - whole[protocol][history].macro_f1.value
+                assert one.gain.value == pytest.approx(expected)
+
+
+def test_a_group_that_is_blank_already_changes_nothing() -> None:
+    """Blanking takes nothing but the group away: neither the kernel nor the draws change."""
+    table = invented(clips=5, apart=1.5)
+    unvoiced = [FEATURES.index(name) for name in GROUPS["unvoiced"]]
+    blank = table.features.copy()
+    blank[:, unvoiced] = 0.0
+    one = ablate([replace(table, features=blank)], SMALL, seed=0, processes=1)
+    other = ablate([table], SMALL, seed=0, processes=1)
+    name = "without unvoiced"
+    figures = [{it.name: it for it in found.variants}[name].figures for found in (one, other)]
+    assert figures[0]["cross-validation"]["cold"].macro_f1 == figures[1]["cross-validation"]["cold"].macro_f1
+
+
+def test_without_a_second_corpus_none_is_left_out() -> None:
+    found = ablate([invented(clips=4, corpora=1)], SMALL, seed=0, processes=1)
+    assert {tuple(variant.figures) for variant in found.variants} == {("cross-validation",)}
+
+
+def test_the_text_has_a_row_for_each_variant(ablation: Ablation) -> None:
+    lines = ablation_table(ablation).splitlines()
+    assert [line[:26].strip() for line in lines[-len(NAMES) :]] == NAMES
+    whole = lines[-len(NAMES)].split()
+    first = ablation.variants[0].figures["cross-validation"]["cold"].macro_f1.value
+    assert whole[:3] == ["all", str(len(MODEL_INPUT)), f"{first:.3f}"]
+    assert all(len(line) <= 110 for line in lines)
+    starred = next(line for line in lines if line.startswith("without energy"))
+    assert "*" in starred

@@ -1,0 +1,120 @@
+"""The whole path on a synthetic corpus: models by fold, homes, pipeline, figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.corpora import write_corpus
+
+from vser_stream.config import AlarmConfig
+from vser_stream.training.cache import FeatureCache
+from vser_stream.training.corpus import read_manifest
+from vser_stream.training.evaluate_events import evaluate_scenes, events_figure, events_table
+from vser_stream.training.event_figures import EventEvaluation
+from vser_stream.training.events import alarms
+from vser_stream.training.export import to_graph
+from vser_stream.training.fit import fit
+from vser_stream.training.homes import Heard, Home, Model, furnish, listen
+from vser_stream.training.recipe import Recipe
+from vser_stream.training.report import write_events_report
+from vser_stream.training.tables import table_of
+from vser_stream.training.train import train
+from vser_stream.values import FRAME, RATE
+
+SMALL = Recipe(calibration_folds=2, folds=2, longest=2, copies=0, exclude=(), calm_only=())
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("corpus"), speakers=4, clips=7)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> FeatureCache:
+    return FeatureCache(tmp_path_factory.mktemp("cache"), processes=1)
+
+
+@pytest.fixture(scope="module")
+def home(corpus: Path, cache: FeatureCache) -> Home:
+    clips = read_manifest(corpus)
+    table = table_of(clips, cache)
+    known = table.speakers != "s0"
+    fitted = fit([table.where(known)], SMALL, seed=0)
+    own = [clip for clip in clips if clip.speaker == "s0"]
+    return furnish(own, Model(to_graph(fitted.pipeline), fitted.prior), homes=1, seed=0)[0]
+
+
+@pytest.fixture(scope="module")
+def evaluation(corpus: Path, cache: FeatureCache) -> EventEvaluation:
+    return evaluate_scenes(corpus, homes=2, minutes=1, recipe=SMALL, cache=cache, processes=1)
+
+
+@pytest.fixture(scope="module")
+def both(home: Home) -> list[Heard]:
+    return listen(home, minutes=2)
+
+
+def test_the_pipeline_hears_the_same_home_cold_and_warm(both: list[Heard]) -> None:
+    cold, warm = both
+    assert (cold.mode, warm.mode) == ("cold", "warm 3")
+    assert (cold.events, cold.sounds) == (warm.events, warm.sounds)
+    assert cold.seconds == warm.seconds == 120.0
+    assert len(cold.decisions) > 5
+    assert [it.probabilities for _, it in cold.decisions] != [it.probabilities for _, it in warm.decisions]
+
+
+def test_what_was_heard_holds_no_audio(both: list[Heard]) -> None:
+    for heard in both:
+        assert all(len(decision.segment.pcm) == 0 for _, decision in heard.decisions)
+        assert all(len(transition.decision.segment.pcm) == 0 for _, transition in heard.transitions)
+
+
+def test_the_alarm_run_again_gives_what_the_pipeline_gave(both: list[Heard]) -> None:
+    for heard in both:
+        again = alarms(heard.decisions, config=AlarmConfig(), end=heard.seconds)
+        assert heard.transitions
+        assert [(it.event, it.level) for _, it in again] == [
+            (it.event, it.level) for _, it in heard.transitions
+        ]
+        assert [at for at, _ in again] == pytest.approx([at for at, _ in heard.transitions], abs=FRAME / RATE)
+
+
+def test_a_recipe_is_judged_by_models_that_have_not_heard_the_home(evaluation: EventEvaluation) -> None:
+    assert evaluation.subject == "recipe, 3 folds by speaker"
+    assert evaluation.homes == 2
+    assert evaluation.hours == pytest.approx(2 / 60)
+    assert list(evaluation.detections) == ["cold", "warm 3"]
+    assert evaluation.detections["cold"]["panic"].events == 2
+
+
+def test_a_trained_model_is_judged_as_it_was_exported(
+    corpus: Path, cache: FeatureCache, tmp_path: Path
+) -> None:
+    trained = train(corpus, tmp_path / "mine", recipe=SMALL, cache=cache, processes=1)
+    found = evaluate_scenes(corpus, model=trained.folder, homes=1, minutes=1, cache=cache, processes=1)
+    assert found.subject == f"mine {trained.version}"
+    assert found.homes == 1
+
+
+def test_the_text_shows_the_whole_curve(evaluation: EventEvaluation) -> None:
+    lines = events_table(evaluation).splitlines()
+    assert lines[0] == "recipe, 3 folds by speaker: 2 homes, 0.0 h of audio"
+    assert sum("odds x" in line for line in lines) == 4 * 25
+    assert all(len(line) <= 130 for line in lines)
+
+
+def test_the_figure_has_a_curve_and_the_times_of_each_level(evaluation: EventEvaluation) -> None:
+    titles = [axes.get_title() for axes in events_figure(evaluation).axes]
+    assert titles == [
+        "panic: events told", "panic: time to alert", "angry: events told", "angry: time to alert",
+    ]  # fmt: skip
+
+
+def test_the_report_is_one_page_and_its_figures_as_json(evaluation: EventEvaluation, tmp_path: Path) -> None:
+    write_events_report(evaluation, tmp_path / "events.html")
+    text = (tmp_path / "events.html").read_text()
+    assert text.count("data:image/svg+xml;base64,") == 1
+    assert "intervals over homes" in text
+    assert json.loads((tmp_path / "events.json").read_text())["homes"] == 2

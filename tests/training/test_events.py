@@ -1,0 +1,107 @@
+"""Alarms against the truth, from decisions that were written down."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.decisions import START, decision
+from support.heard import heard
+
+from vser_stream.config import AlarmConfig, AngryConfig, PanicConfig
+from vser_stream.core.alarm import AlarmEvent, AlarmState, step, tick
+from vser_stream.training.events import FalseAlarm, Told, alarms, judge
+from vser_stream.training.scenes import Event, Sound
+from vser_stream.values import FRAME, RATE, Decision, Label
+
+CONFIG = AlarmConfig()
+PANIC = Event(Label.PANIC, 100.0, 108.0)
+ANGRY = Event(Label.ANGRY, 100.0, 108.0)
+
+
+def sure(label: str, at: float, *, p: float = 0.95) -> tuple[float, Decision]:
+    rest = {"panic": "angry", "angry": "calm", "calm": "angry"}[label]
+    return at, decision(**{label: p, rest: 1 - p}, at=at)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_alarm_run_again_gives_what_the_pipeline_gave(seed: int) -> None:
+    brief = AlarmConfig(panic=PanicConfig(hold=9.0), angry=AngryConfig(hold=6.0))
+    rng = np.random.default_rng(seed)
+    frames = sorted(rng.choice(30_000, 120, replace=False).tolist())
+    at = {frame: START + frame * FRAME / RATE for frame in range(30_000)}
+    decided = {}
+    for frame in frames:
+        calm, angry, panic = rng.dirichlet((1.0, 0.3, 0.3))
+        decided[frame] = decision(calm=calm, angry=angry, panic=panic, at=frame * FRAME / RATE)
+    state, expected = AlarmState(), []
+    for frame, now in at.items():
+        if frame in decided:
+            state, changes = step(state, decided[frame], now, config=brief)
+            expected += [(now, change) for change in changes]
+        state, over = tick(state, now, config=brief)
+        expected += [(now, change) for change in over]
+    timed = alarms([(at[frame], it) for frame, it in decided.items()], config=brief, end=at[29_999])
+    assert {change.event for _, change in expected} >= {AlarmEvent.RAISED, AlarmEvent.CLEARED}
+    assert [(it.event, it.level, it.decision) for _, it in timed] == [
+        (it.event, it.level, it.decision) for _, it in expected
+    ]
+    assert [now for now, _ in timed] == pytest.approx([now for now, _ in expected], abs=FRAME / RATE)
+
+
+def test_an_event_is_told_by_an_alarm_raised_in_it() -> None:
+    found = judge(heard([PANIC], [sure("panic", 101.5)]), CONFIG)
+    assert found.told == (Told(Label.PANIC, after=1.5, after_any=1.5, as_panic=True, masked=False),)
+    assert found.false_alarms == ()
+    assert found.calm_hours == pytest.approx((3600 - 11) / 3600)
+
+
+@pytest.mark.parametrize(("at", "told"), [(99.9, False), (100.0, True), (111.0, True), (111.1, False)])
+def test_an_alarm_counts_from_the_first_word_to_three_seconds_after_the_last(
+    at: float, *, told: bool
+) -> None:
+    found = judge(heard([PANIC], [sure("panic", at)]), CONFIG)
+    assert (found.told[0].after is not None, not found.false_alarms) == (told, told)
+
+
+def test_an_event_under_a_false_alarm_is_masked_and_not_told() -> None:
+    found = judge(heard([PANIC], [sure("panic", 60.0), sure("panic", 102.0)]), CONFIG)
+    assert found.told == (Told(Label.PANIC, after=None, after_any=None, as_panic=False, masked=True),)
+    assert [alarm.at for alarm in found.false_alarms] == [60.0]
+
+
+def test_an_event_after_a_false_alarm_was_cleared_is_told() -> None:
+    found = judge(heard([PANIC], [sure("panic", 30.0), sure("panic", 102.0)]), CONFIG)
+    assert (found.told[0].after, found.told[0].masked) == (2.0, False)
+
+
+def test_panic_told_as_anger_is_told_but_not_as_panic() -> None:
+    angry = [sure("angry", at) for at in (101.0, 102.0, 103.0)]
+    found = judge(heard([PANIC], angry), CONFIG)
+    assert found.told == (Told(Label.PANIC, after=None, after_any=3.0, as_panic=False, masked=False),)
+    assert found.false_alarms == ()
+
+
+def test_anger_told_as_panic_is_told_and_confused() -> None:
+    found = judge(heard([ANGRY], [sure("panic", 102.0)]), CONFIG)
+    assert found.told == (Told(Label.ANGRY, after=2.0, after_any=2.0, as_panic=True, masked=False),)
+
+
+def test_anger_under_a_false_alarm_is_told_where_it_becomes_panic() -> None:
+    before = [sure("angry", at) for at in (80.0, 81.0, 82.0)]
+    found = judge(heard([ANGRY], [*before, sure("panic", 102.0)]), CONFIG)
+    assert found.told == (Told(Label.ANGRY, after=2.0, after_any=2.0, as_panic=True, masked=False),)
+
+
+@pytest.mark.parametrize(
+    ("sounds", "cause"),
+    [
+        ([], "nothing"),
+        ([Sound("door", 10.0, 12.0)], "nothing"),
+        ([Sound("television", 0.0, 90.0), Sound("resident", 49.4, 50.0)], "resident"),
+        ([Sound("television", 0.0, 90.0), Sound("resident", 49.8, 50.0)], "television"),
+        ([Sound("water", 49.1, 49.3), Sound("fan", 49.3, 49.9)], "fan"),
+    ],
+)
+def test_a_false_alarm_has_what_was_heard_as_its_cause(sounds: list[Sound], cause: str) -> None:
+    found = judge(heard([PANIC], [sure("panic", 50.0)], sounds=sounds), CONFIG)
+    assert found.false_alarms == (FalseAlarm(Label.PANIC, 50.0, cause),)

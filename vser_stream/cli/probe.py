@@ -1,0 +1,235 @@
+"""``vser-stream probe``: whether a camera, microphone or recording can be heard, step by step."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import numpy as np
+import typer
+from rich.live import Live
+from rich.text import Text
+
+from vser_stream.adapters.media import Track
+from vser_stream.adapters.microphone import Microphone, list_inputs
+from vser_stream.adapters.rtsp import RtspCamera, redact
+from vser_stream.adapters.rtsp_stages import connects, greets, resolves
+from vser_stream.adapters.wavfile import Recording
+from vser_stream.core.level import SILENCE_DB, level_db
+from vser_stream.core.sanity import clipped_share
+from vser_stream.core.survey import Survey, survey_of
+from vser_stream.errors import CaptureError, CaptureRefusedError, VserError
+from vser_stream.ports import AudioSource
+from vser_stream.values import RATE, Block, Pcm
+
+__all__ = ["probe"]
+
+METER = 40
+"""Width of the level meter (characters)."""
+
+T = TypeVar("T")
+
+
+class Transport(StrEnum):
+    """How a camera sends its audio."""
+
+    TCP = "tcp"
+    UDP = "udp"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step that was taken."""
+
+    name: str
+    ok: bool
+    detail: str
+    ms: float
+
+
+@dataclass(slots=True)
+class Walk:
+    """Takes steps and tells of each; the first that fails ends it."""
+
+    tell: Callable[[Stage], None]
+    stages: list[Stage] = field(default_factory=list)
+
+    def step(self, name: str, work: Callable[[], T], detail: Callable[[T], str] = str) -> T:
+        """Do ``work`` as the step ``name``.
+
+        Raises:
+            VserError: As ``work``, with the name of the step.
+        """
+        began = time.monotonic()
+        try:
+            result = work()
+        except VserError as exc:
+            self.note(name, str(exc), began, ok=False)
+            raise type(exc)(f"{name}: {exc}") from exc
+        self.note(name, detail(result), began)
+        return result
+
+    def note(self, name: str, detail: str, began: float, *, ok: bool = True) -> None:
+        """Tell of a step."""
+        stage = Stage(name, ok, detail, round(1000 * (time.monotonic() - began), 1))
+        self.stages.append(stage)
+        self.tell(stage)
+
+
+def probe(
+    target: Annotated[str, typer.Argument(metavar="URL|DEVICE|FILE", help="rtsp://…, a microphone, a file.")],
+    seconds: Annotated[float, typer.Option(min=1.0, help="Time to listen (s).")] = 5.0,
+    username: Annotated[str | None, typer.Option(help="Of the camera.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="First line is the camera's password.")] = None,
+    transport: Annotated[Transport, typer.Option(help="Of the camera's audio.")] = Transport.TCP,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Find out step by step whether a source can be heard, and how well.
+
+    Exit code 5 and the name of the step where it cannot. Passwords are never shown; give them in a
+    file, since everybody on this box can read the arguments of a command.
+    """
+    walk = Walk(_print_nothing if as_json else _print_stage)
+    report: dict[str, Any] = {"target": redact(target), "ok": False}
+    try:
+        if re.match(r"rtsps?:", target, re.IGNORECASE):
+            source: AudioSource = (
+                camera := RtspCamera(
+                    target, transport=transport.value, username=username, password_file=password_file
+                )
+            )
+            report |= asdict(_reach(camera, walk))
+        elif Path(target).is_file():
+            source = Recording(Path(target))
+        else:
+            walk.step("sound system", list_inputs, lambda inputs: f"{len(inputs)} input(s)")
+            source = Microphone(target)
+        survey = _listen(source, seconds, walk, meter=not as_json and sys.stdout.isatty())
+        report |= {**_figures(survey), "ok": True}
+    finally:
+        if as_json:
+            print(json.dumps({**report, "stages": [asdict(stage) for stage in walk.stages]}))
+    if not as_json:
+        _print_survey(survey)
+
+
+def _reach(camera: RtspCamera, walk: Walk) -> Track:
+    host, port = camera.host_and_port()
+    address = walk.step("name resolves", lambda: resolves(host))
+    walk.step(
+        "TCP connects", lambda: connects(address, port, timeout=camera.open_timeout), lambda _: f"port {port}"
+    )
+    if not camera.url.lower().startswith("rtsps"):
+        walk.step("RTSP answers", lambda: greets(address, port, timeout=camera.open_timeout))
+    track = walk.step("login", lambda: _log_in(camera), lambda _: "not refused")
+    return walk.step("audio track", track, lambda it: f"{it.codec}, {it.rate} Hz, {it.channels} channel(s)")
+
+
+def _log_in(camera: RtspCamera) -> Callable[[], Track]:
+    """Return what tells the track, or what else is wrong: one connection shows both.
+
+    Raises:
+        CaptureRefusedError: The camera does not take this user or password.
+    """
+    try:
+        track = camera.track()
+    except CaptureRefusedError:
+        raise
+    except CaptureError as exc:
+        return partial(_raise, exc)
+    return lambda: track
+
+
+def _raise(error: CaptureError) -> NoReturn:
+    raise error
+
+
+def _listen(source: AudioSource, seconds: float, walk: Walk, *, meter: bool) -> Survey:
+    """Listen so long; the steps are the first samples and the signal in them."""
+    began: list[float] = []
+
+    def stopped() -> bool:
+        return bool(began) and time.monotonic() - began[0] > seconds + 1.0
+
+    with contextlib.closing(_blocks(source, stopped)) as blocks:
+        first = walk.step("first samples", lambda: _first(blocks), lambda block: f"{len(block.pcm)} samples")
+        began.append(time.monotonic())
+        heard = [first.pcm, *_metered(blocks, round(seconds * RATE), meter=meter)]
+    pcm = np.concatenate(heard)
+    if len(pcm) < RATE:
+        raise CaptureError(
+            f"signal: only {len(pcm) / RATE:.1f} s were heard; give a longer recording, or probe again"
+        )
+    survey = survey_of(pcm[: max(RATE, round(seconds * RATE))])
+    if survey.is_mute:
+        walk.note("signal", survey.verdict, began[0], ok=False)
+        raise CaptureError(f"signal: {survey.verdict}")
+    walk.note("signal", f"{survey.level_db:.0f} dBFS", began[0])
+    return survey
+
+
+def _blocks(source: AudioSource, stopped: Callable[[], bool]) -> Generator[Block]:
+    yield from source.blocks(stopped)
+
+
+def _first(blocks: Iterator[Block]) -> Block:
+    for block in blocks:
+        return block
+    raise CaptureError("it ended without any; check the source")
+
+
+def _metered(blocks: Iterator[Block], n: int, *, meter: bool) -> Iterator[Pcm]:
+    """The audio of ``n`` samples, with its level on the terminal."""
+    left = n
+    with Live(transient=True, refresh_per_second=10) if meter else contextlib.nullcontext() as live:
+        for block in blocks:
+            yield block.pcm
+            left -= len(block.pcm)
+            if left <= 0:
+                return
+            if live is not None:
+                live.update(_bar(block.pcm))
+
+
+def _bar(pcm: Pcm) -> Text:
+    level = level_db(pcm)
+    filled = round(METER * (1 - level / SILENCE_DB))
+    colour = "red" if clipped_share(pcm) else "green"
+    return Text.assemble(("█" * filled, colour), ("·" * (METER - filled), "dim"), f" {level:6.1f} dBFS")
+
+
+def _figures(survey: Survey) -> dict[str, Any]:
+    return {
+        "seconds": round(survey.seconds, 2),
+        "level_db": round(survey.level_db, 1),
+        "floor_db": round(survey.floor_db, 1),
+        "snr_db": round(survey.snr_db, 1),
+        "clipped": round(survey.clipped, 4),
+        "faults": [name.value for name in survey.faults],
+        "verdict": survey.verdict,
+    }
+
+
+def _print_stage(stage: Stage) -> None:
+    print(f"{'ok    ' if stage.ok else 'FAILED'} {stage.name}: {stage.detail} ({stage.ms:g} ms)", flush=True)
+
+
+def _print_nothing(stage: Stage) -> None:
+    """The JSON object holds all stages."""
+
+
+def _print_survey(survey: Survey) -> None:
+    print(
+        f"level {survey.level_db:.1f} dBFS, quiet {survey.floor_db:.1f} dBFS, "
+        f"loud over quiet {survey.snr_db:.1f} dB, clipped {survey.clipped:.2%}"
+    )
+    print(f"verdict: {survey.verdict}")

@@ -1,0 +1,37 @@
+"""A technical condition: something about the equipment that somebody should know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+__all__ = ["Condition", "ConditionName"]
+
+
+class ConditionName(StrEnum):
+    """What can be wrong with a source."""
+
+    CAPTURE_LOST = "capture_lost"
+    DIGITAL_SILENCE = "digital_silence"
+    STUCK_VALUE = "stuck_value"
+    LEVEL_LOW = "level_low"
+    CLIPPING = "clipping"
+    MAINS_HUM = "mains_hum"
+    SAMPLE_CLOCK = "sample_clock"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """It is present; its absence is the absence of this value."""
+
+    name: ConditionName
+
+    priority: Literal["medium", "low"]
+    """In the words of IEC 60601-1-8: medium where nothing can be heard, low where it is heard badly."""
+
+    since: float
+    """Wall time (s)."""
+
+    reason: str
+    """In words, with figures and what to do."""

@@ -1,0 +1,216 @@
+"""What each group of features is worth: the figures of the recipe without it.
+
+A group is blanked in the tables, so that what is left goes through the very same training; the
+width of the kernel follows the number of inputs that are left.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vser_stream.core.baseline import MODEL_INPUT
+from vser_stream.core.features.functionals import FEATURES
+from vser_stream.training.cache import FeatureCache
+from vser_stream.training.corpus import read_manifest
+from vser_stream.training.histories import Table
+from vser_stream.training.metrics import Interval, figures, gain
+from vser_stream.training.progress import Progress, silent, tracked
+from vser_stream.training.recipe import Recipe
+from vser_stream.training.tables import spoiled_tables, table_of
+from vser_stream.training.validate import Outcome, cross_validate, leave_one_corpus_out
+
+__all__ = ["GROUPS", "Ablation", "Figure", "Variant", "ablate", "ablation_table", "evaluate_ablation"]
+
+_BALANCE = r"(band_\d+|alpha_ratio|hammarberg|slope_(low|high)|centroid|flatness|flux)"
+
+_PATTERNS = {
+    "pitch level": r"pitch_(mean|p\d+)",
+    "pitch contour": r"pitch_(range_\d+|sd|slope|motion|rising|falling|rising_share)",
+    "jitter and shimmer": r"jitter|shimmer",
+    "energy": r"level_p\d+|energy_.*",
+    "rhythm": r"voic(ed_.*|ing)|active_.*|peak_rate|pause_.*",
+    "MFCC means": r"mfcc\d+_mean",
+    "MFCC variability": r"mfcc\d+_(sd|motion)",
+    "spectral balance": rf"{_BALANCE}_(mean|sd|motion)",
+    "voice quality": r"(hnr|h1_h2|h1_a3)_(mean|sd|motion)",
+    "trends": r".*_trend|pitch_level_correlation",
+    "unvoiced": r"unvoiced_.*",
+}
+
+GROUPS: Final = {
+    group: tuple(name for name in FEATURES if re.fullmatch(pattern, name))
+    for group, pattern in _PATTERNS.items()
+}
+"""The features of each group; every feature is in exactly one."""
+
+QUICK: Final = replace(Recipe(), folds=3, calibration_folds=2, copies=0)
+"""The recipe in a third of the time; the figures of variants compare with each other only."""
+
+_HISTORIES = ("cold", "running", "warm 3")
+_LEFT_OUT = "corpus left out"
+_FOLDS = "cross-validation"
+
+_ALONE = 100.0
+"""Weight of one kind of input beside 1 of the other at which that other is no longer heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Macro-F1 of a variant, and how much that is over the whole recipe on the same clips."""
+
+    macro_f1: Interval
+    gain: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The recipe without some of its inputs."""
+
+    name: str
+    inputs: int
+    figures: dict[str, dict[str, Figure]]
+    """By protocol (cross-validation, corpus left out), then history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """The recipe as it is, first, and without each group."""
+
+    clips: int
+    speakers: int
+    folds: int
+    variants: tuple[Variant, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def evaluate_ablation(
+    data: Path,
+    *,
+    recipe: Recipe = QUICK,
+    seed: int = 0,
+    cache: FeatureCache | None = None,
+    processes: int = 2,
+    progress: Progress = silent,
+) -> Ablation:
+    """Train and try the recipe without each group of features, on the recordings of a manifest.
+
+    Raises:
+        DataError: The manifest is incomplete, or has too few speakers.
+        AudioError: A recording cannot be read.
+    """
+    cache = cache or FeatureCache(processes=processes)
+    clips = read_manifest(data, exclude=(*recipe.exclude, *recipe.calm_only))
+    clean = table_of(clips, cache, progress=progress)
+    spoiled = spoiled_tables(clips, cache, copies=recipe.copies, seed=seed, progress=progress)
+    return ablate([clean, *spoiled], recipe, seed=seed, processes=processes, progress=progress)
+
+
+def ablate(
+    tables: Sequence[Table], recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
+) -> Ablation:
+    """As :func:`evaluate_ablation`, from features: clean, then spoiled copies of the same clips."""
+    table, variants = tables[0], _variants(tables, recipe)
+    whole: dict[str, dict[str, Outcome]] = {}
+    told = []
+    for name, some, how in tracked(variants, "ablation", total=len(variants), progress=progress):
+        found = {_FOLDS: cross_validate(some, how, seed=seed, processes=processes)}
+        if len(np.unique(table.corpora)) > 1:
+            found[_LEFT_OUT] = leave_one_corpus_out(some, how, seed=seed, processes=processes)
+        whole = whole or found
+        told.append(Variant(name, _inputs(name), _compared(table, found, whole)))
+    return Ablation(len(table), len(np.unique(table.speakers)), recipe.folds, tuple(told))
+
+
+def ablation_table(ablation: Ablation) -> str:
+    """The figures as lines of text: macro-F1 of the whole, and what each variant has over it."""
+    whole = ablation.variants[0]
+    columns = [(protocol, history) for protocol in whole.figures for history in whole.figures[protocol]]
+    lines = [
+        f"{ablation.clips} clips, {ablation.speakers} speakers, {ablation.folds} folds",
+        "macro-F1 of the whole, then what each variant has over it; * if its interval does not hold 0",
+        "",
+        f"{'':<30}" + "".join(f"{protocol:>{10 * len(it)}}" for protocol, it in whole.figures.items()),
+        f"{'':<22}{'inputs':>8}" + "".join(f"{history:>10}" for _, history in columns),
+    ]
+    for variant in ablation.variants:
+        cells = [_cell(variant.figures[protocol][history], variant is whole) for protocol, history in columns]
+        lines.append(f"{variant.name:<22}{variant.inputs:>8}" + "".join(f"{cell:>10}" for cell in cells))
+    return "\n".join(lines)
+
+
+def _variants(tables: Sequence[Table], recipe: Recipe) -> list[tuple[str, list[Table], Recipe]]:
+    """Name, tables and recipe of each; the whole comes first."""
+    blanked = [
+        (f"without {group}", [_without(table, names) for table in tables], _narrowed(recipe, names))
+        for group, names in GROUPS.items()
+    ]
+    return [
+        ("all", list(tables), recipe),
+        *blanked,
+        ("raw only", list(tables), replace(recipe, raw_weight=_ALONE)),
+        ("relative only", list(tables), replace(recipe, raw_weight=1 / _ALONE)),
+    ]
+
+
+def _without(table: Table, names: Sequence[str]) -> Table:
+    features = table.features.copy()
+    features[:, [FEATURES.index(name) for name in names]] = 0.0
+    return replace(table, features=features)
+
+
+def _narrowed(recipe: Recipe, names: Sequence[str]) -> Recipe:
+    """Inputs that are always the same still count in the unit of ``gamma``."""
+    weights = np.array([recipe.raw_weight if name in FEATURES else 1.0 for name in MODEL_INPUT]) ** 2
+    kept = ~_of(names)
+    return replace(recipe, gamma=recipe.gamma * float(weights.sum() / weights[kept].sum()))
+
+
+def _of(names: Sequence[str]) -> NDArray[np.bool_]:
+    """Which inputs are made of these features."""
+    return np.array([name.removesuffix("_from_calm") in names for name in MODEL_INPUT])
+
+
+def _inputs(variant: str) -> int:
+    group = variant.removeprefix("without ")
+    if group in GROUPS:
+        return int(np.sum(~_of(GROUPS[group])))
+    raw = sum(name in FEATURES for name in MODEL_INPUT)
+    return {"all": len(MODEL_INPUT), "raw only": raw, "relative only": len(MODEL_INPUT) - raw}[variant]
+
+
+def _compared(
+    table: Table, found: dict[str, dict[str, Outcome]], whole: dict[str, dict[str, Outcome]]
+) -> dict[str, dict[str, Figure]]:
+    return {
+        protocol: {
+            history: _figure(table, outcomes[history], whole[protocol][history])
+            for history in _HISTORIES
+            if len(outcomes[history].clips)
+        }
+        for protocol, outcomes in found.items()
+    }
+
+
+def _figure(table: Table, one: Outcome, whole: Outcome) -> Figure:
+    y, speakers = table.y[one.clips], table.speakers[one.clips]
+    return Figure(
+        macro_f1=figures(y, one.probabilities, speakers=speakers).macro_f1,
+        gain=gain(y, one.probabilities, over=whole.probabilities, speakers=speakers),
+    )
+
+
+def _cell(figure: Figure, whole: bool) -> str:  # noqa: FBT001 - private, one caller
+    if whole:
+        return f"{figure.macro_f1.value:.3f}"
+    told = figure.gain.low > 0.0 or figure.gain.high < 0.0
+    return f"{figure.gain.value:+.3f}{'*' if told else ' '}"

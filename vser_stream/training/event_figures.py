@@ -1,0 +1,222 @@
+"""The measure a nurse would use: events told, time until told, false alarms an hour."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vser_stream.config import AlarmConfig, LevelConfig
+from vser_stream.training.events import Told, Verdict, judge
+from vser_stream.training.homes import MODES, Heard
+from vser_stream.training.metrics import Interval
+from vser_stream.training.progress import Progress, silent, tracked
+from vser_stream.values import Label
+
+__all__ = ["ALARMS", "Detection", "EventEvaluation", "Point", "figures_of", "scaled"]
+
+ALARMS = (Label.PANIC, Label.ANGRY)
+
+ODDS: Final = tuple(2.0**power for power in np.arange(-6.0, 6.5, 0.5).tolist())
+"""Factors on the odds of all thresholds, sensitive first; one leaves them as configured."""
+
+_DRAWS = 1000
+"""Of homes, for the intervals."""
+
+_Level = TypeVar("_Level", bound=LevelConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """How well one alarm level does; intervals are 95 % bootstrap intervals over homes.
+
+    A figure is None where there was nothing to take it of.
+    """
+
+    events: int
+    recall: Interval | None
+    """Events told by an alarm of their level or a higher one."""
+
+    any_recall: Interval | None
+    """Events told by an alarm of any level."""
+
+    false_per_hour: Interval | None
+    """Alarms of this level outside all events, for each hour of calm."""
+
+    median_s: Interval | None
+    """From the first word to the alarm, of the events that were told (s)."""
+
+    slow_s: Interval | None
+    """The same, the ninetieth percentile (s)."""
+
+    masked: int
+    """Events not told because the alarm was on already, falsely."""
+
+    as_panic: int
+    """Events during which a panic alarm was raised: right for panic, a confusion for anger."""
+
+    causes: dict[str, int]
+    """What the false alarms were raised by, most first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One setting of the thresholds."""
+
+    odds: float
+    at_least: float
+    fast: float
+    recall: Interval | None
+    false_per_hour: Interval | None
+    median_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventEvaluation:
+    """What composed hours gave; every dictionary is by mode, then by level."""
+
+    subject: str
+    homes: int
+    hours: float
+    """Length of one scene times homes."""
+
+    alarm: dict[str, Any]
+    """The configuration in force."""
+
+    detections: dict[str, dict[str, Detection]]
+    curves: dict[str, dict[str, list[Point]]]
+    delays: dict[str, dict[str, list[float]]]
+    """Time to each alarm (s)."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def figures_of(
+    heard: Sequence[Heard], alarm: AlarmConfig, *, subject: str, progress: Progress = silent
+) -> EventEvaluation:
+    """Count, at the configured thresholds and along the curve."""
+    modes = {mode: [one for one in heard if one.mode == mode] for mode in MODES}
+    detections, delays = {}, {}
+    for mode, homes in modes.items():
+        verdicts = [judge(home, alarm) for home in homes]
+        detections[mode] = {level.value: _detection(verdicts, level) for level in ALARMS}
+        delays[mode] = {
+            level.value: sorted(itertools.chain.from_iterable(_delays(_told(verdicts, level))))
+            for level in ALARMS
+        }
+    curves: dict[str, dict[str, list[Point]]] = {mode: {level: [] for level in ALARMS} for mode in modes}
+    for odds in tracked(ODDS, "thresholds", total=len(ODDS), progress=progress):
+        config = scaled(alarm, odds)
+        for mode, homes in modes.items():
+            verdicts = [judge(home, config) for home in homes]
+            for level in ALARMS:
+                curves[mode][level].append(_point(verdicts, level, config=config, odds=odds))
+    return EventEvaluation(
+        subject=subject,
+        homes=len(modes[MODES[0]]),
+        hours=sum(home.seconds for home in modes[MODES[0]]) / 3600,
+        alarm=alarm.model_dump(),
+        detections=detections,
+        curves=curves,
+        delays=delays,
+    )
+
+
+def scaled(alarm: AlarmConfig, odds: float) -> AlarmConfig:
+    """The same alarm, asking for ``odds`` times the odds; what asks for certainty still does."""
+    return AlarmConfig(panic=_scaled(alarm.panic, odds), angry=_scaled(alarm.angry, odds))
+
+
+def _scaled(level: _Level, odds: float) -> _Level:
+    def harder(share: float) -> float:
+        return share * odds / (share * odds + (1 - share))
+
+    return level.model_copy(update={"at_least": harder(level.at_least), "fast": harder(level.fast)})
+
+
+def _detection(verdicts: Sequence[Verdict], level: Label) -> Detection:
+    told = _told(verdicts, level)
+    every = [one for home in told for one in home]
+    false = [alarm for verdict in verdicts for alarm in verdict.false_alarms if alarm.level is level]
+    return Detection(
+        events=len(every),
+        recall=_recall(told),
+        any_recall=_ratio([sum(one.after_any is not None for one in home) for home in told], map(len, told)),
+        false_per_hour=_false_per_hour(verdicts, level),
+        median_s=_quantile(told, 0.5),
+        slow_s=_quantile(told, 0.9),
+        masked=sum(one.masked for one in every),
+        as_panic=sum(one.as_panic for one in every),
+        causes=dict(Counter(alarm.cause for alarm in false).most_common()),
+    )
+
+
+def _point(verdicts: Sequence[Verdict], level: Label, *, config: AlarmConfig, odds: float) -> Point:
+    told, rules = _told(verdicts, level), config.panic if level is Label.PANIC else config.angry
+    delays = list(itertools.chain.from_iterable(_delays(told)))
+    return Point(
+        odds=odds,
+        at_least=rules.at_least,
+        fast=rules.fast,
+        recall=_recall(told),
+        false_per_hour=_false_per_hour(verdicts, level),
+        median_s=float(np.median(delays)) if delays else None,
+    )
+
+
+def _told(verdicts: Sequence[Verdict], level: Label) -> list[list[Told]]:
+    """Events of one label in each home."""
+    return [[one for one in verdict.told if one.label is level] for verdict in verdicts]
+
+
+def _recall(told: Sequence[Sequence[Told]]) -> Interval | None:
+    return _ratio([sum(one.after is not None for one in home) for home in told], map(len, told))
+
+
+def _false_per_hour(verdicts: Sequence[Verdict], level: Label) -> Interval | None:
+    false = [sum(alarm.level is level for alarm in verdict.false_alarms) for verdict in verdicts]
+    return _ratio(false, [verdict.calm_hours for verdict in verdicts])
+
+
+def _delays(told: Sequence[Sequence[Told]]) -> list[list[float]]:
+    return [[one.after for one in home if one.after is not None] for home in told]
+
+
+def _quantile(told: Sequence[Sequence[Told]], share: float) -> Interval | None:
+    delays = _delays(told)
+    pools = [
+        [delay for home, times in zip(delays, row, strict=True) for delay in home * times]
+        for row in _draws(len(told))
+    ]
+    values = [float(np.quantile(pool, share)) for pool in pools if pool]
+    return _interval(values)
+
+
+def _ratio(top: Iterable[float], bottom: Iterable[float]) -> Interval | None:
+    """Of sums over homes."""
+    over, under = np.array(list(top), float), np.array(list(bottom), float)
+    draws = _draws(len(over))
+    sums = draws @ under
+    return _interval(((draws @ over)[sums > 0] / sums[sums > 0]).tolist())
+
+
+def _draws(homes: int) -> NDArray[np.int64]:
+    """How often each home is in each draw; in the first, each once."""
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(homes, np.full(homes, 1 / homes), size=_DRAWS)
+    return np.vstack([np.ones(homes, np.int64), drawn])
+
+
+def _interval(values: Sequence[float]) -> Interval | None:
+    """The first is the figure itself."""
+    if not values:
+        return None
+    low, high = np.quantile(values, (0.025, 0.975)).tolist()
+    return Interval(values[0], low, high)

@@ -1,0 +1,148 @@
+"""Which events an alarm would have told, how soon, and what it would have told wrongly.
+
+The alarm stage is run again over recorded decisions, so a threshold costs no listening.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from vser_stream.config import AlarmConfig
+from vser_stream.core.alarm import AlarmEvent, AlarmState, Transition, step, tick
+from vser_stream.training.homes import Heard
+from vser_stream.training.scenes import RESIDENT, VISITOR, Event, Sound
+from vser_stream.values import FRAME, LABELS, RATE, Decision, Label
+
+__all__ = ["FalseAlarm", "Told", "Verdict", "alarms", "judge"]
+
+GRACE = 3.0
+"""After the last word of an event an alarm still counts as told of it (s)."""
+
+_HALF = 0.5 * FRAME / RATE
+"""Half a frame: between the times at which the pipeline looks at its clock (s)."""
+
+_IN_THE_ROOM = frozenset({RESIDENT, VISITOR})
+_NOTHING = "nothing"
+
+Timed = tuple[float, Transition]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of one event."""
+
+    label: Label
+    after: float | None
+    """From the first word to an alarm of its level or a higher one; None if there was none (s)."""
+
+    after_any: float | None
+    """From the first word to an alarm of any level (s)."""
+
+    as_panic: bool
+    """A panic alarm was raised."""
+
+    masked: bool
+    """An alarm of its level was already on, so none could be raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class FalseAlarm:
+    """An alarm while nobody was angry or in panic."""
+
+    level: Label
+    at: float
+    """From the beginning of the scene (s)."""
+
+    cause: str
+    """What was heard most in the segment that raised it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One home in one mode under one configuration."""
+
+    calm_hours: float
+    """Time outside all events (h)."""
+
+    told: tuple[Told, ...]
+    false_alarms: tuple[FalseAlarm, ...]
+
+
+def alarms(decisions: Iterable[tuple[float, Decision]], *, config: AlarmConfig, end: float) -> list[Timed]:
+    """Run the alarm stage as the pipeline does, up to ``end`` (s), times to a frame."""
+    state, timed = AlarmState(), []
+    for now, decision in decisions:
+        state, over = _wait(state, now - _HALF, config)
+        state, changes = step(state, decision, now, config=config)
+        timed += [*over, *((now, change) for change in changes)]
+    return [*timed, *_wait(state, end, config)[1]]
+
+
+def judge(heard: Heard, config: AlarmConfig) -> Verdict:
+    """Compare the alarms of one home with the truth."""
+    timed = alarms(heard.decisions, config=config, end=heard.seconds)
+    raised = [(at, it) for at, it in timed if it.event in {AlarmEvent.RAISED, AlarmEvent.ESCALATED}]
+    return Verdict(
+        calm_hours=(heard.seconds - sum(event.end + GRACE - event.start for event in heard.events)) / 3600,
+        told=tuple(_told(event, timed, raised) for event in heard.events),
+        false_alarms=tuple(
+            FalseAlarm(it.level, at, _cause(it.decision, heard.sounds))
+            for at, it in raised
+            if not any(_during(event, at) for event in heard.events)
+        ),
+    )
+
+
+def _wait(state: AlarmState, until: float, config: AlarmConfig) -> tuple[AlarmState, list[Timed]]:
+    """Let time pass; only the end of a hold changes anything."""
+    if state.level is Label.CALM:
+        return state, []
+    hold = (config.panic if state.level is Label.PANIC else config.angry).hold
+    due = state.supported_at + hold + _HALF
+    if due > until:
+        return state, []
+    state, over = tick(state, due, config=config)
+    return state, [(due, transition) for transition in over]
+
+
+def _told(event: Event, timed: Sequence[Timed], raised: Sequence[Timed]) -> Told:
+    during = [(at - event.start, it.level) for at, it in raised if _during(event, at)]
+    own = [after for after, level in during if _rank(level) >= _rank(event.label)]
+    return Told(
+        label=event.label,
+        after=min(own, default=None),
+        after_any=min((after for after, _ in during), default=None),
+        as_panic=any(level is Label.PANIC for _, level in during),
+        masked=not own and _rank(_level_at(event.start, timed)) >= _rank(event.label),
+    )
+
+
+def _level_at(time: float, timed: Sequence[Timed]) -> Label:
+    """The condition just before ``time``."""
+    level = Label.CALM
+    for at, transition in timed:
+        if at >= time:
+            break
+        if transition.event is AlarmEvent.CLEARED:
+            level = Label.CALM
+        elif transition.event in {AlarmEvent.RAISED, AlarmEvent.ESCALATED}:
+            level = transition.level
+    return level
+
+
+def _during(event: Event, at: float) -> bool:
+    return event.start <= at <= event.end + GRACE
+
+
+def _cause(decision: Decision, sounds: Sequence[Sound]) -> str:
+    """Who in the room speaks for at least half of the segment; else what is heard most in it."""
+    start, end = decision.segment.onset / RATE, decision.segment.end / RATE
+    heard = [(min(end, sound.end) - max(start, sound.start), sound.what) for sound in sounds]
+    near = [one for one in heard if one[1] in _IN_THE_ROOM and one[0] >= (end - start) / 2]
+    overlap, what = max(near or heard, default=(0.0, _NOTHING))
+    return what if overlap > 0 else _NOTHING
+
+
+def _rank(label: Label) -> int:
+    return LABELS.index(label)
