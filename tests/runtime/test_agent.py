@@ -50,12 +50,13 @@ def test_without_a_broker_it_keeps_running_and_its_alerts_arrive_later(tmp_path:
     config = configuration(tmp_path, broker.port, source='device = "no such microphone"')
     with broker, Subscriber(broker) as subscriber, daemon(config) as process:
         wait_for(lambda: "panic" in alarms(subscriber), within=30, what="the panic alert")
+        told = "no such microphone"
+        wait_for(lambda: told in str(subscriber.documents("health")), within=30, what=told)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
     assert subscriber.statuses() == ["offline", "stopped"]  # never online: it heard nothing
     assert "backoff" in [health["capture"] for health in subscriber.documents("health")]
     assert subscriber.documents("health")[-1]["capture"] == "idle"
-    assert "no such microphone" in str(subscriber.documents("health"))
 
 
 def test_a_killed_daemon_is_offline_at_once_and_its_will_stays(tmp_path: Path) -> None:

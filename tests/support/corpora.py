@@ -53,7 +53,8 @@ def write_corpus(
             for take in range(clips):
                 name = f"s{number}/{label}-{take}.wav"
                 write_wav(folder / name, speak(label, pitch=pitch, rng=rng))
-                rows.append((name, f"s{number}", label, corpora[number % len(corpora)]))
+                corpus, gender = corpora[number % len(corpora)], "FM"[number % 2]
+                rows.append((name, f"s{number}", label, corpus, gender))
     with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("path", "speaker", "label", "corpus"), *rows])
+        csv.writer(file).writerows([("path", "speaker", "label", "corpus", "gender"), *rows])
     return folder

@@ -24,5 +24,4 @@ def heard(
         events=tuple(events),
         sounds=tuple(sounds),
         decisions=tuple(decisions),
-        transitions=(),
     )

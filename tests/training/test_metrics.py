@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vser_stream.training.metrics import confusion, figures, reliability, risk_coverage
+from vser_stream.training.metrics import confusion, figures, gain, missed, reliability, risk_coverage
 
 CALM, ANGRY, PANIC = np.eye(3)
 
@@ -76,3 +76,28 @@ def test_reliability_leaves_out_empty_bins() -> None:
     assert clips.tolist() == [1, 1, 1, 3]
     assert confidence.tolist() == pytest.approx([0.5, 0.55, 0.75, 0.95])
     assert right.tolist() == [0, 0, 1, 1]
+
+
+def test_a_gain_is_taken_on_the_same_draws() -> None:
+    """Where two sets of decisions differ by the same for every speaker, every draw has that gain."""
+    y, speakers = np.array([0, 1, 0, 1]), np.array(list("aabb"))
+    right, wrong = np.array([CALM, ANGRY] * 2), np.array([ANGRY, CALM] * 2)
+    found = gain(y, right, over=wrong, speakers=speakers)
+    assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
+    one = figures(Y, P, speakers=SPEAKERS).macro_f1.value
+    other = figures(Y, P[::-1], speakers=SPEAKERS).macro_f1.value
+    assert gain(Y, P, over=P[::-1], speakers=SPEAKERS).value == pytest.approx(one - other)
+
+
+def test_missed_panic_is_counted_with_what_it_was_called_and_what_is_escalated() -> None:
+    y = np.array([2, 2, 2, 2, 0])
+    p = np.array([sure(2, 0.5), sure(0, 0.9), sure(1, 0.6), sure(1, 0.9), sure(1, 0.4)])
+    found = missed(y, p, below=0.65, speakers=np.array(list("aaaab")))
+    assert found is not None
+    assert (found.share.value, found.as_calm.value) == (0.75, 0.25)
+    assert found.escalated.value == pytest.approx(1 / 3)
+    assert found.below == 0.65
+
+
+def test_without_panic_none_is_missed() -> None:
+    assert missed(np.array([0, 1]), P[:2], below=0.6, speakers=np.array(list("ab"))) is None

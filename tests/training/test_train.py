@@ -44,6 +44,8 @@ def test_voices_that_were_not_heard_are_told_apart(trained: Trained) -> None:
     assert evaluation.pooled["warm 3"].macro_f1.value > 0.9
     assert (evaluation.pooled["cold"].clips, evaluation.pooled["cold"].speakers) == (96, 8)
     assert list(evaluation.by_corpus) == ["one", "two"]
+    assert {group: list(names) for group, names in evaluation.by_group.items()} == {"sex": ["F", "M"]}
+    assert [evaluation.by_group["sex"][sex]["cold"].clips for sex in "FM"] == [48, 48]
     assert list(evaluation.left_out) == ["all", "one", "two"]
     assert list(evaluation.unheard) == ["held"]
     assert evaluation.unheard["held"]["cold"].clips == 24
@@ -132,6 +134,15 @@ def test_a_report_that_cannot_be_written_is_named(trained: Trained, tmp_path: Pa
 
 def test_the_text_has_a_row_for_each_corpus_and_history(trained: Trained) -> None:
     lines = text_table(trained.evaluation).splitlines()
-    names = [line.split(",")[0] for line in lines if ", warm 3" in line]
-    assert names == ["all", "one", "two", "all", "one", "two", "held"]
-    assert all(len(line) <= 100 for line in lines)
+    names = [line.split(",")[0] for line in lines if ", warm 3" in line and "%" not in line]
+    assert names == ["all", "one", "two", "F", "M", "all", "one", "two", "held"]
+    assert all(len(line) <= 150 for line in lines)
+
+
+def test_the_text_says_how_much_panic_is_missed_and_how_much_of_that_is_escalated(trained: Trained) -> None:
+    evaluation = trained.evaluation
+    told = [line for line in text_table(evaluation).splitlines() if line.startswith("panic missed, ")]
+    assert [line.removeprefix("panic missed, ").split(":")[0] for line in told] == list(evaluation.pooled)
+    assert f"escalated (below {evaluation.thresholds[20]:.3f}): " in told[0]
+    for history, one in evaluation.missed.items():
+        assert one.share.value == pytest.approx(1 - evaluation.pooled[history].recall["panic"].value)

@@ -12,9 +12,11 @@ from vser_stream.training.validate import (
     HISTORIES,
     Outcome,
     by_corpus,
+    by_name,
     cross_validate,
     false_alarms,
     leave_one_corpus_out,
+    panic_missed,
     pooled,
     thresholds,
     try_out,
@@ -89,3 +91,23 @@ def test_false_alarms_are_the_share_not_called_calm() -> None:
     p = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.3, 0.2]])
     empty = Outcome(np.empty(0, np.int64), np.empty((0, 3)))
     assert false_alarms({"cold": Outcome(np.arange(4), p), "warm 3": empty}) == {"cold": 0.5}
+
+
+def test_figures_by_name_are_those_of_the_clips_of_that_name() -> None:
+    table = invented(speakers=4, clips=2)
+    right = Outcome(np.arange(len(table)), np.eye(3)[table.y])
+    names = np.where(table.y == CALM, "one", "other")
+    found = by_name(table, {"cold": right}, names=names)
+    assert {name: it["cold"].clips for name, it in found.items()} == {"one": 8, "other": 16}
+
+
+def test_missed_panic_is_told_for_each_history_that_has_some() -> None:
+    table = invented(speakers=4, clips=2)
+    everything, calm = np.arange(len(table)), np.flatnonzero(table.y == CALM)
+    outcomes = {
+        "cold": Outcome(everything, np.tile([0.6, 0.2, 0.2], (len(everything), 1))),
+        "running": Outcome(calm, np.tile([0.6, 0.2, 0.2], (len(calm), 1))),
+    }
+    found = panic_missed(table, outcomes, below=0.7)
+    assert list(found) == ["cold"]
+    assert (found["cold"].share.value, found["cold"].escalated.value) == (1.0, 1.0)

@@ -11,6 +11,7 @@ import typer
 from vser_stream.cli.extras import needs_train
 from vser_stream.cli.models import load_model
 from vser_stream.cli.progress import bars
+from vser_stream.errors import UserError
 
 __all__ = ["evaluate"]
 
@@ -28,6 +29,12 @@ def evaluate(
     ] = False,
     homes: Annotated[int, typer.Option(min=1, help="With --scenes: homes, at most one for a speaker.")] = 12,
     minutes: Annotated[float, typer.Option(min=1, help="With --scenes: length of each.")] = 60.0,
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="Leave out each group of features in turn instead.")
+    ] = False,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Follow the calm baseline over time instead.")
+    ] = False,
     report: Annotated[Path | None, typer.Option(help="Write an HTML page there, and JSON beside it.")] = None,
     seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
     cache: Annotated[Path | None, typer.Option(help="Folder for computed features.")] = None,
@@ -43,6 +50,12 @@ def evaluate(
             data, model, homes=homes, minutes=minutes, report=report, as_json=as_json,
             seed=seed, cache=cache, processes=processes,
         )  # fmt: skip
+        return
+    if ablation or baselines:
+        if model or report or (ablation and baselines):
+            raise UserError("--ablation and --baselines go alone, without --model and --report")
+        study = _ablation if ablation else _baselines
+        study(data, seed=seed, cache=cache, processes=processes, as_json=as_json)
         return
     with needs_train():
         from vser_stream.training import evaluate as figures  # noqa: PLC0415 - extra [train]
@@ -99,3 +112,29 @@ def _evaluate_scenes(
     if report:
         write_events_report(evaluation, report)
     print(json.dumps(evaluation.to_dict()) if as_json else events.events_table(evaluation))
+
+
+def _ablation(data: Path, *, seed: int, cache: Path | None, processes: int, as_json: bool) -> None:
+    with needs_train():
+        from vser_stream.training.ablation import (  # noqa: PLC0415 - extra [train]
+            ablation_table,
+            evaluate_ablation,
+        )
+        from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
+    features = FeatureCache(cache, processes=processes)
+    with bars() as progress:
+        found = evaluate_ablation(data, seed=seed, cache=features, processes=processes, progress=progress)
+    print(json.dumps(found.to_dict()) if as_json else ablation_table(found))
+
+
+def _baselines(data: Path, *, seed: int, cache: Path | None, processes: int, as_json: bool) -> None:
+    with needs_train():
+        from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.listening import (  # noqa: PLC0415 - extra [train]
+            evaluate_listening,
+            listening_table,
+        )
+    features = FeatureCache(cache, processes=processes)
+    with bars() as progress:
+        found = evaluate_listening(data, seed=seed, cache=features, processes=processes, progress=progress)
+    print(json.dumps(found.to_dict()) if as_json else listening_table(found))

@@ -26,7 +26,16 @@ from vser_stream.training.recipe import Recipe
 from vser_stream.training.tables import spoiled_tables, table_of
 from vser_stream.training.validate import Outcome, cross_validate, leave_one_corpus_out
 
-__all__ = ["GROUPS", "Ablation", "Figure", "Variant", "ablate", "ablation_table", "evaluate_ablation"]
+__all__ = [
+    "GROUPS",
+    "Ablation",
+    "Figure",
+    "Variant",
+    "ablate",
+    "ablation_table",
+    "evaluate_ablation",
+    "without",
+]
 
 _BALANCE = r"(band_\d+|alpha_ratio|hammarberg|slope_(low|high)|centroid|flatness|flux)"
 
@@ -148,31 +157,28 @@ def ablation_table(ablation: Ablation) -> str:
     return "\n".join(lines)
 
 
+def without(tables: Sequence[Table], recipe: Recipe, *, group: str) -> tuple[list[Table], Recipe]:
+    """Blank a group; inputs that are always the same would still count in the unit of ``gamma``."""
+    columns = [FEATURES.index(name) for name in GROUPS[group]]
+    blanked = []
+    for table in tables:
+        features = table.features.copy()
+        features[:, columns] = 0.0
+        blanked.append(replace(table, features=features))
+    weights = np.array([recipe.raw_weight if name in FEATURES else 1.0 for name in MODEL_INPUT]) ** 2
+    kept = weights[~_of(GROUPS[group])]
+    return blanked, replace(recipe, gamma=recipe.gamma * float(weights.sum() / kept.sum()))
+
+
 def _variants(tables: Sequence[Table], recipe: Recipe) -> list[tuple[str, list[Table], Recipe]]:
     """Name, tables and recipe of each; the whole comes first."""
-    blanked = [
-        (f"without {group}", [_without(table, names) for table in tables], _narrowed(recipe, names))
-        for group, names in GROUPS.items()
-    ]
+    blanked = [(f"without {group}", *without(tables, recipe, group=group)) for group in GROUPS]
     return [
         ("all", list(tables), recipe),
         *blanked,
         ("raw only", list(tables), replace(recipe, raw_weight=_ALONE)),
         ("relative only", list(tables), replace(recipe, raw_weight=1 / _ALONE)),
     ]
-
-
-def _without(table: Table, names: Sequence[str]) -> Table:
-    features = table.features.copy()
-    features[:, [FEATURES.index(name) for name in names]] = 0.0
-    return replace(table, features=features)
-
-
-def _narrowed(recipe: Recipe, names: Sequence[str]) -> Recipe:
-    """Inputs that are always the same still count in the unit of ``gamma``."""
-    weights = np.array([recipe.raw_weight if name in FEATURES else 1.0 for name in MODEL_INPUT]) ** 2
-    kept = ~_of(names)
-    return replace(recipe, gamma=recipe.gamma * float(weights.sum() / weights[kept].sum()))
 
 
 def _of(names: Sequence[str]) -> NDArray[np.bool_]:

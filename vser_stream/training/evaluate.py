@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vser_stream.adapters.svm import OnnxSvm, answer
 from vser_stream.core.baseline import Prior
 from vser_stream.training.augment import CONDITIONS
 from vser_stream.training.cache import FeatureCache
-from vser_stream.training.corpus import read_manifest
+from vser_stream.training.corpus import Clip, read_manifest
 from vser_stream.training.histories import CALM, Judge, Table
-from vser_stream.training.metrics import Figures, reliability, risk_coverage
+from vser_stream.training.metrics import Figures, Interval, Missed, reliability, risk_coverage
 from vser_stream.training.progress import Progress, silent
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.tables import spoiled_tables, table_of
@@ -24,9 +25,11 @@ from vser_stream.training.validate import (
     HISTORIES,
     Outcome,
     by_corpus,
+    by_name,
     cross_validate,
     false_alarms,
     leave_one_corpus_out,
+    panic_missed,
     pooled,
     thresholds,
     try_out,
@@ -38,6 +41,7 @@ __all__ = [
     "Evaluation",
     "evaluate_model",
     "evaluate_recipe",
+    "groups_of",
     "judge_recipe",
     "judge_unlearned",
     "text_table",
@@ -76,6 +80,12 @@ class Evaluation:
     """Confidence under which each share of the running decisions lies (percent)."""
 
     curves: dict[str, Curve]
+    by_group: dict[str, dict[str, _ByHistory]] = field(default_factory=dict)
+    """By language, and by sex."""
+
+    missed: dict[str, Missed] = field(default_factory=dict)
+    """Panic that was not called so, by history."""
+
     left_out: dict[str, _ByHistory] = field(default_factory=dict)
     """Each corpus by a model that has heard only the others."""
 
@@ -115,24 +125,57 @@ def evaluate_recipe(
     clips = read_manifest(data, exclude=(*recipe.exclude, *recipe.calm_only))
     clean = table_of(clips, cache, progress=progress)
     spoiled = spoiled_tables(clips, cache, copies=recipe.copies, seed=seed, progress=progress)
-    return judge_recipe([clean, *spoiled], recipe, seed=seed, processes=processes, progress=progress)
+    return judge_recipe(
+        [clean, *spoiled], recipe, groups=groups_of(clips), seed=seed, processes=processes, progress=progress
+    )
+
+
+def groups_of(clips: Sequence[Clip]) -> dict[str, NDArray[np.str_]]:
+    """What each clip is by language and by sex, where the manifest says so of any."""
+    columns = {
+        "language": [clip.language for clip in clips],
+        "sex": [clip.gender for clip in clips],
+    }
+    return {
+        name: np.array([value or "not stated" for value in column])
+        for name, column in columns.items()
+        if any(column)
+    }
 
 
 def judge_recipe(
-    tables: Sequence[Table], recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
+    tables: Sequence[Table],
+    recipe: Recipe,
+    *,
+    groups: Mapping[str, NDArray[np.str_]],
+    seed: int,
+    processes: int = 2,
+    progress: Progress = silent,
 ) -> Evaluation:
-    """As :func:`evaluate_recipe`, from features: clean, then spoiled copies of the same clips."""
+    """As :func:`evaluate_recipe`, from features: clean, then spoiled copies of the same clips.
+
+    Args:
+        tables: Clean, then spoiled.
+        recipe: How each fold's model is made.
+        groups: As :func:`groups_of` gives them.
+        seed: Of the folds and all draws.
+        processes: Folds worked on at once.
+        progress: Told of each step.
+    """
     table = tables[0]
     outcomes = cross_validate(tables, recipe, seed=seed, processes=processes, progress=progress)
     left_out = {}
     if len(np.unique(table.corpora)) > 1:
         others = leave_one_corpus_out(tables, recipe, seed=seed, processes=processes, progress=progress)
         left_out = {"all": pooled(table, others), **by_corpus(table, others)}
+    below = thresholds(outcomes["running"], recipe.shares)
     return Evaluation(
         subject=f"recipe, {recipe.folds}-fold cross-validation by speaker",
         pooled=pooled(table, outcomes),
         by_corpus=by_corpus(table, outcomes),
-        thresholds=thresholds(outcomes["running"], recipe.shares),
+        by_group=_by_group(table, outcomes, groups),
+        missed=panic_missed(table, outcomes, below=below[recipe.default_share]),
+        thresholds=below,
         curves=_curves(table, outcomes),
         left_out=left_out,
     )
@@ -177,6 +220,8 @@ def evaluate_model(
         subject=f"{model.name} {model.version}",
         pooled=pooled(table, outcomes),
         by_corpus=by_corpus(table, outcomes),
+        by_group=_by_group(table, outcomes, groups_of(clips)),
+        missed=panic_missed(table, outcomes, below=model.escalate_below),
         thresholds=thresholds(outcomes["running"], tuple(model.thresholds)),
         curves=_curves(table, outcomes),
         false_alarms=judge_unlearned(table, judge=judge, prior=model.prior, seed=seed)[1],
@@ -207,6 +252,7 @@ def text_table(evaluation: Evaluation) -> str:
     lines = [evaluation.subject, "", _row("", ["macro-F1", "calm", "angry", "panic", "ECE", "AURC", "clips"])]
     sections = {
         "": {"all": evaluation.pooled, **evaluation.by_corpus},
+        **{f"by {group}": section for group, section in evaluation.by_group.items()},
         "corpus left out": evaluation.left_out,
         "never learned from": evaluation.unheard,
         "condition": evaluation.conditions,
@@ -215,6 +261,7 @@ def text_table(evaluation: Evaluation) -> str:
         lines += ["", title] if title and section else []
         for name, histories in section.items():
             lines += [_row(f"{name}, {history}", _cells(one)) for history, one in histories.items()]
+    lines += ["", *(_missed(history, one) for history, one in evaluation.missed.items())]
     for corpus, shares in evaluation.false_alarms.items():
         told = ", ".join(f"{history} {share:.1%}" for history, share in shares.items())
         lines += ["", f"calm {corpus} called angry or panic: {told}"]
@@ -223,6 +270,23 @@ def text_table(evaluation: Evaluation) -> str:
         lines += ["", f"trained on {told}: figures of these and of all clips promise nothing for others"]
     told = ", ".join(f"{share} % below {value:.3f}" for share, value in evaluation.thresholds.items())
     return "\n".join([*lines, "", f"escalate: {told}"])
+
+
+def _missed(history: str, one: Missed) -> str:
+    return (
+        f"panic missed, {history}: {_percent(one.share)}, called calm {_percent(one.as_calm)}; "
+        f"of those missed escalated (below {one.below:.3f}): {_percent(one.escalated)}"
+    )
+
+
+def _percent(share: Interval) -> str:
+    return f"{share.value:.1%} [{share.low:.1%}, {share.high:.1%}]"
+
+
+def _by_group(
+    table: Table, outcomes: dict[str, Outcome], groups: Mapping[str, NDArray[np.str_]]
+) -> dict[str, dict[str, _ByHistory]]:
+    return {group: by_name(table, outcomes, names=names) for group, names in groups.items()}
 
 
 def _cells(one: Figures) -> list[str]:

@@ -12,7 +12,7 @@ from vser_stream.config import AlarmConfig
 from vser_stream.core.alarm import AlarmEvent, AlarmState, Transition, step, tick
 from vser_stream.training.homes import Heard
 from vser_stream.training.scenes import RESIDENT, VISITOR, Event, Sound
-from vser_stream.values import FRAME, LABELS, RATE, Decision, Label
+from vser_stream.values import FRAME, LABELS, RATE, Decision, Label, SegmentKind
 
 __all__ = ["FalseAlarm", "Told", "Verdict", "alarms", "judge"]
 
@@ -74,8 +74,11 @@ def alarms(decisions: Iterable[tuple[float, Decision]], *, config: AlarmConfig, 
     state, timed = AlarmState(), []
     for now, decision in decisions:
         state, over = _wait(state, now - _HALF, config)
+        timed += over
+        if state.level is Label.PANIC and decision.segment.kind is SegmentKind.WINDOW:
+            continue  # the pipeline does not look
         state, changes = step(state, decision, now, config=config)
-        timed += [*over, *((now, change) for change in changes)]
+        timed += [(now, change) for change in changes]
     return [*timed, *_wait(state, end, config)[1]]
 
 

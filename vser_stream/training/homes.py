@@ -18,7 +18,7 @@ from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.svm import OnnxSvm, open_graph
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.adapters.wavfile import Recording
-from vser_stream.core.alarm import Transition
+from vser_stream.config import AlarmConfig, AngryConfig, PanicConfig
 from vser_stream.core.baseline import Baseline, Prior
 from vser_stream.core.clip import clip_segment
 from vser_stream.core.decide import Decider, Judge
@@ -31,7 +31,7 @@ from vser_stream.training.progress import Progress, silent, tracked
 from vser_stream.training.scenes import Cast, Event, Scene, Sound, compose, trimmed
 from vser_stream.values import LABELS, RATE, Block, Decision, Label, Pcm
 
-__all__ = ["MODES", "Heard", "Home", "Model", "furnish", "listen", "listen_all"]
+__all__ = ["MODES", "Heard", "Home", "Model", "decisions_of", "furnish", "listen", "listen_all"]
 
 MODES = ("cold", "warm 3")
 """What is known of the resident before the hour: nothing, or 3 calm clips; both learn on."""
@@ -45,6 +45,10 @@ _PANIC = 4
 
 _OTHERS, _THEIR_CLIPS = 6, 8
 """Other people in a home, and how many of their clips are heard, at most."""
+
+_NEVER = AlarmConfig(
+    panic=PanicConfig(votes=99, of=99, fast=1.0), angry=AngryConfig(votes=99, of=99, fast=1.0)
+)
 
 _EMPTY = np.empty(0, np.int16)
 
@@ -100,9 +104,6 @@ class Heard:
     sounds: tuple[Sound, ...]
     decisions: tuple[tuple[float, Decision], ...]
     """Each with the time at which it was made (s)."""
-
-    transitions: tuple[tuple[float, Transition], ...]
-    """Of the alarm as it is configured unless told otherwise."""
 
 
 def furnish(clips: Sequence[Clip], model: Model, *, homes: int, seed: int) -> list[Home]:
@@ -162,10 +163,18 @@ def listen(home: Home, *, minutes: float) -> list[Heard]:
     return [_heard(home, scene, mode, Decider(judge, tracker, baseline=baselines[mode])) for mode in MODES]
 
 
-def _heard(home: Home, scene: Scene, mode: str, decider: Decider) -> Heard:
-    pipeline = Pipeline(decider, WebRtcVad())
+def decisions_of(scene: Scene, decider: Decider) -> tuple[tuple[float, Decision], ...]:
+    """Everything the pipeline decides where no alarm is ever on, and when (s).
+
+    An alarm that is on saves the pipeline windows, so what it decides depends on the thresholds.
+    """
+    pipeline = Pipeline(decider, WebRtcVad(), alarm=_NEVER)
     outcomes = [outcome for block in scene.blocks() for outcome in pipeline.feed(block)]
     outcomes += pipeline.flush()
+    return tuple((it.now, _bare(it.what)) for it in outcomes if isinstance(it.what, Decision))
+
+
+def _heard(home: Home, scene: Scene, mode: str, decider: Decider) -> Heard:
     return Heard(
         resident=home.resident,
         corpus=home.corpus,
@@ -173,12 +182,7 @@ def _heard(home: Home, scene: Scene, mode: str, decider: Decider) -> Heard:
         seconds=len(scene.pcm) / RATE,
         events=scene.events,
         sounds=scene.sounds,
-        decisions=tuple((it.now, _bare(it.what)) for it in outcomes if isinstance(it.what, Decision)),
-        transitions=tuple(
-            (it.now, replace(it.what, decision=_bare(it.what.decision)))
-            for it in outcomes
-            if isinstance(it.what, Transition)
-        ),
+        decisions=decisions_of(scene, decider),
     )
 
 

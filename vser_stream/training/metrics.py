@@ -11,9 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vser_stream.values import LABELS
+from vser_stream.values import LABELS, Label
 
-__all__ = ["Figures", "Interval", "confusion", "figures", "gain", "reliability", "risk_coverage"]
+__all__ = [
+    "Figures",
+    "Interval",
+    "Missed",
+    "confusion",
+    "figures",
+    "gain",
+    "missed",
+    "reliability",
+    "risk_coverage",
+]
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
@@ -22,6 +32,7 @@ BINS = 15
 """Bins of equal width for the calibration error."""
 
 _CLASSES = len(LABELS)
+_CALM, _PANIC = LABELS.index(Label.CALM), LABELS.index(Label.PANIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,23 @@ class Figures:
 
     aurc: Interval
     """Area under the risk-coverage curve: mean error over all coverages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Panic that was not called so."""
+
+    share: Interval
+    """Of all panic."""
+
+    as_calm: Interval
+    """Called calm, of all panic."""
+
+    escalated: Interval
+    """Too unsure to stand, of what was missed."""
+
+    below: float
+    """Confidence under which a decision is that unsure."""
 
 
 def figures(
@@ -104,6 +132,31 @@ def gain(
         for given in (probabilities, over)
     )
     return _interval(one - other)
+
+
+def missed(
+    y: _Ints,
+    probabilities: _Floats,
+    *,
+    below: float,
+    speakers: NDArray[np.str_],
+    draws: int = 1000,
+    seed: int = 0,
+) -> Missed | None:
+    """What share of panic is missed, and what becomes of it; None without any panic."""
+    panic, decided = y == _PANIC, probabilities.argmax(axis=1)
+    if not panic.any():
+        return None
+    weights = _weights(speakers, draws=draws, seed=seed)
+    lost = panic & (decided != _PANIC)
+    unsure = lost & (probabilities.max(axis=1) < below)
+    among = weights @ panic
+    return Missed(
+        share=_interval(_ratio(weights @ lost, among)),
+        as_calm=_interval(_ratio(weights @ (lost & (decided == _CALM)), among)),
+        escalated=_interval(_ratio(weights @ unsure, weights @ lost)),
+        below=below,
+    )
 
 
 def confusion(y: _Ints, decided: _Ints) -> _Ints:

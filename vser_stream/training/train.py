@@ -14,7 +14,7 @@ from vser_stream import __version__
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.card import Corpus, corpora_of, model_card
 from vser_stream.training.corpus import read_manifest
-from vser_stream.training.evaluate import Evaluation, judge_recipe, judge_unlearned
+from vser_stream.training.evaluate import Evaluation, groups_of, judge_recipe, judge_unlearned
 from vser_stream.training.export import check_parity, to_graph, write_folder
 from vser_stream.training.fit import Fitted, fit
 from vser_stream.training.histories import Rows, Table, cold, listened
@@ -80,7 +80,9 @@ def train(
     others = [clip for clip in given if clip.corpus in (*recipe.exclude, *recipe.calm_only)]
     clean = table_of(learned, cache, progress=progress)
     tables = [clean, *spoiled_tables(learned, cache, copies=recipe.copies, seed=seed, progress=progress)]
-    evaluation = judge_recipe(tables, recipe, seed=seed, processes=processes, progress=progress)
+    evaluation = judge_recipe(
+        tables, recipe, groups=groups_of(learned), seed=seed, processes=processes, progress=progress
+    )
     progress("final model", 0, 1)
     fitted = fit(tables, recipe, seed=seed)
     progress("final model", 1, 1)

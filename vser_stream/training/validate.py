@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vser_stream.core.baseline import Baseline, Prior, model_input
 from vser_stream.training.fit import Split, fit, speaker_folds
 from vser_stream.training.histories import CALM, Judge, Table, cold, running, speaker_rows
-from vser_stream.training.metrics import Figures, figures
+from vser_stream.training.metrics import Figures, Missed, figures, missed
 from vser_stream.training.progress import Progress, silent, tracked
 from vser_stream.training.recipe import Recipe
 
@@ -20,9 +20,11 @@ __all__ = [
     "HISTORIES",
     "Outcome",
     "by_corpus",
+    "by_name",
     "cross_validate",
     "false_alarms",
     "leave_one_corpus_out",
+    "panic_missed",
     "pooled",
     "thresholds",
     "try_out",
@@ -104,10 +106,24 @@ def pooled(table: Table, outcomes: dict[str, Outcome]) -> dict[str, Figures]:
 
 def by_corpus(table: Table, outcomes: dict[str, Outcome]) -> dict[str, dict[str, Figures]]:
     """Figures of each history for each corpus."""
-    return {
-        str(corpus): pooled(table, _only(outcomes, table.corpora == corpus))
-        for corpus in np.unique(table.corpora)
+    return by_name(table, outcomes, names=table.corpora)
+
+
+def by_name(
+    table: Table, outcomes: dict[str, Outcome], *, names: NDArray[np.str_]
+) -> dict[str, dict[str, Figures]]:
+    """Figures of each history for the clips of each name, shape (n_clips,)."""
+    return {str(name): pooled(table, _only(outcomes, names == name)) for name in np.unique(names)}
+
+
+def panic_missed(table: Table, outcomes: dict[str, Outcome], *, below: float) -> dict[str, Missed]:
+    """What becomes of panic under each history where confidences ``below`` are escalated."""
+    found = {
+        name: missed(table.y[it.clips], it.probabilities, below=below, speakers=table.speakers[it.clips])
+        for name, it in outcomes.items()
+        if len(it.clips)
     }
+    return {name: one for name, one in found.items() if one}
 
 
 def thresholds(outcome: Outcome, shares: Sequence[int]) -> dict[int, float]:
