@@ -20,7 +20,7 @@ RATE = 16_000
 PAUSE = 0.7
 """Between two lines (s)."""
 
-NOISE_DB = -62.0
+NOISE_DB = -66.0
 """Room noise under the whole scene (dB re full scale)."""
 
 
@@ -47,12 +47,12 @@ SCENES: tuple[Line, ...] = (
     Line("Tôi vừa ăn cháo xong, bây giờ tôi ngồi nghỉ một lát.", 30, 150, -34, 20),
     Line("Chiều nay con gái tôi sẽ đến thăm.", 30, 150, -34, 20),
     Line("Cảm ơn chị, tôi không cần gì thêm đâu.", 30, 150, -34, 20),
-    Line("Tôi đã nói rồi! Đừng có vào đây nữa!", 55, 210, -22, 90),
-    Line("Tại sao không ai nghe tôi nói gì cả!", 55, 210, -20, 90),
-    Line("Ra ngoài ngay! Tôi không muốn gặp ai hết!", 58, 215, -20, 90),
-    Line("Cứu tôi với! Cứu tôi với! Tôi không thở được!", 99, 280, -18, 200),
-    Line("Có ai không! Làm ơn! Nhanh lên! Cứu!", 99, 290, -17, 200),
-    Line("Trời ơi! Cứu tôi! Tôi sợ quá! Nhanh lên!", 99, 290, -17, 200),
+    Line("Tôi đã nói rồi! Đừng có vào đây nữa!", 75, 230, -20, 150),
+    Line("Tại sao không ai nghe tôi nói gì cả!", 75, 230, -20, 150),
+    Line("Ra ngoài ngay! Tôi không muốn gặp ai hết!", 75, 230, -20, 150),
+    Line("Cứu tôi với! Cứu tôi với! Tôi không thở được!", 99, 210, -20, 150),
+    Line("Trời ơi! Cứu tôi! Tôi sợ quá! Nhanh lên!", 99, 210, -20, 150),
+    Line("Cứu tôi với! Nhanh lên! Tôi không thở được!", 99, 210, -20, 150),
 )
 
 

@@ -85,7 +85,7 @@ def test_without_a_second_corpus_none_is_left_out() -> None:
 
 def test_the_text_has_a_row_for_each_variant(ablation: Ablation) -> None:
     lines = ablation_table(ablation).splitlines()
-    assert [line[:26].strip() for line in lines[-len(NAMES) :]] == NAMES
+    assert [line[:28].strip() for line in lines[-len(NAMES) :]] == NAMES
     whole = lines[-len(NAMES)].split()
     first = ablation.variants[0].figures["cross-validation"]["cold"].macro_f1.value
     assert whole[:3] == ["all", str(len(MODEL_INPUT)), f"{first:.3f}"]

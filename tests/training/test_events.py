@@ -48,6 +48,12 @@ def test_the_alarm_run_again_gives_what_the_pipeline_gave(seed: int) -> None:
     assert [now for now, _ in timed] == pytest.approx([now for now, _ in expected], abs=FRAME / RATE)
 
 
+def test_where_panic_is_on_windows_are_not_looked_at() -> None:
+    decisions = [sure("panic", 50.0), (55.0, decision(panic=1.0, at=55.0, utterance_at=54.0))]
+    timed = alarms(decisions, config=CONFIG, end=3600.0)
+    assert [(it.event, round(at)) for at, it in timed] == [("raised", 50), ("cleared", 110)]
+
+
 def test_an_event_is_told_by_an_alarm_raised_in_it() -> None:
     found = judge(heard([PANIC], [sure("panic", 101.5)]), CONFIG)
     assert found.told == (Told(Label.PANIC, after=1.5, after_any=1.5, as_panic=True, masked=False),)

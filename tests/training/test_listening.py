@@ -130,6 +130,12 @@ def test_every_scenario_has_figures_after_five_ten_and_all_utterances(listening:
             assert stretch.gain.value == pytest.approx(gain)
 
 
+def test_only_what_follows_a_bad_start_is_counted(listening: Listening) -> None:
+    after = listening.scenarios["after 4 not calm"].stretches["all"].cold
+    assert after.clips == 8 * (18 - 4)
+    assert sum(after.confusion[CALM]) == 8 * 6
+
+
 def test_people_of_one_mood_are_judged_by_recall_alone(listening: Listening) -> None:
     only, never = (listening.scenarios[name].stretches["all"] for name in ("only ever calm", "never calm"))
     assert list(only.listening.recall) == ["calm"]

@@ -6,11 +6,11 @@ from collections import Counter
 
 from vser_stream.config import SegmentConfig
 from vser_stream.core.baseline import Baseline, Prior
-from vser_stream.core.decide import MIN_VOICED_S, voiced_s
 from vser_stream.core.features.extract import Extractor
 from vser_stream.core.frames import Framer
 from vser_stream.core.quality import quality_of
 from vser_stream.core.segment import Segmenter
+from vser_stream.core.voice import no_voice, voiced_s
 from vser_stream.ports import PitchTracker, SpeechDetector
 from vser_stream.values import Block, Cut, Label, Segment, SegmentKind
 
@@ -73,8 +73,8 @@ class Calibration:
                 self.refused["too noisy"] += 1
             elif quality.cannot_be(Label.CALM):
                 self.refused["overdriven"] += 1
-            elif (voiced := voiced_s(vector)) < MIN_VOICED_S:
-                self.refused["too little voice"] += 1
+            elif no_voice(vector):
+                self.refused["no voice"] += 1
             else:
                 self.baseline = self.baseline.updated(vector)
-                self.voiced_s += voiced
+                self.voiced_s += voiced_s(vector)

@@ -7,22 +7,11 @@ from dataclasses import dataclass
 from vser_stream.core.baseline import Baseline, Prior, model_input
 from vser_stream.core.describe import describe, rationale_from
 from vser_stream.core.features.extract import Extractor
-from vser_stream.core.features.functionals import FEATURES
 from vser_stream.core.route import is_ambiguous
 from vser_stream.ports import PitchTracker, Scorer
 from vser_stream.values import DecidedBy, Decision, Segment, Vector
 
-__all__ = ["MIN_VOICED_S", "Decider", "Judge", "voiced_s"]
-
-MIN_VOICED_S = 0.15
-"""Less voice than this is a noise the speech detector took for speech: about one short syllable (s)."""
-
-_VOICED_S = FEATURES.index("voiced_s")
-
-
-def voiced_s(vector: Vector) -> float:
-    """Voiced time in a segment (s)."""
-    return float(vector[_VOICED_S])
+__all__ = ["Decider", "Judge"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from vser_stream.config import AlarmConfig, SegmentConfig
 from vser_stream.core.alarm import AlarmState, Transition, step, tick
 from vser_stream.core.baseline import is_calm_enough
-from vser_stream.core.decide import MIN_VOICED_S, Decider, voiced_s
+from vser_stream.core.decide import Decider
 from vser_stream.core.frames import Framer
 from vser_stream.core.quality import quality_of
 from vser_stream.core.segment import Segmenter
+from vser_stream.core.voice import no_voice
 from vser_stream.ports import SpeechDetector
 from vser_stream.values import FRAME, RATE, Block, Cut, Decision, Frame, Label, Segment, SegmentKind
 
@@ -107,8 +108,8 @@ class Pipeline:
             yield from _rejected(segment, quality.too_noisy)
             return
         vector = self.decider.measure(segment)
-        if (voiced := voiced_s(vector)) < MIN_VOICED_S:
-            yield from _rejected(segment, f"only {voiced:.2f} s of voice")
+        if noise := no_voice(vector):
+            yield from _rejected(segment, noise)
             return
         decision = self.decider.decide(segment, vector)
         if unsure := quality.cannot_be(decision.label):

@@ -148,12 +148,12 @@ def ablation_table(ablation: Ablation) -> str:
         f"{ablation.clips} clips, {ablation.speakers} speakers, {ablation.folds} folds",
         "macro-F1 of the whole, then what each variant has over it; * if its interval does not hold 0",
         "",
-        f"{'':<30}" + "".join(f"{protocol:>{10 * len(it)}}" for protocol, it in whole.figures.items()),
-        f"{'':<22}{'inputs':>8}" + "".join(f"{history:>10}" for _, history in columns),
+        f"{'':<36}" + "".join(f"{protocol:>{10 * len(it)}}" for protocol, it in whole.figures.items()),
+        f"{'':<28}{'inputs':>8}" + "".join(f"{history:>10}" for _, history in columns),
     ]
     for variant in ablation.variants:
         cells = [_cell(variant.figures[protocol][history], variant is whole) for protocol, history in columns]
-        lines.append(f"{variant.name:<22}{variant.inputs:>8}" + "".join(f"{cell:>10}" for cell in cells))
+        lines.append(f"{variant.name:<28}{variant.inputs:>8}" + "".join(f"{cell:>10}" for cell in cells))
     return "\n".join(lines)
 
 
