@@ -30,8 +30,8 @@ make_venv() {
   fi
   if [[ $(cat "$stamp" 2>/dev/null) != "$wanted" ]]; then
     echo "installing vser-stream${extras:+[$extras]} into .venv (a minute or two, once)"
-    .venv/bin/python -m pip install -q --disable-pip-version-check --upgrade pip
-    .venv/bin/python -m pip install -q --disable-pip-version-check -e ".${extras:+[$extras]}"
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --upgrade pip
+    .venv/bin/python -m pip install -qq --disable-pip-version-check -e ".${extras:+[$extras]}"
     printf '%s' "$wanted" >"$stamp"
   fi
   export PATH="$PWD/.venv/bin:$PATH"

@@ -62,7 +62,7 @@ async def main() -> int:
     if missing := WANTED - labels:
         console.print(f"[bold red]no {' and no '.join(sorted(missing))} alert was received")
         return 1
-    console.print(NEXT)
+    console.print(NEXT, markup=False)
     return 0
 
 
@@ -118,19 +118,21 @@ async def play(port: int, folder: Path, alerts: MqttPublisher) -> set[str]:
     """Run the daemon on the scene; return the labels of the alarms that arrived."""
     config = folder / "vser.toml"
     config.write_text(CONFIG.format(port=port, scene=SCENE))
-    daemon = await asyncio.create_subprocess_exec("vser-stream", "run", "--config", str(config))
+    daemon = await asyncio.create_subprocess_exec(
+        "vser-stream", "run", "--config", str(config), stderr=asyncio.subprocess.PIPE
+    )
     labels: set[str] = set()
     listening = asyncio.create_task(listen(alerts, labels))
     try:
         async with asyncio.timeout(LONGEST):
-            code = await daemon.wait()
+            _, log = await daemon.communicate()
         await asyncio.sleep(0.2)  # the last alert is on its way
     finally:
         listening.cancel()
         with contextlib.suppress(ProcessLookupError):
             daemon.kill()
-    if code:
-        sys.exit(code)
+    if daemon.returncode:
+        sys.exit(log.decode() or f"the daemon ended with code {daemon.returncode}")
     return labels
 
 

@@ -31,16 +31,19 @@ def memory() -> float:
 
 def _held() -> set[str]:
     threads = {f"thread {thread.name}" for thread in threading.enumerate()}
-    children = {
-        f"process {pid}"
-        for task in Path("/proc/self/task").iterdir()
-        for pid in (task / "children").read_text().split()
-    }
+    children = {f"process {pid}" for task in Path("/proc/self/task").iterdir() for pid in _children(task)}
     return (
         threads
         | children
         | {f"{entry.name} -> {_target(entry)}" for entry in Path("/proc/self/fd").iterdir()}
     )
+
+
+def _children(task: Path) -> list[str]:
+    try:
+        return (task / "children").read_text().split()
+    except FileNotFoundError:  # the thread has ended since the folder was listed
+        return []
 
 
 def _target(entry: Path) -> str:

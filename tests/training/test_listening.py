@@ -34,7 +34,7 @@ def teachable(rows: Rows) -> NDArray[np.float64]:
 
 
 def known(given: NDArray[np.float64]) -> list[float]:
-    return (given[:, 1] / 0.3 * 8).round().tolist()
+    return [float(value) for value in (given[:, 1] / 0.3 * 8).round()]
 
 
 @pytest.fixture(scope="module")

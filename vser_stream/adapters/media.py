@@ -149,6 +149,10 @@ class PcmResampler:
         return self._resampler.feed(frame)
 
 
+_OURS = {("s16", "mono", RATE), ("s16p", "mono", RATE)}
+"""Format, layout and rate of audio that is as we want it: the resampler would only copy it."""
+
+
 class _Resampler:
     """Resamples and downmixes; follows a change of format inside the stream."""
 
@@ -163,11 +167,12 @@ class _Resampler:
             tail = self.flush()
             self._resampler = av.AudioResampler("s16", "mono", RATE)
             self._shape = shape
-        return np.concatenate([tail, _joined(self._resampler.resample(frame))])
+        ours = [frame] if shape in _OURS else self._resampler.resample(frame)
+        return np.concatenate([tail, _joined(ours)])
 
     def flush(self) -> Pcm:
         """What the filter still holds; feed no more of the same shape after it."""
-        return _EMPTY if self._shape is None else _joined(self._resampler.resample(None))
+        return _EMPTY if self._shape in {None, *_OURS} else _joined(self._resampler.resample(None))
 
 
 @contextmanager
