@@ -138,3 +138,10 @@ def test_every_cleared_condition_was_raised_before(
         elif event is AlarmEvent.CLEARED:
             assert level is current
             current = Label.CALM
+
+
+def test_the_windows_of_one_utterance_are_one_vote() -> None:
+    windows = [(at, decision(at=at, utterance_at=1.0, **PANIC)) for at in (2.0, 2.5, 3.0)]
+    assert drive(*windows) == []
+    later = decision(at=6.0, **PANIC)
+    assert [t.event for t in drive(*windows, (6.0, later))] == [AlarmEvent.RAISED]

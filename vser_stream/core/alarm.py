@@ -1,6 +1,6 @@
 """From decisions to alarm transitions, for one source.
 
-A condition is *raised* when enough recent decisions vote for a level, or when one is sure enough.
+A condition is *raised* when enough recent utterances vote for a level, or when one is sure enough.
 It is *escalated* to a higher level at any time, *amended* when the utterance that raised it has
 ended and been judged whole, and *cleared* after a time without votes. A level that was just
 cleared is not raised again during its refractory time; a higher level is never held back.
@@ -88,7 +88,7 @@ class AlarmState:
     """Start of the utterance whose alarm was last suppressed (samples): told once each."""
 
     votes: tuple[_Vote, ...] = ()
-    """The latest decisions, oldest first."""
+    """The latest decision of each of the latest utterances, oldest first."""
 
 
 Step = tuple[AlarmState, tuple[Transition, ...]]
@@ -96,8 +96,7 @@ Step = tuple[AlarmState, tuple[Transition, ...]]
 
 def step(state: AlarmState, decision: Decision, now: float, *, config: AlarmConfig) -> Step:
     """Take a decision made at wall time ``now`` (s)."""
-    keep = max(config.panic.of, config.angry.of)
-    state = replace(state, votes=(*state.votes, _Vote(now, decision))[-keep:])
+    state = replace(state, votes=_with(state.votes, _Vote(now, decision), config))
     level, reason = _voted(state, now, config)
     state, raised = _raise(state, decision, now, level=level, reason=reason, config=config)
     state, amended = _amend(state, decision)
@@ -118,6 +117,13 @@ def tick(state: AlarmState, now: float, *, config: AlarmConfig) -> Step:
     )
     over = {level: now for level in _URGENT_FIRST if _rank(level) <= _rank(state.level)}
     return AlarmState(cleared_at=state.cleared_at | over), (cleared,)
+
+
+def _with(votes: tuple[_Vote, ...], vote: _Vote, config: AlarmConfig) -> tuple[_Vote, ...]:
+    """The latest vote of each utterance: its windows are one misjudgement, not several."""
+    start = vote.decision.segment.start
+    others = tuple(earlier for earlier in votes if earlier.decision.segment.start != start)
+    return (*others, vote)[-max(config.panic.of, config.angry.of) :]
 
 
 def _raise(
@@ -163,7 +169,7 @@ def _voted(state: AlarmState, now: float, config: AlarmConfig) -> tuple[Label, s
             return level, f"one decision at {belief:.2f}"
         count = sum(_counted(state, level, now, config))
         if count >= rules.votes:
-            return level, f"{count} of the last {rules.of} decisions within {rules.within:g} s"
+            return level, f"{count} of the last {rules.of} utterances within {rules.within:g} s"
     return Label.CALM, ""
 
 

@@ -51,7 +51,8 @@ def read_manifest(data: Path, *, exclude: Iterable[str] = ()) -> tuple[Clip, ...
     clips: list[Clip] = []
     lines: dict[str, int] = {}
     for line, row in _rows(manifest):
-        clip = _clip(row, f"{manifest}:{line}", manifest.parent)
+        # Absolute: worker processes may stand in another folder.
+        clip = _clip(row, f"{manifest}:{line}", manifest.resolve().parent)
         if clip.name in lines:
             raise DataError(
                 f"{manifest}:{line}: {clip.name} is already in line {lines[clip.name]}; remove one of them"
