@@ -21,7 +21,7 @@ def measured(wave: np.ndarray) -> Vector:
 
 def harmonics(pitch_hz: np.ndarray) -> np.ndarray:
     phase = 2 * np.pi * np.cumsum(pitch_hz) / RATE
-    return np.sum([np.sin(order * phase) / order for order in range(1, 16)], axis=0)
+    return np.asarray(sum(np.sin(order * phase) / order for order in range(1, 16)))
 
 
 def test_speech_is_a_voice() -> None:
