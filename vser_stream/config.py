@@ -156,9 +156,9 @@ class PanicConfig(LevelConfig):
     of: int = Field(3, ge=1)
     within: Seconds = 10.0
     # On composed homes recall is flat from 0.5 to 0.75 while false alarms fall to a third
-    # (vser-stream evaluate --scenes); half of that way leaves room for quieter rooms.
-    at_least: Share = 0.65
-    fast: Share = 0.95
+    # (vser-stream evaluate --scenes).
+    at_least: Share = 0.72
+    fast: Share = 0.96
     hold: Seconds = 60.0
     refractory: float = Field(0.0, ge=0)
 

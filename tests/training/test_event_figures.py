@@ -6,13 +6,14 @@ import pytest
 from support.decisions import decision
 from support.heard import heard
 
-from vser_stream.config import AlarmConfig
+from vser_stream.config import AlarmConfig, PanicConfig
 from vser_stream.training.event_figures import ODDS, EventEvaluation, figures_of, scaled
 from vser_stream.training.homes import MODES, Heard
 from vser_stream.training.metrics import Interval
 from vser_stream.training.scenes import Event, Sound
 from vser_stream.values import Label
 
+ALARM = AlarmConfig(panic=PanicConfig(votes=2, of=3, within=10.0, at_least=0.5, fast=0.9))
 PANIC = [Event(Label.PANIC, start, start + 8.0) for start in (200.0, 600.0)]
 
 
@@ -27,7 +28,7 @@ def evaluation() -> EventEvaluation:
     found = {201.0: 0.95, 603.0: 0.99, 1050.0: 0.92, 2000.0: 0.6}
     missed = {201.0: 0.7, 202.0: 0.7}
     homes = [home(beliefs, mode) for mode in MODES for beliefs in (found, missed)]
-    return figures_of(homes, AlarmConfig(), subject="test")
+    return figures_of(homes, ALARM, subject="test")
 
 
 def test_events_told_and_false_alarms_are_counted_over_homes(evaluation: EventEvaluation) -> None:
@@ -54,7 +55,7 @@ def test_a_level_without_events_has_no_recall(evaluation: EventEvaluation) -> No
 def test_panic_told_as_anger_only_has_no_time_to_alert() -> None:
     angry = [(at, decision(calm=0.1, angry=0.9, at=at)) for at in (201.0, 202.0, 203.0)]
     homes = [heard(PANIC, angry, mode=mode) for mode in MODES]
-    panic = figures_of(homes, AlarmConfig(), subject="test").detections["cold"]["panic"]
+    panic = figures_of(homes, ALARM, subject="test").detections["cold"]["panic"]
     assert panic.recall == Interval(0.0, 0.0, 0.0)
     assert panic.any_recall == Interval(0.5, 0.5, 0.5)
     assert panic.median_s is None
@@ -77,9 +78,8 @@ def test_a_more_cautious_alarm_tells_less(evaluation: EventEvaluation) -> None:
 
 
 def test_odds_of_one_change_nothing_and_certainty_stays() -> None:
-    alarm = AlarmConfig()
-    assert scaled(alarm, 1.0) == alarm
-    twice = scaled(alarm, 2.0)
+    assert scaled(ALARM, 1.0) == ALARM
+    twice = scaled(ALARM, 2.0)
     assert twice.panic.at_least == pytest.approx(2 / 3)
     assert twice.panic.fast == pytest.approx(18 / 19)
     assert twice.angry.fast == 1.0

@@ -13,7 +13,7 @@ from vser_stream.training.events import FalseAlarm, Told, alarms, judge
 from vser_stream.training.scenes import Event, Sound
 from vser_stream.values import FRAME, RATE, Decision, Label
 
-CONFIG = AlarmConfig()
+CONFIG = AlarmConfig(panic=PanicConfig(fast=0.9, hold=60.0), angry=AngryConfig(votes=3, of=5, hold=30.0))
 PANIC = Event(Label.PANIC, 100.0, 108.0)
 ANGRY = Event(Label.ANGRY, 100.0, 108.0)
 
