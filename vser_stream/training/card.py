@@ -160,7 +160,7 @@ decisions above: {thresholds}. In force unless configured otherwise: {default_sh
 
 ## Made by
 
-    vser-stream train CORPUS --out models/{name}
+    vser-stream train --data CORPUS --out models/{name}
 
 with the recipe and the seed in `manifest.toml`; CORPUS is a folder with a `manifest.csv`.
 """
