@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import shutil
 import socket
 import sys
@@ -90,6 +91,7 @@ async def broker(port: int, folder: Path) -> AsyncIterator[str]:
         return
     from amqtt.broker import Broker as Amqtt  # noqa: PLC0415 - the extra "demo", only without Mosquitto
 
+    logging.getLogger("amqtt").setLevel(logging.CRITICAL)  # it tells of every greeting it does not know
     embedded = Amqtt({"listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}})
     await embedded.start()
     try:

@@ -178,9 +178,11 @@ class MqttPublisher:
         try:
             return await self._open(aiomqtt.ProtocolVersion.V5)
         except aiomqtt.MqttError as exc:
-            if _code(exc) != UNSUPPORTED_PROTOCOL:
+            # Some brokers of 3.1.1 choke on the longer greeting of MQTT 5 instead of refusing it.
+            choked = isinstance(exc.__cause__ or exc.__context__, TimeoutError | ConnectionResetError)
+            if _code(exc) != UNSUPPORTED_PROTOCOL and not choked:
                 raise self._error(exc, "refused the connection") from exc
-        _log.info("broker refuses MQTT 5, falling back to 3.1.1: host=%s", self._broker.host)
+        _log.info("broker does not take MQTT 5, falling back to 3.1.1: host=%s", self._broker.host)
         try:
             return await self._open(aiomqtt.ProtocolVersion.V311)
         except aiomqtt.MqttError as exc:
