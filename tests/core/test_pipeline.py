@@ -28,7 +28,7 @@ SILENCE = np.zeros(RATE, np.int16)
 PITCH = SwiftF0Tracker()
 
 CALM = Probabilities(calm=0.9, angry=0.06, panic=0.04)
-PANIC = Probabilities(calm=0.02, angry=0.03, panic=0.95)
+PANIC = Probabilities(calm=0.01, angry=0.02, panic=0.97)
 UNSURE = Probabilities(calm=0.4, angry=0.35, panic=0.25)
 
 
