@@ -59,7 +59,8 @@ class FeatureCache:
 
         code = b"".join(path.read_bytes() for path in _SOURCES)
         key = hashlib.sha256(self.features.encode() + code).hexdigest()[:16]
-        self._folder = (folder or default_folder()) / "features" / key
+        # Absolute: worker processes may stand in another folder.
+        self._folder = (folder or default_folder()).resolve() / "features" / key
         self._processes = processes
 
     def rows(
