@@ -8,13 +8,15 @@
     |   +-- DataError        a manifest of recordings is incomplete
     +-- ConfigError          the operator corrects a file on this box
     |   +-- ModelError       a model cannot be loaded or is not what it says
-    |       +-- ModelMismatchError
+    |   |   +-- ModelMismatchError
+    |   +-- RuleError        a book of human rules is wrong
     +-- OutageError          nobody: the supervisor tries again
         +-- CaptureError     a microphone or camera does not deliver
         |   +-- CaptureRefusedError    and will not before somebody corrects something
         +-- PublishError     the broker does not take messages
         |   +-- MessageRefusedError    it takes others, but not this one
         +-- OutboxError      the disk does not keep messages
+        +-- ReasonerError    the reasoner does not answer, or not in time
 
 A bug is never a :class:`VserError`. Messages are one line and end with what to do;
 they never hold a password.
@@ -36,6 +38,8 @@ __all__ = [
     "OutageError",
     "OutboxError",
     "PublishError",
+    "ReasonerError",
+    "RuleError",
     "UserError",
     "VserError",
 ]
@@ -87,6 +91,10 @@ class ModelMismatchError(ModelError):
         self.path, self.trained_on, self.running = path, trained_on, running
 
 
+class RuleError(ConfigError):
+    """A book of human rules is missing, malformed, or speaks of cues nobody measures."""
+
+
 class OutageError(VserError):
     """Something outside this process is away; it is tried again."""
 
@@ -111,3 +119,7 @@ class MessageRefusedError(PublishError):
 
 class OutboxError(OutageError):
     """The disk did not keep a message."""
+
+
+class ReasonerError(OutageError):
+    """The reasoner gave no usable answer in time; the SVM decides."""

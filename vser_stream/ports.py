@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from vser_stream.values import Block, Message, Pcm, PitchTrack, Probabilities, Samples, Vector
+from vser_stream.values import (
+    Block,
+    Case,
+    Label,
+    Message,
+    Pcm,
+    PitchTrack,
+    Probabilities,
+    Samples,
+    Vector,
+)
 
-__all__ = ["AudioSource", "Outbox", "PitchTracker", "Publisher", "Scorer", "SpeechDetector"]
+__all__ = ["AudioSource", "Outbox", "PitchTracker", "Publisher", "Reasoner", "Scorer", "SpeechDetector"]
 
 
 class AudioSource(Protocol):
@@ -48,6 +58,26 @@ class Scorer(Protocol):
 
     def score(self, vector: Vector) -> Probabilities:
         """Judge one row of features."""
+        ...
+
+
+class Reasoner(Protocol):
+    """Weighs the evidence of an ambiguous utterance under a rule book it was made with."""
+
+    def judge(self, case: Case) -> Probabilities:
+        """Return its own belief, from the evidence alone.
+
+        Raises:
+            ReasonerError: It cannot, or not in time.
+        """
+        ...
+
+    def explain(self, case: Case, label: Label) -> str:
+        """Return one or two sentences on why ``case`` is ``label``.
+
+        Raises:
+            ReasonerError: It cannot, or not in time.
+        """
         ...
 
 

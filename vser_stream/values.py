@@ -17,10 +17,12 @@ __all__ = [
     "LABELS",
     "RATE",
     "Block",
+    "Case",
     "Cue",
     "Cut",
     "DecidedBy",
     "Decision",
+    "FiredRule",
     "Frame",
     "Label",
     "Message",
@@ -230,6 +232,42 @@ class Decision:
     def confidence(self) -> float:
         """Calibrated probability of the label."""
         return self.probabilities.of(self.label)
+
+
+@dataclass(frozen=True, slots=True)
+class FiredRule:
+    """A human rule whose conditions hold for an utterance."""
+
+    id: str
+    label: Label
+    """What it speaks for."""
+
+    weight: float
+    """How strongly, from 0 to 1."""
+
+    cues: tuple[str, ...]
+    """Names of the cues its conditions rest on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All a reasoner is told of one ambiguous utterance: figures, never audio."""
+
+    probabilities: Probabilities
+    """Of the SVM."""
+
+    second: Probabilities | None
+    """A second opinion on the same features, where the model has one."""
+
+    cues: tuple[Cue, ...]
+    fired: tuple[FiredRule, ...]
+    """Strongest first."""
+
+    recent: tuple[Label, ...]
+    """What the latest utterances of this source sounded like, oldest first."""
+
+    snr_db: float
+    """Level of the speech over the noise floor (dB)."""
 
 
 @dataclass(frozen=True, slots=True)
