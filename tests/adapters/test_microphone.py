@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from support.audio import locate, voice
 from support.leaks import no_leaks
+from support.losing import lost
 from support.sound_server import SoundServer, sound_server
 
 from vser_stream.adapters.microphone import InputDevice, Microphone, list_inputs
@@ -59,19 +60,6 @@ def record(server: SoundServer, played: Pcm, *, device: str = "default") -> list
         taken.append(block)
     player.wait()
     return taken
-
-
-def lost(source: Microphone, cause: Callable[[], None]) -> tuple[str, float]:
-    """What is said after ``cause`` struck a running stream, and how much later (s)."""
-    struck = 0.0
-    try:
-        for block in source.blocks(lambda: False):
-            if not struck and block.end > RATE // 4:
-                cause()
-                struck = time.monotonic()
-    except CaptureError as exc:
-        return str(exc), time.monotonic() - struck
-    pytest.fail("the source ended without a word")
 
 
 def instead_of_sounddevice(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

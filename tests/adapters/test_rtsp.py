@@ -1,7 +1,7 @@
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 from typing import Literal
@@ -11,6 +11,7 @@ import pytest
 from support.audio import locate, voice
 from support.camera import Camera, camera, mute_server, relay, talker
 from support.leaks import no_leaks
+from support.losing import lost
 
 from vser_stream.adapters.media import Track
 from vser_stream.adapters.rtsp import RtspCamera, redact
@@ -50,19 +51,6 @@ def refusal(source: RtspCamera) -> CaptureError:
         take(source, 60.0)
     assert "\n" not in str(caught.value)
     return caught.value
-
-
-def lost(source: RtspCamera, cause: Callable[[], None]) -> tuple[str, float]:
-    """What is said after ``cause`` struck a running stream, and how much later (s)."""
-    struck = 0.0
-    try:
-        for block in source.blocks(lambda: False):
-            if not struck and block.end > RATE // 4:
-                cause()
-                struck = time.monotonic()
-    except CaptureError as exc:
-        return str(exc), time.monotonic() - struck
-    pytest.fail("the source ended without a word")
 
 
 @pytest.mark.parametrize(
