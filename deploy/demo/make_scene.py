@@ -41,18 +41,21 @@ class Line:
     swing: int = 50
     """How far pitch moves inside the sentence: SSML prosody range (percent)."""
 
+    raised: float = 1.0
+    """Played so many times faster: a fright lifts the voice over espeak-ng's own highest."""
+
 
 SCENES: tuple[Line, ...] = (
     Line("Chào chị, hôm nay tôi thấy khỏe hơn hôm qua.", 30, 150, -34, 20),
     Line("Tôi vừa ăn cháo xong, bây giờ tôi ngồi nghỉ một lát.", 30, 150, -34, 20),
     Line("Chiều nay con gái tôi sẽ đến thăm.", 30, 150, -34, 20),
     Line("Cảm ơn chị, tôi không cần gì thêm đâu.", 30, 150, -34, 20),
-    Line("Tôi đã nói rồi! Đừng có vào đây nữa!", 75, 230, -20, 150),
-    Line("Tại sao không ai nghe tôi nói gì cả!", 75, 230, -20, 150),
-    Line("Ra ngoài ngay! Tôi không muốn gặp ai hết!", 75, 230, -20, 150),
-    Line("Cứu tôi với! Cứu tôi với! Tôi không thở được!", 99, 210, -20, 150),
-    Line("Trời ơi! Cứu tôi! Tôi sợ quá! Nhanh lên!", 99, 210, -20, 150),
-    Line("Cứu tôi với! Nhanh lên! Tôi không thở được!", 99, 210, -20, 150),
+    Line("Tôi đã nói rồi! Đừng có vào đây nữa!", 99, 190, -18, 150, 1.1),
+    Line("Tại sao không ai nghe tôi nói gì cả!", 99, 230, -18, 90, 1.1),
+    Line("Ra ngoài ngay! Tôi không muốn gặp ai hết!", 99, 230, -18, 150, 1.1),
+    Line("Cứu tôi với! Cứu tôi với! Tôi không thở được!", 99, 180, -20, 20, 1.2),
+    Line("Trời ơi! Cứu tôi! Tôi sợ quá! Nhanh lên!", 99, 180, -20, 20, 1.2),
+    Line("Cứu tôi với! Nhanh lên! Tôi không thở được!", 99, 180, -20, 20, 1.2),
 )
 
 
@@ -62,7 +65,7 @@ def say(line: Line) -> NDArray[np.float64]:
     command = ["espeak-ng", "-v", "vi+f3", "-m", "-a", "60", "-p", str(line.pitch), "-s", str(line.rate)]
     wav = subprocess.run([*command, "--stdout", ssml], check=True, capture_output=True).stdout
     with av.open(io.BytesIO(wav), "r") as container:
-        resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=round(RATE / line.raised))
         frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
         frames += resampler.resample(None)
     speech = np.concatenate([frame.to_ndarray()[0] for frame in frames]) / 32768.0

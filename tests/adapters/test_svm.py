@@ -14,6 +14,7 @@ from vser_stream.training.export import to_graph, toml, write_folder
 from vser_stream.training.fit import Fitted, fit
 from vser_stream.training.histories import Rows, cold
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.tables import Material
 
 TABLE = invented()
 FEATURES = "f" * 64
@@ -28,7 +29,7 @@ MANIFEST = {
 
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
-    return fit([TABLE], Recipe(calibration_folds=2), seed=0)
+    return fit(Material(TABLE), Recipe(calibration_folds=2), seed=0)
 
 
 @pytest.fixture(scope="module")

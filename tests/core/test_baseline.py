@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from vser_stream.core.baseline import MODEL_INPUT, Baseline, Prior, is_calm_enough, model_input
+from vser_stream.core.baseline import MODEL_INPUT, Baseline, Prior, is_calm_enough, model_input, model_inputs
 from vser_stream.core.features.functionals import ABSOLUTE, FEATURES
 from vser_stream.values import Probabilities, Vector
 
@@ -68,8 +68,32 @@ def test_it_is_stored_as_plain_numbers_and_comes_back_equal() -> None:
     baseline = learned(calm(3))
     restored = Baseline.from_lists(json.loads(json.dumps(baseline.to_lists())))
     assert restored.to_lists() == baseline.to_lists()
-    assert np.array_equal(model_input(calm(1)[0], restored), model_input(calm(1)[0], baseline))
+    assert np.array_equal(model_inputs(calm(1)[0], restored), model_inputs(calm(1)[0], baseline))
     assert Prior.from_lists(json.loads(json.dumps(prior().to_lists()))).to_lists() == prior().to_lists()
+
+
+def test_what_is_learned_is_judged_from_where_it_began_too() -> None:
+    start, row = Baseline.from_prior(prior()), calm(1)[0]
+    learning = learned(calm(3))
+    assert [it.tolist() for it in model_inputs(row, start)] == [model_input(row, start).tolist()]
+    assert [it.tolist() for it in model_inputs(row, learning)] == [
+        model_input(row, it).tolist() for it in (learning, start)
+    ]
+
+
+def test_what_is_enrolled_becomes_where_it_begins() -> None:
+    enrolled, row = learned(calm(3)).enrolled(), calm(1)[0]
+    assert len(model_inputs(row, enrolled)) == 1
+    later = learned(calm(2, seed=3), enrolled)
+    assert np.array_equal(model_inputs(row, later)[1], model_input(row, enrolled))
+
+
+def test_one_that_was_stored_before_there_were_anchors_is_its_own() -> None:
+    lists = learned(calm(3)).to_lists()
+    old = Baseline.from_lists({name: it for name, it in lists.items() if not name.startswith("anchor_")})
+    assert old.anchor is None
+    assert old.count == 3.0
+    assert len(model_inputs(calm(1)[0], old.updated(calm(1)[0]))) == 2
 
 
 def test_the_model_input_has_a_value_for_each_name() -> None:

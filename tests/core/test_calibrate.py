@@ -48,7 +48,8 @@ def test_it_learns_the_utterances_as_the_live_agent_measures_them() -> None:
     expected = Baseline.from_prior(PRIOR)
     for one in decided:
         if isinstance(one, Decision) and one.segment.kind is SegmentKind.UTTERANCE:
-            expected = expected.updated(Decider(decider._judge, PITCH).measure(one.segment))  # noqa: SLF001
+            vector = Decider(decider._judge, PITCH).measure(one.segment)  # noqa: SLF001
+            expected = expected.updated(vector).enrolled()
     heard = calibrated(SPOKEN)
     assert heard.utterances >= 2
     assert heard.baseline.to_lists() == expected.to_lists()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vser_stream.training.homes import Heard
-from vser_stream.training.scenes import Event, Sound
+from vser_stream.training.room import Sound
+from vser_stream.training.scenes import Event
 from vser_stream.values import Decision
 
 

@@ -10,6 +10,7 @@ from vser_stream.core.baseline import MODEL_INPUT
 from vser_stream.core.features.functionals import ABSOLUTE, FEATURES, GATES
 from vser_stream.training.ablation import GROUPS, Ablation, ablate, ablation_table, without
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.tables import Material
 
 SMALL = Recipe(calibration_folds=2, folds=2, copies=0, raw_weight=0.5)
 NAMES = ["all", *(f"without {group}" for group in GROUPS), "raw only", "relative only"]
@@ -20,7 +21,7 @@ def ablation() -> Ablation:
     """Labels differ by the first 30 features: pitch, jitter, energy, two of rhythm."""
     told: list[tuple[int, int]] = []
     found = ablate(
-        [invented(clips=5, apart=1.5)],
+        Material(invented(clips=5, apart=1.5)),
         SMALL,
         seed=0,
         processes=1,
@@ -68,10 +69,10 @@ def test_the_gain_is_over_the_whole_on_the_same_clips(ablation: Ablation) -> Non
 
 def test_a_group_is_blanked_in_every_table_and_the_kernel_made_for_what_is_left() -> None:
     table = invented(speakers=2, clips=1)
-    (one, other), recipe = without([table, table], SMALL, group="unvoiced")
+    blanked, recipe = without(Material(table, (table,)), SMALL, group="unvoiced")
     gone = np.isin(FEATURES, GROUPS["unvoiced"])
-    assert (one.features == np.where(gone, 0.0, table.features)).all()
-    assert (other.features == one.features).all()
+    assert (blanked.clean.features == np.where(gone, 0.0, table.features)).all()
+    assert (blanked.spoiled[0].features == blanked.clean.features).all()
     # All unvoiced features are inputs twice: as they are, and relative.
     both = SMALL.raw_weight**2 + 1
     whole = both * (len(FEATURES) - len(ABSOLUTE) - len(GATES)) + 1
@@ -79,7 +80,7 @@ def test_a_group_is_blanked_in_every_table_and_the_kernel_made_for_what_is_left(
 
 
 def test_without_a_second_corpus_none_is_left_out() -> None:
-    found = ablate([invented(clips=4, corpora=1)], SMALL, seed=0, processes=1)
+    found = ablate(Material(invented(clips=4, corpora=1)), SMALL, seed=0, processes=1)
     assert {tuple(variant.figures) for variant in found.variants} == {("cross-validation",)}
 
 

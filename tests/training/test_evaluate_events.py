@@ -12,7 +12,7 @@ from support.corpora import speak, write_corpus
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.config import AlarmConfig
-from vser_stream.core.alarm import Transition
+from vser_stream.core.alarm_state import Transition
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.pipeline import Pipeline
 from vser_stream.training.cache import FeatureCache
@@ -26,11 +26,11 @@ from vser_stream.training.homes import Heard, Home, Model, decisions_of, furnish
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.report import write_events_report
 from vser_stream.training.scenes import Scene
-from vser_stream.training.tables import table_of
+from vser_stream.training.tables import Material, table_of
 from vser_stream.training.train import train
 from vser_stream.values import FRAME, LABELS, RATE
 
-SMALL = Recipe(calibration_folds=2, folds=2, longest=2, copies=0, exclude=(), calm_only=())
+SMALL = Recipe(calibration_folds=2, folds=2, longest=2, copies=0, takes=0, exclude=(), calm_only=())
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def home(corpus: Path, cache: FeatureCache) -> Home:
     clips = read_manifest(corpus)
     table = table_of(clips, cache)
     known = table.speakers != "s0"
-    fitted = fit([table.where(known)], SMALL, seed=0)
+    fitted = fit(Material(table.where(known)), SMALL, seed=0)
     own = [clip for clip in clips if clip.speaker == "s0"]
     return furnish(own, Model(to_graph(fitted), fitted.prior), homes=1, seed=0)[0]
 

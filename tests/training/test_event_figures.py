@@ -10,7 +10,8 @@ from vser_stream.config import AlarmConfig, PanicConfig
 from vser_stream.training.event_figures import ODDS, EventEvaluation, figures_of, scaled
 from vser_stream.training.homes import MODES, Heard
 from vser_stream.training.metrics import Interval
-from vser_stream.training.scenes import Event, Sound
+from vser_stream.training.room import Sound
+from vser_stream.training.scenes import Event
 from vser_stream.values import Label
 
 ALARM = AlarmConfig(panic=PanicConfig(votes=2, of=3, within=10.0, at_least=0.5, fast=0.9))

@@ -13,13 +13,14 @@ from vser_stream.training.export import PARITY, check_parity, to_graph, toml, wr
 from vser_stream.training.fit import Fitted, fit
 from vser_stream.training.histories import cold
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.tables import Material
 
 TABLE = invented()
 
 
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
-    return fit([TABLE], Recipe(calibration_folds=2), seed=0)
+    return fit(Material(TABLE), Recipe(calibration_folds=2), seed=0)
 
 
 def test_the_graph_answers_as_the_pipeline_does(fitted: Fitted) -> None:
@@ -36,7 +37,7 @@ def test_a_graph_with_swapped_columns_is_refused(fitted: Fitted) -> None:
     order = onnx.helper.make_tensor("order", onnx.TensorProto.INT64, [3], [0, 2, 1])
     graph.graph.initializer.append(order)
     graph.graph.node.append(onnx.helper.make_node("Gather", ["unswapped", "order"], [output.name], axis=1))
-    with pytest.raises(ModelError, match=r"with another label.*install the versions of skl2onnx"):
+    with pytest.raises(ModelError, match=r"with another label.*install the version of scikit-learn"):
         check_parity(graph.SerializeToString(), rows, expected=fitted.judge(rows))
 
 

@@ -12,6 +12,7 @@ from vser_stream.errors import DataError
 from vser_stream.training.fit import fit, label_weights, speaker_folds
 from vser_stream.training.histories import cold
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.tables import Material
 
 SMALL = Recipe(calibration_folds=2, folds=2)
 
@@ -33,11 +34,11 @@ def test_fewer_speakers_than_folds_are_refused() -> None:
 def test_a_corpus_without_a_label_is_refused() -> None:
     table = invented()
     with pytest.raises(DataError, match="0 speakers have panic clips"):
-        fit([table.where(table.y < 2)], SMALL, seed=0)
+        fit(Material(table.where(table.y < 2)), SMALL, seed=0)
 
 
 def test_voices_never_heard_are_told_apart() -> None:
-    fitted = fit([invented(seed=1)], SMALL, seed=0)
+    fitted = fit(Material(invented(seed=1)), SMALL, seed=0)
     unheard = invented(seed=2)
     judged = fitted.judge(cold(unheard, fitted.prior))
     assert np.mean(judged.argmax(axis=1) == unheard.y) > 0.9
@@ -49,7 +50,7 @@ def test_a_feature_as_it_is_counts_as_little_as_told() -> None:
     raw = np.array([name in FEATURES for name in MODEL_INPUT])
     moved = []
     for weight in (0.01, 1.0):
-        fitted = fit([table], replace(SMALL, raw_weight=weight), seed=0)
+        fitted = fit(Material(table), replace(SMALL, raw_weight=weight), seed=0)
         rows = cold(table, fitted.prior)
         other = np.where(raw, np.roll(rows, 1, axis=0), rows)
         moved.append(np.abs(fitted.judge(rows) - fitted.judge(other)).max())
@@ -58,8 +59,8 @@ def test_a_feature_as_it_is_counts_as_little_as_told() -> None:
 
 def test_the_seed_decides_everything() -> None:
     table = invented()
-    rows = cold(table, fit([table], SMALL, seed=0).prior)
-    first, again, other = (fit([table], SMALL, seed=seed).judge(rows) for seed in (5, 5, 6))
+    rows = cold(table, fit(Material(table), SMALL, seed=0).prior)
+    first, again, other = (fit(Material(table), SMALL, seed=seed).judge(rows) for seed in (5, 5, 6))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 

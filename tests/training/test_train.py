@@ -13,12 +13,14 @@ from vser_stream import __version__
 from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.errors import DataError, ModelMismatchError
 from vser_stream.training.cache import FeatureCache
-from vser_stream.training.evaluate import evaluate_model, evaluate_recipe, text_table
+from vser_stream.training.card import model_card
+from vser_stream.training.evaluate import evaluate_model, evaluate_recipe
+from vser_stream.training.evaluation import text_table
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.report import write_report
 from vser_stream.training.train import Trained, train
 
-SMALL = Recipe(calibration_folds=2, folds=2, longest=2, exclude=("held",), calm_only=())
+SMALL = Recipe(calibration_folds=2, folds=2, longest=2, takes=1, exclude=("held",), calm_only=())
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,9 @@ def test_voices_that_were_not_heard_are_told_apart(trained: Trained) -> None:
     assert list(evaluation.unheard) == ["held"]
     assert evaluation.unheard["held"]["cold"].clips == 24
     assert list(evaluation.thresholds) == [10, 20, 30]
+    assert list(evaluation.nested) == list(evaluation.pooled)
+    assert len(evaluation.chosen) == SMALL.folds
+    assert evaluation.conditions == {}
 
 
 def test_the_model_loads_and_its_manifest_says_what_it_is(trained: Trained, cache: FeatureCache) -> None:
@@ -68,6 +73,24 @@ def test_the_model_loads_and_its_manifest_says_what_it_is(trained: Trained, cach
 def test_a_model_does_not_load_for_other_features(trained: Trained, cache: FeatureCache) -> None:
     with pytest.raises(ModelMismatchError, match=f"trained on features {cache.features}, this"):
         OnnxSvm.load(trained.folder, features="0")
+
+
+def test_the_card_prints_further_studies_as_they_are(trained: Trained) -> None:
+    card = model_card(
+        "mine",
+        version="1",
+        corpora=[],
+        evaluation=trained.evaluation,
+        default_share=20,
+        studies={"homes": "panic  0.5\n"},
+    )
+    assert "### homes\n\n```text\npanic  0.5\n```" in card
+
+
+def test_a_study_that_is_not_there_is_named_before_anything_is_trained(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.txt: cannot be read"):
+        train(corpus, tmp_path / "mine", recipe=SMALL, studies=[tmp_path / "none.txt"])
+    assert not (tmp_path / "mine").exists()
 
 
 def test_the_card_has_the_figures_and_the_limits(trained: Trained) -> None:
@@ -135,7 +158,7 @@ def test_a_report_that_cannot_be_written_is_named(trained: Trained, tmp_path: Pa
 def test_the_text_has_a_row_for_each_corpus_and_history(trained: Trained) -> None:
     lines = text_table(trained.evaluation).splitlines()
     names = [line.split(",")[0] for line in lines if ", warm 3" in line and "%" not in line]
-    assert names == ["all", "one", "two", "F", "M", "all", "one", "two", "held"]
+    assert names == ["all", "one", "two", "F", "M", "all", "one", "two", "one", "two", "all", "held"]
     assert all(len(line) <= 150 for line in lines)
 
 

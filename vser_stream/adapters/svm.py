@@ -101,6 +101,11 @@ class OnnxSvm:
             session=session,
         )
 
+    @property
+    def identity(self) -> str:
+        """Name, version and the beginning of the hash, as documents name it."""
+        return f"{self.name}@{self.version}+{self.sha256[:12]}"
+
     def score(self, vector: Vector) -> Probabilities:
         """Judge one row of model inputs, shape (n_inputs,)."""
         calm, angry, panic = answer(self.session, np.asarray(vector, np.float32)[np.newaxis])[0]

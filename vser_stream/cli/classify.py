@@ -14,15 +14,18 @@ import typer
 from rich.progress import track
 
 from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.rulebook import RuleShelf, shelf_of
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.adapters.wavfile import Recording
 from vser_stream.cli.models import load_model
-from vser_stream.config import shipped_model
+from vser_stream.config import ReasonerConfig, shipped_model
 from vser_stream.core.baseline import is_calm_enough
 from vser_stream.core.clip import clip_segment
 from vser_stream.core.decide import Decider, Judge
+from vser_stream.core.reason.weigh import History, weigh
 from vser_stream.errors import AudioError, DataError
-from vser_stream.ports import PitchTracker
+from vser_stream.ports import PitchTracker, Reasoner
+from vser_stream.runtime.reasoners import standing_by
 from vser_stream.values import Decision, Segment, Vector
 
 __all__ = ["classify"]
@@ -82,15 +85,19 @@ def classify(
     """
     rows = read_rows(manifest, root)
     loaded = load_model(model or shipped_model())
-    judge = Judge(
-        scorer=loaded,
-        prior=loaded.prior,
-        escalate_below=loaded.escalate_below,
-        reasoner_expected=decider is DeciderKind.HYBRID,
-    )
-    pitch = SwiftF0Tracker()
-    heard, bad = _hear(rows, root, judge, pitch)
-    _write(output, _judge_all(heard, judge, pitch, baseline))
+    shelf, pitch = shelf_of(None), SwiftF0Tracker()
+    backend = "bundled" if decider is DeciderKind.HYBRID else "none"
+    with standing_by(ReasonerConfig(backend=backend), shelf.writer) as reasoner:
+        judge = Judge(
+            scorer=loaded,
+            prior=loaded.prior,
+            escalate_below=loaded.escalate_below,
+            reasoner_expected=decider is DeciderKind.HYBRID and reasoner is None,
+            writer=shelf.writer,
+        )
+        heard, bad = _hear(rows, root, judge, pitch)
+        decided = _judge_all(heard, judge, pitch, baseline)
+        _write(output, ((row, _settled(decision, reasoner, shelf)) for row, decision in decided))
     if bad:
         raise AudioError(f"{bad} of {len(rows)} recordings could not be read; {output} holds the others")
 
@@ -151,14 +158,23 @@ def _judge_all(
     if kind is BaselineKind.ENROL:
         for row, _, vector in heard:
             if row.enrol:
-                deciders[row.speaker].learn(vector)
+                deciders[row.speaker].enrol(vector)
     for row, segment, vector in heard:
         decider = deciders[row.speaker]
         decision = decider.decide(segment, vector)
         if not row.enrol:
             yield row, decision
-        if kind is BaselineKind.RUNNING and (row.enrol or is_calm_enough(decision.probabilities)):
+        if kind is BaselineKind.RUNNING and row.enrol:
+            decider.enrol(vector)
+        elif kind is BaselineKind.RUNNING and is_calm_enough(decision.probabilities):
             decider.learn(vector)
+
+
+def _settled(decision: Decision, reasoner: Reasoner | None, shelf: RuleShelf) -> Decision:
+    """Let the reasoner weigh what is ambiguous; a recording has no others before it."""
+    if reasoner is None or not decision.escalated:
+        return decision
+    return weigh(reasoner, decision, History().case(decision, shelf.book), shelf.writer())
 
 
 def _write(output: Path, decided: Iterable[tuple[Row, Decision]]) -> None:

@@ -17,6 +17,12 @@ __all__ = ["train"]
 def train(
     data: Annotated[Path, typer.Option(help="CSV with path, speaker, label; paths start from its folder.")],
     out: Annotated[Path, typer.Option(help="Folder of the model, such as models/mine.")],
+    conditions: Annotated[
+        bool, typer.Option("--conditions", help="Also judge clips through noise, rooms and codecs.")
+    ] = False,
+    study: Annotated[
+        list[Path] | None, typer.Option(help="Text of further figures for the model card; repeatable.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
     cache: Annotated[Path | None, typer.Option(help="Folder for computed features.")] = None,
     processes: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 2,
@@ -27,13 +33,15 @@ def train(
     A model that is already in the folder stays until the new one is whole and answers as it should.
     """
     with needs_train():
-        from vser_stream.training import evaluate as figures  # noqa: PLC0415 - extra [train]
+        from vser_stream.training import evaluation as figures  # noqa: PLC0415 - extra [train]
         from vser_stream.training import train as training  # noqa: PLC0415 - extra [train]
         from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
     with bars() as progress:
         trained = training.train(
             data,
             out,
+            conditions=conditions,
+            studies=study or (),
             seed=seed,
             cache=FeatureCache(cache, processes=processes),
             processes=processes,

@@ -9,7 +9,7 @@ with how much one calm person varies (empirical Bayes).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from vser_stream.core.features.functionals import ABSOLUTE, FEATURES, GATES
 from vser_stream.values import Label, Probabilities, Vector
 
-__all__ = ["MODEL_INPUT", "Baseline", "Prior", "is_calm_enough", "model_input"]
+__all__ = ["MODEL_INPUT", "Baseline", "Prior", "is_calm_enough", "model_input", "model_inputs"]
 
 _CALM_FROM = 0.6
 """Calibrated probability from which an utterance may move the baseline (measured, see the model card)."""
@@ -36,6 +36,9 @@ _FARTHEST = 6.0
 
 _SETTLED = 8.0
 """Utterances after which the model treats a baseline as known."""
+
+_ANCHOR = "anchor_"
+"""Of the names under which an anchor is stored."""
 
 _JUDGED = tuple(name for name in FEATURES if name not in {*ABSOLUTE, *GATES})
 _COLUMNS = np.array([FEATURES.index(name) for name in _JUDGED])
@@ -83,6 +86,13 @@ class Baseline:
     count: float = 0.0
     """Calm utterances it has seen, up to its memory."""
 
+    anchor: Baseline | None = None
+    """Where it started: the population's, or what was enrolled; None if it has not moved since.
+
+    What an agent learns from its own decisions may be somebody else's voice. Judged from both places,
+    two people in turn and one who is only ever calm lose nothing against an agent that never learns.
+    """
+
     @classmethod
     def from_prior(cls, prior: Prior) -> Self:
         """The population's baseline."""
@@ -104,7 +114,12 @@ class Baseline:
             location=np.asarray(self.location + step / (known + 1.0), np.float32),
             scale=np.asarray(np.sqrt(variance), np.float32),
             count=min(self.count + 1.0, _MEMORY),
+            anchor=self.anchor or self,
         )
+
+    def enrolled(self) -> Baseline:
+        """The same, known to be right: what is learned from now on is measured from here, too."""
+        return replace(self, anchor=None)
 
     def relative(self, vector: Vector) -> Vector:
         """Distance from calm (calm standard deviations), shape (n_features,)."""
@@ -113,12 +128,14 @@ class Baseline:
 
     def to_lists(self) -> dict[str, list[float]]:
         """Plain numbers, for storage."""
-        return {
+        lists = {
             "weight": self.weight.tolist(),
             "location": self.location.tolist(),
             "scale": self.scale.tolist(),
             "count": [self.count],
         }
+        anchor = self.anchor.to_lists() if self.anchor else {}
+        return lists | {f"{_ANCHOR}{name}": values for name, values in anchor.items()}
 
     @classmethod
     def from_lists(cls, lists: Mapping[str, Sequence[float]]) -> Self:
@@ -126,7 +143,22 @@ class Baseline:
         weight, location, scale = (
             np.asarray(lists[name], np.float32) for name in ("weight", "location", "scale")
         )
-        return cls(weight=weight, location=location, scale=scale, count=float(lists["count"][0]))
+        anchor = {
+            name.removeprefix(_ANCHOR): values for name, values in lists.items() if name.startswith(_ANCHOR)
+        }
+        return cls(
+            weight=weight,
+            location=location,
+            scale=scale,
+            count=float(lists["count"][0]),
+            anchor=cls.from_lists(anchor) if anchor else None,
+        )
+
+
+def model_inputs(vector: Vector, baseline: Baseline) -> tuple[Vector, ...]:
+    """Return the rows whose mean decides: from the baseline, and from its anchor if it has one."""
+    anchors = (baseline.anchor,) if baseline.anchor else ()
+    return tuple(model_input(vector, start) for start in (baseline, *anchors))
 
 
 def model_input(vector: Vector, baseline: Baseline) -> Vector:

@@ -76,5 +76,5 @@ class Calibration:
             elif no_voice(vector):
                 self.refused["no voice"] += 1
             else:
-                self.baseline = self.baseline.updated(vector)
+                self.baseline = self.baseline.updated(vector).enrolled()
                 self.voiced_s += voiced_s(vector)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from vser_stream.core.baseline import Baseline, Prior, model_input
-from vser_stream.core.describe import describe, rationale_from
+import numpy as np
+
+from vser_stream.core.baseline import Baseline, Prior, model_inputs
+from vser_stream.core.describe import describe
 from vser_stream.core.features.extract import Extractor
+from vser_stream.core.reason.written import Writer
 from vser_stream.core.route import is_ambiguous
 from vser_stream.ports import PitchTracker, Scorer
-from vser_stream.values import DecidedBy, Decision, Segment, Vector
+from vser_stream.values import LABELS, DecidedBy, Decision, Probabilities, Segment, Vector
 
-__all__ = ["Decider", "Judge"]
+__all__ = ["Decider", "Judge", "mean_score"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,9 @@ class Judge:
     escalate_below: float
     reasoner_expected: bool = False
     """The ambiguous were meant for a reasoner; where the SVM decides them it is a fallback."""
+
+    writer: Callable[[], Writer] = Writer
+    """Asked for at each decision: the rules may be exchanged while the agent runs."""
 
 
 class Decider:
@@ -42,20 +49,34 @@ class Decider:
 
     def decide(self, segment: Segment, vector: Vector) -> Decision:
         """Judge a measured segment against the baseline as it is now."""
-        probabilities = self._judge.scorer.score(model_input(vector, self.baseline))
+        rows = model_inputs(vector, self.baseline)
+        probabilities = mean_score(self._judge.scorer, rows)
         escalated = is_ambiguous(probabilities, escalate_below=self._judge.escalate_below)
         fallback = escalated and self._judge.reasoner_expected
-        cues = describe(vector, self.baseline)
-        return Decision(
+        decision = Decision(
             segment=segment,
             label=probabilities.top,
             probabilities=probabilities,
             escalated=escalated,
             decided_by=DecidedBy.FALLBACK if fallback else DecidedBy.SVM,
-            rationale=rationale_from(cues, probabilities, baseline_known=self.baseline.count > 0),
-            evidence=cues,
+            rationale="",
+            evidence=describe(vector, self.baseline, floor_db=segment.floor_db),
+            rows=np.stack(rows),
+            scored=probabilities,
         )
+        return self._judge.writer().reasoned(decision)
 
     def learn(self, vector: Vector) -> None:
         """Move the baseline towards one calm utterance."""
         self.baseline = self.baseline.updated(vector)
+
+    def enrol(self, vector: Vector) -> None:
+        """Learn from an utterance that is known to be calm."""
+        self.baseline = self.baseline.updated(vector).enrolled()
+
+
+def mean_score(scorer: Scorer, rows: Iterable[Vector]) -> Probabilities:
+    """The mean of what is said of each row: from the baseline, and from its anchor."""
+    scored = [scorer.score(row) for row in rows]
+    calm, angry, panic = (sum(one.of(label) for one in scored) / len(scored) for label in LABELS)
+    return Probabilities(calm, angry, panic)

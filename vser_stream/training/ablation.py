@@ -23,7 +23,7 @@ from vser_stream.training.histories import Table
 from vser_stream.training.metrics import Interval, figures, gain
 from vser_stream.training.progress import Progress, silent, tracked
 from vser_stream.training.recipe import Recipe
-from vser_stream.training.tables import spoiled_tables, table_of
+from vser_stream.training.tables import Material, material_of
 from vser_stream.training.validate import Outcome, cross_validate, leave_one_corpus_out
 
 __all__ = [
@@ -59,8 +59,8 @@ GROUPS: Final = {
 }
 """The features of each group; every feature is in exactly one."""
 
-QUICK: Final = replace(Recipe(), folds=3, calibration_folds=2, copies=0)
-"""The recipe in a third of the time; the figures of variants compare with each other only."""
+QUICK: Final = replace(Recipe(), folds=3)
+"""Fewer folds than for the figures; those of variants compare with each other only."""
 
 _HISTORIES = ("cold", "running", "warm 3")
 _LEFT_OUT = "corpus left out"
@@ -119,16 +119,15 @@ def evaluate_ablation(
     """
     cache = cache or FeatureCache(processes=processes)
     clips = read_manifest(data, exclude=(*recipe.exclude, *recipe.calm_only))
-    clean = table_of(clips, cache, progress=progress)
-    spoiled = spoiled_tables(clips, cache, copies=recipe.copies, seed=seed, progress=progress)
-    return ablate([clean, *spoiled], recipe, seed=seed, processes=processes, progress=progress)
+    material = material_of(clips, cache, recipe, seed=seed, processes=processes, progress=progress)
+    return ablate(material, recipe, seed=seed, processes=processes, progress=progress)
 
 
 def ablate(
-    tables: Sequence[Table], recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
+    material: Material, recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
 ) -> Ablation:
-    """As :func:`evaluate_ablation`, from features: clean, then spoiled copies of the same clips."""
-    table, variants = tables[0], _variants(tables, recipe)
+    """As :func:`evaluate_ablation`, from features."""
+    table, variants = material.clean, _variants(material, recipe)
     whole: dict[str, dict[str, Outcome]] = {}
     told = []
     for name, some, how in tracked(variants, "ablation", total=len(variants), progress=progress):
@@ -157,27 +156,28 @@ def ablation_table(ablation: Ablation) -> str:
     return "\n".join(lines)
 
 
-def without(tables: Sequence[Table], recipe: Recipe, *, group: str) -> tuple[list[Table], Recipe]:
+def without(material: Material, recipe: Recipe, *, group: str) -> tuple[Material, Recipe]:
     """Blank a group; inputs that are always the same would still count in the unit of ``gamma``."""
     columns = [FEATURES.index(name) for name in GROUPS[group]]
-    blanked = []
-    for table in tables:
+
+    def blanked(table: Table) -> Table:
         features = table.features.copy()
         features[:, columns] = 0.0
-        blanked.append(replace(table, features=features))
+        return replace(table, features=features)
+
     weights = np.array([recipe.raw_weight if name in FEATURES else 1.0 for name in MODEL_INPUT]) ** 2
     kept = weights[~_of(GROUPS[group])]
-    return blanked, replace(recipe, gamma=recipe.gamma * float(weights.sum() / kept.sum()))
+    return material.mapped(blanked), replace(recipe, gamma=recipe.gamma * float(weights.sum() / kept.sum()))
 
 
-def _variants(tables: Sequence[Table], recipe: Recipe) -> list[tuple[str, list[Table], Recipe]]:
-    """Name, tables and recipe of each; the whole comes first."""
-    blanked = [(f"without {group}", *without(tables, recipe, group=group)) for group in GROUPS]
+def _variants(material: Material, recipe: Recipe) -> list[tuple[str, Material, Recipe]]:
+    """Name, material and recipe of each; the whole comes first."""
+    blanked = [(f"without {group}", *without(material, recipe, group=group)) for group in GROUPS]
     return [
-        ("all", list(tables), recipe),
+        ("all", material, recipe),
         *blanked,
-        ("raw only", list(tables), replace(recipe, raw_weight=_ALONE)),
-        ("relative only", list(tables), replace(recipe, raw_weight=1 / _ALONE)),
+        ("raw only", material, replace(recipe, raw_weight=_ALONE)),
+        ("relative only", material, replace(recipe, raw_weight=1 / _ALONE)),
     ]
 
 

@@ -57,11 +57,20 @@ class FeatureCache:
         self.features = digest(SwiftF0Tracker())
         """Digest of the features."""
 
-        code = b"".join(path.read_bytes() for path in _SOURCES)
-        key = hashlib.sha256(self.features.encode() + code).hexdigest()[:16]
         # Absolute: worker processes may stand in another folder.
-        self._folder = (folder or default_folder()).resolve() / "features" / key
+        self._root = (folder or default_folder()).resolve()
+        self._folder = self._root / "features" / self._key(())
         self._processes = processes
+
+    def beside(self, sources: Sequence[Path], *, name: str) -> Path:
+        """Make the folder ``name`` for what depends on further code, too.
+
+        Raises:
+            DataError: It cannot be made.
+        """
+        folder = self._root / name / self._key(sources)
+        _make(folder)
+        return folder
 
     def rows(
         self,
@@ -91,18 +100,23 @@ class FeatureCache:
             (clip.path, augmentation, self._folder, seed)
             for clip, augmentation in zip(clips, augmentations or [CLEAN] * len(clips), strict=True)
         ]
-        self._make_folder()
+        _make(self._folder)
         chunks = [todo[start : start + _CHUNK] for start in range(0, len(todo), _CHUNK)]
         work = joblib.Parallel(n_jobs=self._processes, return_as="generator")
         done = work(joblib.delayed(_chunk)(chunk) for chunk in chunks)
         rows = [row for part in tracked(done, stage, total=len(chunks), progress=progress) for row in part]
         return np.asarray(rows, np.float32)
 
-    def _make_folder(self) -> None:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
-            raise DataError(f"{self._folder}: cannot be made ({exc.strerror}); set XDG_CACHE_HOME") from exc
+    def _key(self, sources: Sequence[Path]) -> str:
+        code = b"".join(path.read_bytes() for path in (*_SOURCES, *sources))
+        return hashlib.sha256(self.features.encode() + code).hexdigest()[:16]
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise DataError(f"{folder}: cannot be made ({exc.strerror}); set XDG_CACHE_HOME") from exc
 
 
 def _chunk(todo: Sequence[tuple[Path, Augmentation, Path, int]]) -> list[Vector]:

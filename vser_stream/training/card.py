@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vser_stream.training.corpus import Clip
-from vser_stream.training.evaluate import Evaluation
+from vser_stream.training.evaluation import Evaluation, missed_text
 from vser_stream.training.metrics import Figures
 from vser_stream.values import LABELS
 
@@ -44,16 +44,30 @@ def corpora_of(clips: Sequence[Clip]) -> list[Corpus]:
 
 
 def model_card(
-    name: str, *, version: str, corpora: Sequence[Corpus], evaluation: Evaluation, default_share: int
+    name: str,
+    *,
+    version: str,
+    corpora: Sequence[Corpus],
+    evaluation: Evaluation,
+    default_share: int,
+    studies: Mapping[str, str],
 ) -> str:
-    """Write ``MODEL_CARD.md``."""
+    """Write ``MODEL_CARD.md``; ``studies`` are texts of further figures by their name."""
     languages = ", ".join(sorted({corpus.language for corpus in corpora if corpus.language})) or "not stated"
     return _CARD.format(
         name=name,
         version=version,
         languages=languages,
         corpora="\n".join(_corpus_row(corpus) for corpus in corpora),
-        pooled=_table({"all": evaluation.pooled}),
+        pooled=_table({"all": evaluation.pooled, "choice nested": evaluation.nested}),
+        chosen=", ".join(f"{it.variant} (sharpness {it.sharpness:g})" for it in evaluation.chosen)
+        or "not done, too few speakers",
+        by_group=_table({name: it for group in evaluation.by_group.values() for name, it in group.items()})
+        or "Neither was stated.",
+        within=_table(evaluation.within) or "No corpus has enough speakers with all labels.",
+        missed="\n".join(f"- {missed_text(history, one)}" for history, one in evaluation.missed.items()),
+        conditions=_table(evaluation.conditions) or "Not tried.",
+        studies="\n\n".join(_study(*study) for study in studies.items()) or "None was added.",
         by_corpus=_table(evaluation.by_corpus),
         left_out=_table(evaluation.left_out) or "Only one corpus was learned from.",
         unheard=_table(evaluation.unheard) or "None was given.",
@@ -79,6 +93,10 @@ def _table(sections: Mapping[str, Mapping[str, Figures]]) -> str:
         for history, one in histories.items()
     ]
     return "\n".join([*_HEADER, *rows]) if rows else ""
+
+
+def _study(name: str, text: str) -> str:
+    return f"### {name}\n\n```text\n{text.rstrip()}\n```"
 
 
 def _false_alarms(alarms: Mapping[str, Mapping[str, float]]) -> str:
@@ -121,13 +139,30 @@ Statistics of an utterance (pitch, energy, spectrum, voice quality, rhythm), as 
 the speaker's calm voice; one-against-rest support vector machines with a radial kernel; sigmoid
 calibration over folds of speakers. A history is what the agent knows of the speaker: nothing (cold),
 what it took for calm itself while listening (running), or 1 or 3 calm clips that were given to it (warm).
+While it listens it is asked twice, from the calm it has learned by itself and from where it began, and
+the mean decides.
+
+Learned are the clips as they were recorded and as the pipeline hears them in composed rooms: cut into
+windows and utterances by its own segmenter, over made noises, music and a television (on which the
+speaker's own calm clips are heard), and, as calm, what the detector takes for speech of those alone.
 
 ## Figures
 
 Five-fold cross-validation by speaker: every clip is judged by a model that has not heard its speaker.
 Recall by label; macro-F1 over the labels that occur, with its 95 % bootstrap interval over speakers.
+The recipe was chosen by figures of the same cross-validation, and of composed homes of the same
+speakers. In "choice nested" each fold has chosen by itself, without its judged speakers, among five
+variants and the sharpness: {chosen}.
 
 {pooled}
+
+Panic that is missed:
+
+{missed}
+
+By language and by sex:
+
+{by_group}
 
 By corpus:
 
@@ -137,6 +172,12 @@ Each corpus by a model that has heard only the others (another language, room an
 
 {left_out}
 
+Each corpus by models that have heard only its own other speakers (three folds). Panic is in some
+corpora only: if the figures above were those of corpora told apart, these would fall to chance, since
+within one corpus there is nothing to tell apart but the voice.
+
+{within}
+
 Corpora that were never learned from, by the final model:
 
 {unheard}
@@ -144,6 +185,19 @@ Corpora that were never learned from, by the final model:
 Calm read speech called angry or panic by the final model, which has not heard these speakers:
 
 {false_alarms}
+
+Every fifth clip through noise, telephone codecs, a room and other levels, in the same cross-validation:
+
+{conditions}
+
+## Further studies
+
+The recipe again, each model in the homes of speakers it has not heard; panic and anger of those who live
+there, visitors, a television, music and noises made as for training, with other seeds and voices
+(`vser-stream evaluate --scenes --homes 24 --minutes 20 --seed 100`), and how the calm baseline fares
+over time (`vser-stream evaluate --baselines`), where these were added:
+
+{studies}
 
 ## Calibration and escalation
 
@@ -160,7 +214,7 @@ decisions above: {thresholds}. In force unless configured otherwise: {default_sh
 
 ## Made by
 
-    vser-stream train --data CORPUS --out models/{name}
+    vser-stream train --data CORPUS --out models/{name} --conditions --study homes.txt --study baselines.txt
 
 with the recipe and the seed in `manifest.toml`; CORPUS is a folder with a `manifest.csv`.
 """

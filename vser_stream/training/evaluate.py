@@ -2,120 +2,88 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vser_stream.adapters.svm import OnnxSvm, answer
 from vser_stream.core.baseline import Prior
+from vser_stream.errors import DataError
 from vser_stream.training.augment import CONDITIONS
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Clip, read_manifest
+from vser_stream.training.evaluation import ByHistory, Curve, Evaluation
 from vser_stream.training.histories import CALM, Judge, Table
-from vser_stream.training.metrics import Figures, Interval, Missed, reliability, risk_coverage
+from vser_stream.training.metrics import Figures, reliability, risk_coverage
+from vser_stream.training.nested import Choice, nested
 from vser_stream.training.progress import Progress, silent
 from vser_stream.training.recipe import Recipe
-from vser_stream.training.tables import spoiled_tables, table_of
+from vser_stream.training.tables import Material, material_of, table_of
 from vser_stream.training.validate import (
     HISTORIES,
     Outcome,
     by_corpus,
     by_name,
-    cross_validate,
     false_alarms,
     leave_one_corpus_out,
     panic_missed,
     pooled,
     thresholds,
+    through,
     try_out,
+    within_corpora,
 )
-from vser_stream.values import LABELS
 
 __all__ = [
-    "Curve",
-    "Evaluation",
+    "conditions_of",
     "evaluate_model",
     "evaluate_recipe",
     "groups_of",
     "judge_recipe",
     "judge_unlearned",
-    "text_table",
 ]
 
 _POINTS = 100
 """Points kept of a risk-coverage curve."""
 
-_ByHistory = dict[str, Figures]
+_CLEAN = ""
+_EVERY = 5
+"""Of so many clips one is tried under all conditions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """What the plots of one history need."""
+class _How(TypedDict):
+    """How a recipe is tried."""
 
-    confidence: list[float]
-    """Mean confidence of each bin that has clips."""
-
-    right: list[float]
-    """Share of right decisions in it."""
-
-    clips: list[int]
-    coverage: list[float]
-    risk: list[float]
-    """Share of wrong decisions among the most confident."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What was measured; every dictionary is by history, or by something and then history."""
-
-    subject: str
-    pooled: _ByHistory
-    by_corpus: dict[str, _ByHistory]
-    thresholds: dict[int, float]
-    """Confidence under which each share of the running decisions lies (percent)."""
-
-    curves: dict[str, Curve]
-    by_group: dict[str, dict[str, _ByHistory]] = field(default_factory=dict)
-    """By language, and by sex."""
-
-    missed: dict[str, Missed] = field(default_factory=dict)
-    """Panic that was not called so, by history."""
-
-    left_out: dict[str, _ByHistory] = field(default_factory=dict)
-    """Each corpus by a model that has heard only the others."""
-
-    unheard: dict[str, _ByHistory] = field(default_factory=dict)
-    """Corpora the recipe never learns from, by the final model."""
-
-    false_alarms: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Share called angry or panic in corpora that are calm throughout."""
-
-    conditions: dict[str, _ByHistory] = field(default_factory=dict)
-    """The same clips through noise, rooms and codecs."""
-
-    heard: tuple[str, ...] = ()
-    """Corpora the model was trained on: their figures promise nothing for other speakers."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+    seed: int
+    processes: int
+    progress: Progress
 
 
 def evaluate_recipe(
     data: Path,
     *,
     recipe: Recipe | None = None,
+    conditions: bool = False,
     seed: int = 0,
     cache: FeatureCache | None = None,
     processes: int = 2,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Cross-validate a recipe by speaker, and by leaving out each corpus.
+    """Cross-validate a recipe by speaker, by corpus, and with its choice nested.
+
+    Args:
+        data: The manifest, or the folder that holds it.
+        recipe: The shipped one, unless told otherwise.
+        conditions: Also every fifth clip through noise, rooms and codecs.
+        seed: Of the folds and all draws.
+        cache: Of features.
+        processes: Worked on at once.
+        progress: Told of each step.
 
     Raises:
         DataError: The manifest is incomplete, or has too few speakers.
@@ -123,10 +91,16 @@ def evaluate_recipe(
     """
     recipe, cache = recipe or Recipe(), cache or FeatureCache(processes=processes)
     clips = read_manifest(data, exclude=(*recipe.exclude, *recipe.calm_only))
-    clean = table_of(clips, cache, progress=progress)
-    spoiled = spoiled_tables(clips, cache, copies=recipe.copies, seed=seed, progress=progress)
+    material = material_of(clips, cache, recipe, seed=seed, processes=processes, progress=progress)
+    spoiled = conditions_of(clips, cache, seed=seed, progress=progress) if conditions else {}
     return judge_recipe(
-        [clean, *spoiled], recipe, groups=groups_of(clips), seed=seed, processes=processes, progress=progress
+        material,
+        recipe,
+        groups=groups_of(clips),
+        conditions=spoiled,
+        seed=seed,
+        processes=processes,
+        progress=progress,
     )
 
 
@@ -144,30 +118,39 @@ def groups_of(clips: Sequence[Clip]) -> dict[str, NDArray[np.str_]]:
 
 
 def judge_recipe(
-    tables: Sequence[Table],
+    material: Material,
     recipe: Recipe,
     *,
     groups: Mapping[str, NDArray[np.str_]],
+    conditions: Mapping[str, Table],
     seed: int,
     processes: int = 2,
     progress: Progress = silent,
 ) -> Evaluation:
-    """As :func:`evaluate_recipe`, from features: clean, then spoiled copies of the same clips.
+    """As :func:`evaluate_recipe`, from features.
 
     Args:
-        tables: Clean, then spoiled.
+        material: To learn from, and whose clean clips are judged.
         recipe: How each fold's model is made.
         groups: As :func:`groups_of` gives them.
+        conditions: The same speakers through noise, rooms and codecs.
         seed: Of the folds and all draws.
         processes: Folds worked on at once.
         progress: Told of each step.
     """
-    table = tables[0]
-    outcomes = cross_validate(tables, recipe, seed=seed, processes=processes, progress=progress)
-    left_out = {}
+    table, how = material.clean, _How(seed=seed, processes=processes, progress=progress)
+    judged = through(material, recipe, {_CLEAN: table, **conditions}, **how)
+    outcomes = judged.pop(_CLEAN)
+    left_out: dict[str, ByHistory] = {}
+    within: dict[str, ByHistory] = {}
     if len(np.unique(table.corpora)) > 1:
-        others = leave_one_corpus_out(tables, recipe, seed=seed, processes=processes, progress=progress)
+        others, own = leave_one_corpus_out(material, recipe, **how), within_corpora(material, recipe, **how)
         left_out = {"all": pooled(table, others), **by_corpus(table, others)}
+        within = by_corpus(table, own) if own else {}
+    unchosen: dict[str, Outcome] = {}
+    chosen: list[Choice] = []
+    with contextlib.suppress(DataError):  # too few speakers to choose among themselves
+        unchosen, chosen = nested(material, recipe, **how)
     below = thresholds(outcomes["running"], recipe.shares)
     return Evaluation(
         subject=f"recipe, {recipe.folds}-fold cross-validation by speaker",
@@ -178,6 +161,10 @@ def judge_recipe(
         thresholds=below,
         curves=_curves(table, outcomes),
         left_out=left_out,
+        within=within,
+        nested=pooled(table, unchosen),
+        chosen=chosen,
+        conditions={name: _unenrolled(pooled(conditions[name], found)) for name, found in judged.items()},
     )
 
 
@@ -196,7 +183,7 @@ def evaluate_model(
     Args:
         data: The manifest, or the folder that holds it.
         model: A loaded model.
-        conditions: Also through noise, rooms and codecs (features are computed ten times).
+        conditions: Also every fifth clip through noise, rooms and codecs.
         seed: Of the order of the clips, the enrolments and the noise.
         cache: Of features.
         processes: For features that are not cached.
@@ -211,11 +198,7 @@ def evaluate_model(
     table = table_of(clips, cache, progress=progress)
     judge = partial(answer, model.session)
     outcomes = try_out(table, judge=judge, prior=model.prior, seed=seed)
-    spoiled = {}
-    for how in CONDITIONS if conditions else ():
-        spoil = [how] * len(clips)
-        one = table_of(clips, cache, spoil=spoil, seed=seed, stage=how.name, progress=progress)
-        spoiled[how.name] = pooled(one, try_out(one, judge=judge, prior=model.prior, seed=seed))
+    spoiled = conditions_of(clips, cache, seed=seed, progress=progress) if conditions else {}
     return Evaluation(
         subject=f"{model.name} {model.version}",
         pooled=pooled(table, outcomes),
@@ -225,11 +208,34 @@ def evaluate_model(
         thresholds=thresholds(outcomes["running"], tuple(model.thresholds)),
         curves=_curves(table, outcomes),
         false_alarms=judge_unlearned(table, judge=judge, prior=model.prior, seed=seed)[1],
-        conditions=spoiled,
+        conditions={
+            name: _unenrolled(pooled(one, try_out(one, judge=judge, prior=model.prior, seed=seed)))
+            for name, one in spoiled.items()
+        },
         heard=tuple(
             name for name in np.unique(table.corpora).tolist() if name in model.manifest.get("corpora", {})
         ),
     )
+
+
+def conditions_of(
+    clips: Sequence[Clip], cache: FeatureCache, *, seed: int, progress: Progress = silent
+) -> dict[str, Table]:
+    """Every fifth clip through noise, rooms and codecs.
+
+    Raises:
+        AudioError: A recording cannot be read.
+    """
+    some = clips[::_EVERY]
+    return {
+        how.name: table_of(some, cache, spoil=[how] * len(some), seed=seed, stage=how.name, progress=progress)
+        for how in CONDITIONS
+    }
+
+
+def _unenrolled(figures: ByHistory) -> ByHistory:
+    """A fifth of the clips leaves few speakers with enough calm ones to enrol."""
+    return {history: one for history, one in figures.items() if not history.startswith("warm")}
 
 
 def judge_unlearned(
@@ -247,55 +253,10 @@ def judge_unlearned(
     return figures_of, alarms
 
 
-def text_table(evaluation: Evaluation) -> str:
-    """The figures as lines of text, widest first."""
-    lines = [evaluation.subject, "", _row("", ["macro-F1", "calm", "angry", "panic", "ECE", "AURC", "clips"])]
-    sections = {
-        "": {"all": evaluation.pooled, **evaluation.by_corpus},
-        **{f"by {group}": section for group, section in evaluation.by_group.items()},
-        "corpus left out": evaluation.left_out,
-        "never learned from": evaluation.unheard,
-        "condition": evaluation.conditions,
-    }
-    for title, section in sections.items():
-        lines += ["", title] if title and section else []
-        for name, histories in section.items():
-            lines += [_row(f"{name}, {history}", _cells(one)) for history, one in histories.items()]
-    lines += ["", *(_missed(history, one) for history, one in evaluation.missed.items())]
-    for corpus, shares in evaluation.false_alarms.items():
-        told = ", ".join(f"{history} {share:.1%}" for history, share in shares.items())
-        lines += ["", f"calm {corpus} called angry or panic: {told}"]
-    if evaluation.heard:
-        told = ", ".join(evaluation.heard)
-        lines += ["", f"trained on {told}: figures of these and of all clips promise nothing for others"]
-    told = ", ".join(f"{share} % below {value:.3f}" for share, value in evaluation.thresholds.items())
-    return "\n".join([*lines, "", f"escalate: {told}"])
-
-
-def _missed(history: str, one: Missed) -> str:
-    return (
-        f"panic missed, {history}: {_percent(one.share)}, called calm {_percent(one.as_calm)}; "
-        f"of those missed escalated (below {one.below:.3f}): {_percent(one.escalated)}"
-    )
-
-
-def _percent(share: Interval) -> str:
-    return f"{share.value:.1%} [{share.low:.1%}, {share.high:.1%}]"
-
-
 def _by_group(
     table: Table, outcomes: dict[str, Outcome], groups: Mapping[str, NDArray[np.str_]]
-) -> dict[str, dict[str, _ByHistory]]:
+) -> dict[str, dict[str, ByHistory]]:
     return {group: by_name(table, outcomes, names=names) for group, names in groups.items()}
-
-
-def _cells(one: Figures) -> list[str]:
-    recall = [f"{one.recall[label].value:.3f}" if label in one.recall else "-" for label in LABELS]
-    return [str(one.macro_f1), *recall, f"{one.ece.value:.3f}", f"{one.aurc.value:.3f}", str(one.clips)]
-
-
-def _row(name: str, cells: Sequence[str]) -> str:
-    return f"{name:<28}{cells[0]:<22}" + "".join(f"{cell:>8}" for cell in cells[1:])
 
 
 def _curves(table: Table, outcomes: dict[str, Outcome]) -> dict[str, Curve]:

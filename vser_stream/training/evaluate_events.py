@@ -17,16 +17,18 @@ from vser_stream.training.corpus import Clip, read_manifest
 from vser_stream.training.event_figures import ALARMS, EventEvaluation, Point, figures_of
 from vser_stream.training.export import to_graph
 from vser_stream.training.fit import fit, speaker_folds
-from vser_stream.training.histories import Table
 from vser_stream.training.homes import Home, Model, furnish, listen_all
 from vser_stream.training.metrics import Interval
 from vser_stream.training.progress import Progress, silent, tracked
 from vser_stream.training.recipe import Recipe
-from vser_stream.training.tables import spoiled_tables, table_of
+from vser_stream.training.tables import Material, material_of
 
 __all__ = ["evaluate_scenes", "events_figure", "events_table"]
 
 _FOLDS = 3
+
+_MATERIAL = 0
+"""Seed of what is learned from: computed once, whatever homes it is tried in."""
 
 
 def evaluate_scenes(
@@ -52,7 +54,7 @@ def evaluate_scenes(
         minutes: Length of each scene.
         recipe: How models are made, and what is left out of the data.
         alarm: Configuration of the alarm.
-        seed: Of the folds, the homes and the scenes.
+        seed: Of the folds, the models, the homes and the scenes.
         cache: Of features.
         processes: Worked on at once.
         progress: Told of each step.
@@ -145,10 +147,9 @@ def _unheard(
     progress: Progress,
 ) -> list[tuple[Model, Sequence[Clip]]]:
     """A model for each fold, and the clips of the speakers it has not heard."""
-    clean = table_of(clips, cache, progress=progress)
-    tables = [clean, *spoiled_tables(clips, cache, copies=recipe.copies, seed=seed, progress=progress)]
-    folds = speaker_folds(clean, _FOLDS, seed=seed)
-    jobs = (joblib.delayed(_learn)([it.where(known) for it in tables], recipe, seed) for known, _ in folds)
+    material = material_of(clips, cache, recipe, seed=_MATERIAL, processes=processes, progress=progress)
+    folds = speaker_folds(material.clean, _FOLDS, seed=seed)
+    jobs = (joblib.delayed(_learn)(material.where(known), recipe, seed) for known, _ in folds)
     done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
     models = tracked(done, "models", total=_FOLDS, progress=progress)
     return [
@@ -157,8 +158,8 @@ def _unheard(
     ]
 
 
-def _learn(tables: Sequence[Table], recipe: Recipe, seed: int) -> Model:
-    fitted = fit(tables, recipe, seed=seed)
+def _learn(material: Material, recipe: Recipe, seed: int) -> Model:
+    fitted = fit(material, recipe, seed=seed)
     return Model(to_graph(fitted), fitted.prior)
 
 

@@ -1,7 +1,6 @@
 """From a fitted pipeline to a model folder.
 
-skl2onnx converts some nestings without an error and with swapped columns, so the exported graph
-must answer real rows as scikit-learn does, or nothing is written.
+The exported graph must answer real rows as scikit-learn does, or nothing is written.
 """
 
 from __future__ import annotations
@@ -10,15 +9,14 @@ import hashlib
 import json
 import shutil
 import tempfile
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-from skl2onnx import to_onnx
 
 from vser_stream.adapters.svm import FILES, answer, open_graph
 from vser_stream.core.baseline import Prior
@@ -26,10 +24,13 @@ from vser_stream.errors import ModelError
 from vser_stream.training.fit import Fitted
 from vser_stream.values import LABELS
 
-__all__ = ["OPSET", "PARITY", "check_parity", "to_graph", "write_folder"]
+__all__ = ["OPSET", "PARITY", "check_parity", "swap", "to_graph", "toml", "write_folder"]
 
 OPSET = 17
-"""Operator set of the graph: the newest of the default domain that the SVM operators need."""
+"""Operator set of the graph."""
+
+_IR = 8
+"""Format of the file: that of the operator set, which older runtimes read too."""
 
 PARITY = 1e-4
 """Largest difference of a probability to scikit-learn's that float32 arithmetic explains."""
@@ -39,38 +40,72 @@ _Probabilities = NDArray[np.float64]
 
 
 def to_graph(fitted: Fitted) -> bytes:
-    """Convert a fitted classifier; its probability output has the columns of ``LABELS``.
+    """Write a fitted classifier as a graph; its probability output has the columns of ``LABELS``.
+
+    The machines share many support vectors, so one product gives the kernel of them all.
 
     Raises:
         ModelError: It was fitted on other labels.
     """
-    model = fitted.pipeline
-    if list(model.classes_) != list(range(len(LABELS))):
-        raise ModelError(f"the pipeline knows the classes {model.classes_}; train with clips of every label")
-    row = np.zeros((1, model.n_features_in_), np.float32)
-    with warnings.catch_warnings():
-        # It looks at SVC's own deprecated sigmoids, which we do not use.
-        warnings.filterwarnings("ignore", "Attribute `prob[AB]_`", FutureWarning)
-        made = to_onnx(model, row, options={id(model): {"zipmap": False}}, target_opset=OPSET)
-    _sharpen(made.graph, fitted.sharpness)
+    classes = fitted.machine.classes_
+    if list(classes) != list(range(len(LABELS))):
+        raise ModelError(f"the machine knows the classes {classes}; train with clips of every label")
+    constants = _constants(fitted)
+    inputs = len(fitted.scaler.mean_)
+    graph = helper.make_graph(
+        [helper.make_node(*node) for node in _NODES],
+        "svm",
+        [helper.make_tensor_value_info("X", onnx.TensorProto.FLOAT, [None, inputs])],
+        [helper.make_tensor_value_info("probabilities", onnx.TensorProto.FLOAT, [None, len(LABELS)])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR)
     return bytes(made.SerializeToString())
 
 
-def _sharpen(graph: onnx.GraphProto, power: float) -> None:
-    """Raise the probabilities to ``power`` and make them sum to one again."""
-    name = graph.output[1].name
-    for node in graph.node:
-        for tensors in (node.input, node.output):
-            tensors[:] = ["modest" if tensor == name else tensor for tensor in tensors]
-    graph.initializer.append(numpy_helper.from_array(np.array(power, np.float32), "sharpness"))
-    graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "columns"))
-    graph.node.extend(
-        [
-            helper.make_node("Pow", ["modest", "sharpness"], ["raised"]),
-            helper.make_node("ReduceSum", ["raised", "columns"], ["total"], keepdims=1),
-            helper.make_node("Div", ["raised", "total"], [name]),
-        ]
-    )
+_NODES: Final = (
+    ("Sub", ["X", "mean"], ["centred"]),
+    ("Div", ["centred", "scale"], ["scaled"]),
+    # -gamma |x - s|^2, as -gamma x.x + 2 gamma x.s - gamma s.s
+    ("Mul", ["scaled", "scaled"], ["squares"]),
+    ("MatMul", ["squares", "own"], ["length"]),
+    ("Gemm", ["scaled", "support", "lengths"], ["across"]),
+    ("Add", ["across", "length"], ["exponent"]),
+    ("Exp", ["exponent"], ["kernel"]),
+    ("Gemm", ["kernel", "dual", "offset"], ["logits"]),
+    ("Sigmoid", ["logits"], ["sides"]),
+    ("ReduceSum", ["sides", "columns"], ["sum"]),
+    ("Div", ["sides", "sum"], ["modest"]),
+    ("Pow", ["modest", "sharpness"], ["raised"]),
+    ("ReduceSum", ["raised", "columns"], ["total"]),
+    ("Div", ["raised", "total"], ["probabilities"]),
+)
+"""Operator, inputs and output, in order."""
+
+
+def _constants(fitted: Fitted) -> dict[str, NDArray[Any]]:
+    """The sigmoid of a machine is of ``-(slope f(x) + at)``: its two numbers go into its weights."""
+    (calibrated,) = fitted.machine.calibrated_classifiers_
+    machines = calibrated.estimator.estimators_
+    shared = np.unique(np.concatenate([it.support_ for it in machines]))
+    dual, offset = np.zeros((len(shared), len(machines))), np.zeros(len(machines))
+    for column, (machine, sigmoid) in enumerate(zip(machines, calibrated.calibrators, strict=True)):
+        dual[np.searchsorted(shared, machine.support_), column] = -sigmoid.a_ * machine.dual_coef_[0]
+        offset[column] = -sigmoid.a_ * machine.intercept_[0] - sigmoid.b_
+    support = fitted.learned[shared]
+    constants = {
+        "mean": fitted.scaler.mean_,
+        "scale": fitted.scaler.scale_,
+        "own": np.full((support.shape[1], 1), -fitted.gamma),
+        "support": 2 * fitted.gamma * support.T,
+        "lengths": -fitted.gamma * np.sum(support**2, axis=1),
+        "dual": dual,
+        "offset": offset,
+        "sharpness": np.array(fitted.sharpness),
+    }
+    return {name: value.astype(np.float32) for name, value in constants.items()} | {
+        "columns": np.array([1], np.int64)
+    }
 
 
 def check_parity(graph: bytes, rows: _Rows, *, expected: _Probabilities) -> float:
@@ -91,7 +126,7 @@ def check_parity(graph: bytes, rows: _Rows, *, expected: _Probabilities) -> floa
     if not worst <= PARITY:
         raise ModelError(
             f"the exported graph answers {others} of {len(rows)} rows with another label (largest difference "
-            f"{worst:.1e}); install the versions of skl2onnx and scikit-learn that pyproject.toml names"
+            f"{worst:.1e}); install the version of scikit-learn that pyproject.toml names"
         )
     return worst
 
@@ -136,7 +171,7 @@ def write_folder(
             sums = {name: hashlib.sha256((made / name).read_bytes()).hexdigest() for name in FILES}
             text = toml({**manifest, "sha256": sums})
             (made / "manifest.toml").write_text(text, encoding="utf-8")
-            _swap(made, folder, aside=Path(scratch, "old"))
+            swap(made, folder, aside=Path(scratch, "old"))
     except OSError as exc:
         reason = exc.strerror
         raise ModelError(
@@ -161,7 +196,8 @@ def _key(name: str) -> str:
     return name if bare else json.dumps(name, ensure_ascii=False)
 
 
-def _swap(made: Path, folder: Path, *, aside: Path) -> None:
+def swap(made: Path, folder: Path, *, aside: Path) -> None:
+    """Put a folder in the place of another, which goes aside; that one stays if it cannot be done."""
     if not folder.exists():
         shutil.move(made, folder)
         return

@@ -7,17 +7,17 @@ from what it took for calm itself (running). A model must be trained on, and tri
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vser_stream.core.baseline import Baseline, Prior, is_calm_enough, model_input
+from vser_stream.core.baseline import Baseline, Prior, is_calm_enough, model_input, model_inputs
 from vser_stream.errors import DataError
 from vser_stream.values import LABELS, Label, Probabilities
 
-__all__ = ["Judge", "Table", "cold", "listened", "population", "running", "speaker_rows"]
+__all__ = ["Judge", "Table", "cold", "judged", "listened", "population", "running", "speaker_rows"]
 
 Rows = NDArray[np.float32]
 
@@ -134,11 +134,20 @@ def running(
         listening = [(agent, turn[step]) for agent, turn in enumerate(turns) if step < len(turn)]
         now = np.array([row for _, row in listening])
         inputs[now] = [model_input(table.features[row], baselines[agent]) for agent, row in listening]
-        probabilities[now] = judge(inputs[now])
+        probabilities[now] = judged(table.features[now], [baselines[agent] for agent, _ in listening], judge)
         for agent, row in listening:
             if is_calm_enough(Probabilities(*probabilities[row])):
                 baselines[agent] = baselines[agent].updated(table.features[row])
     return inputs, probabilities
+
+
+def judged(vectors: Rows, baselines: Sequence[Baseline], judge: Judge) -> NDArray[np.float64]:
+    """Decide as the live agent does: the mean over each baseline and its anchor, shape (n, 3)."""
+    groups = [model_inputs(vector, it) for vector, it in zip(vectors, baselines, strict=True)]
+    probabilities = judge(np.array([row for group in groups for row in group]))
+    starts = np.cumsum([0, *map(len, groups)])[:-1]
+    sizes = np.array([[len(group)] for group in groups])
+    return np.asarray(np.add.reduceat(probabilities, starts, axis=0) / sizes)
 
 
 def _after(start: Baseline, vectors: Rows) -> Baseline:

@@ -28,7 +28,8 @@ from vser_stream.errors import DataError
 from vser_stream.training.corpus import Clip
 from vser_stream.training.household import Wave
 from vser_stream.training.progress import Progress, silent, tracked
-from vser_stream.training.scenes import Cast, Event, Scene, Sound, compose, trimmed
+from vser_stream.training.room import Sound
+from vser_stream.training.scenes import Cast, Event, Scene, compose, trimmed
 from vser_stream.values import LABELS, RATE, Block, Decision, Label, Pcm
 
 __all__ = ["MODES", "Heard", "Home", "Model", "decisions_of", "furnish", "listen", "listen_all"]
@@ -196,7 +197,7 @@ def _enrolled(scene: Scene, prior: Prior, extractor: Extractor) -> Baseline:
     baseline = Baseline.from_prior(prior)
     for pcm in scene.enrolment:
         segment = clip_segment([Block(pcm=pcm, start=0, heard_at=0.0)], WebRtcVad())
-        baseline = baseline.updated(extractor.extract(segment))
+        baseline = baseline.updated(extractor.extract(segment)).enrolled()
     return baseline
 
 

@@ -21,11 +21,11 @@ from vser_stream.core.baseline import Baseline, Prior, is_calm_enough, model_inp
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import read_manifest
 from vser_stream.training.fit import Split, fit, speaker_folds
-from vser_stream.training.histories import CALM, Judge, Rows, Table, speaker_rows
+from vser_stream.training.histories import CALM, Judge, Rows, Table, judged, speaker_rows
 from vser_stream.training.metrics import Figures, Interval, figures, gain
 from vser_stream.training.progress import Progress, silent, tracked
 from vser_stream.training.recipe import Recipe
-from vser_stream.training.tables import spoiled_tables, table_of
+from vser_stream.training.tables import Material, material_of
 from vser_stream.values import Label, Probabilities
 
 __all__ = [
@@ -197,20 +197,19 @@ def evaluate_listening(
     """
     recipe, cache = recipe or Recipe(folds=3), cache or FeatureCache(processes=processes)
     clips = read_manifest(data, exclude=(*recipe.exclude, *recipe.calm_only))
-    clean = table_of(clips, cache, progress=progress)
-    spoiled = spoiled_tables(clips, cache, copies=recipe.copies, seed=seed, progress=progress)
-    return simulate([clean, *spoiled], recipe, seed=seed, processes=processes, progress=progress)
+    material = material_of(clips, cache, recipe, seed=seed, processes=processes, progress=progress)
+    return simulate(material, recipe, seed=seed, processes=processes, progress=progress)
 
 
 def simulate(
-    tables: Sequence[Table], recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
+    material: Material, recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
 ) -> Listening:
-    """As :func:`evaluate_listening`, from features: clean, then spoiled copies of the same clips.
+    """As :func:`evaluate_listening`, from features.
 
     The first copy is what is heard after a microphone was moved; without one nobody moves it.
     """
-    folds = speaker_folds(tables[0], recipe.folds, seed=seed)
-    jobs = (joblib.delayed(_fold)(tables, fold, recipe, seed) for fold in folds)
+    folds = speaker_folds(material.clean, recipe.folds, seed=seed)
+    jobs = (joblib.delayed(_fold)(material, fold, recipe, seed) for fold in folds)
     done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
     parts = list(tracked(done, "listening", total=len(folds), progress=progress))
     return Listening(
@@ -228,15 +227,16 @@ def follow(
     """
     start = Baseline.from_prior(prior)
     vectors = [_vectors(session, tables) for session in sessions]
-    baselines = [_after(start, tables[0].features[session.enrolled]) for session in sessions]
+    baselines = [_after(start, tables[0].features[session.enrolled]).enrolled() for session in sessions]
     given = [np.zeros((len(heard), 3)) for heard in vectors]
     for step in range(max(map(len, vectors), default=0)):
         now = [agent for agent, heard in enumerate(vectors) if step < len(heard)]
         for agent in now:
             if sessions[agent].forgets and sessions[agent].turn == step:
                 baselines[agent] = start
-        rows = np.array([model_input(vectors[agent][step], baselines[agent]) for agent in now])
-        for agent, probabilities in zip(now, judge(rows), strict=True):
+        heard = np.array([vectors[agent][step] for agent in now])
+        decided = judged(heard, [baselines[agent] for agent in now], judge)
+        for agent, probabilities in zip(now, decided, strict=True):
             given[agent][step] = probabilities
             if is_calm_enough(Probabilities(*probabilities)):
                 baselines[agent] = baselines[agent].updated(vectors[agent][step])
@@ -286,10 +286,11 @@ class _Followed:
     cold: _Floats
 
 
-def _fold(tables: Sequence[Table], fold: Split, recipe: Recipe, seed: int) -> dict[str, list[_Followed]]:
+def _fold(material: Material, fold: Split, recipe: Recipe, seed: int) -> dict[str, list[_Followed]]:
     known, unheard = fold
-    fitted = fit([table.where(known) for table in tables], recipe, seed=seed)
-    theirs = [table.where(unheard) for table in tables]
+    fitted = fit(material.where(known), recipe, seed=seed)
+    unknown = material.where(unheard)
+    theirs = [unknown.clean, *unknown.spoiled]
     return {
         name: _followed(compose(theirs[0], np.random.default_rng(seed)), theirs, fitted.prior, fitted.judge)
         for name, compose in SCENARIOS.items()

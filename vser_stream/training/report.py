@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vser_stream.errors import DataError
-from vser_stream.training.evaluate import Curve, Evaluation, text_table
 from vser_stream.training.evaluate_events import events_figure, events_table
+from vser_stream.training.evaluation import Curve, Evaluation, text_table
 from vser_stream.training.event_figures import EventEvaluation
 from vser_stream.training.metrics import Figures
 from vser_stream.values import LABELS

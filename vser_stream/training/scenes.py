@@ -6,18 +6,17 @@ training and trying, so nothing of it is ever written.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import numpy as np
 
-from vser_stream.training.augment import CLEAN, Augmentation, draw
-from vser_stream.training.household import NOISES, Wave, even, loudness, noise, television
+from vser_stream.training.household import NOISES, Wave, loudness, television
+from vser_stream.training.room import Room, Sound, Tape
 from vser_stream.values import RATE, Block, Label, Pcm
 
-__all__ = ["RESIDENT", "TELEVISION", "VISITOR", "Cast", "Event", "Scene", "Sound", "compose", "trimmed"]
+__all__ = ["RESIDENT", "TELEVISION", "VISITOR", "Cast", "Event", "Scene", "compose", "trimmed"]
 
 RESIDENT, VISITOR, TELEVISION = "resident", "visitor", "television"
 
@@ -27,9 +26,6 @@ _HEARD: Final = 10 ** (-30 / 20)
 """A frame this far below the loudness of its clip is no speech (ratio of amplitudes)."""
 
 _FRAME = RATE // 100
-_STRETCH = 60 * RATE
-"""The line is applied to a minute at a time, to bound the memory (samples)."""
-
 _SPEECH_EVERY = (15.0, 60.0)
 """Silence between two utterances of the resident, or two visits (s)."""
 
@@ -62,19 +58,6 @@ class Cast:
 
     others: Sequence[Sequence[Wave]]
     """Calm clips of each of the others: they visit, and speak on television."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """Something that was put into a scene."""
-
-    what: str
-    """``resident``, ``visitor``, ``television`` or the name of a noise."""
-
-    start: float
-    """From the beginning of the scene (s), as is ``end``."""
-
-    end: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +105,8 @@ def trimmed(pcm: Pcm) -> Wave:
 def compose(cast: Cast, *, minutes: float, seed: Sequence[int]) -> Scene:
     """Compose one home; the same cast, length and seed give the same samples."""
     rng = np.random.default_rng(seed)
-    room = _Room.drawn(cast, rng)
-    tape = _Tape(np.zeros(round(60 * minutes * RATE), np.float32))
+    room = Room.drawn(cast.resident[Label.CALM], rng)
+    tape = Tape(np.zeros(round(60 * minutes * RATE), np.float32))
     events = tuple(_play_events(tape, cast, room, rng))
     _play_days(tape, cast, room, rng=rng, events=events)
     _play_television(tape, cast, room, rng)
@@ -137,96 +120,7 @@ def compose(cast: Cast, *, minutes: float, seed: Sequence[int]) -> Scene:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tape:
-    """What has been put where so far."""
-
-    wave: Wave
-    sounds: list[Sound] = field(default_factory=list)
-
-    @property
-    def seconds(self) -> float:
-        return len(self.wave) / RATE
-
-    def play(self, part: Wave, at: float, what: str, *, lasts: float = math.inf) -> float:
-        """Mix ``part`` in from ``at`` on, as far as there is room; return where it ends (s).
-
-        What follows after it has lasted so long is echo.
-        """
-        start = round(at * RATE)
-        part = part[: max(len(self.wave) - start, 0)]
-        self.wave[start : start + len(part)] += part
-        end = at + min(lasts, len(part) / RATE)
-        self.sounds.append(Sound(what, at, end))
-        return end
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Room:
-    """What stays the same for an hour: walls, microphone, line, and how loud the resident speaks."""
-
-    walls: Augmentation
-    line: Augmentation
-    seed: int
-    """Of the reflections, which are the same for every utterance."""
-
-    calm_loudness: float
-    """Of the resident's clips as they were recorded."""
-
-    calm_db: float
-    """Loudness of the resident's calm speech in the room (dB re full scale)."""
-
-    floor_db: float
-    """Loudness of the room itself (dB re full scale)."""
-
-    tilt: float
-
-    @classmethod
-    def drawn(cls, cast: Cast, rng: np.random.Generator) -> _Room:
-        """Every other home has a good microphone in a dry room."""
-        spoiled = draw("home", rng) if rng.random() < 0.5 else CLEAN  # noqa: PLR2004 - a coin
-        calm_db = rng.uniform(-38.0, -26.0)
-        return cls(
-            walls=Augmentation("walls", rt60=spoiled.rt60, wet=spoiled.wet),
-            line=replace(spoiled, rt60=None, snr_db=None, peak_db=None, gain_db=0.0),
-            seed=int(rng.integers(2**31)),
-            calm_loudness=float(np.median([loudness(clip) for clip in cast.resident[Label.CALM]])),
-            calm_db=calm_db,
-            floor_db=calm_db - rng.uniform(22.0, 40.0),
-            tilt=rng.uniform(0.3, 1.0),
-        )
-
-    def uttered(self, clip: Wave) -> Wave:
-        """The resident's clip, at its own level against calm, within limits."""
-        louder = 20 * np.log10(max(loudness(clip), 1e-6) / max(self.calm_loudness, 1e-6))
-        return self.spoken(clip, level_db=float(np.clip(louder, -6.0, 12.0)))
-
-    def spoken(self, clip: Wave, *, level_db: float) -> Wave:
-        """A clip in the room, this much louder than the resident's calm speech (dB)."""
-        level = self.calm_db + level_db
-        if self.walls.rt60 is None:
-            return self.at(clip, level)
-        echo = round(self.walls.rt60 * RATE)
-        dry = _int16(np.pad(even(clip) * np.float32(0.03), (0, echo)))
-        wet = self.walls.apply(dry, np.random.default_rng(self.seed)).astype(np.float32)
-        return self.at(wet, level)
-
-    @staticmethod
-    def at(wave: Wave, level_db: float) -> Wave:
-        """The same at a loudness (dB re full scale)."""
-        return np.asarray(even(wave) * 10 ** (level_db / 20), np.float32)
-
-    def recorded(self, wave: Wave, rng: np.random.Generator) -> Pcm:
-        """The wave over the room's own noise, through microphone and line."""
-        parts = []
-        for start in range(0, len(wave), _STRETCH):
-            part = wave[start : start + _STRETCH]
-            pcm = _int16(part + self.at(noise(len(part), rng, tilt=self.tilt), self.floor_db))
-            parts.append(pcm if self.line == CLEAN else self.line.apply(pcm, rng))
-        return np.concatenate(parts)
-
-
-def _play_events(tape: _Tape, cast: Cast, room: _Room, rng: np.random.Generator) -> Iterator[Event]:
+def _play_events(tape: Tape, cast: Cast, room: Room, rng: np.random.Generator) -> Iterator[Event]:
     decks = {label: _deck(cast.resident[label], rng) for label in _emotions(cast)}
     fewest, most = _EVENTS_PER_HOUR
     hours = tape.seconds / 3600
@@ -243,7 +137,7 @@ def _play_events(tape: _Tape, cast: Cast, room: _Room, rng: np.random.Generator)
 
 
 def _play_days(
-    tape: _Tape, cast: Cast, room: _Room, *, rng: np.random.Generator, events: Sequence[Event]
+    tape: Tape, cast: Cast, room: Room, *, rng: np.random.Generator, events: Sequence[Event]
 ) -> None:
     """The resident speaks now and then, sometimes with a visitor."""
     calm = _deck(cast.resident[Label.CALM], rng)
@@ -263,7 +157,7 @@ def _visit(cast: Cast, rng: np.random.Generator) -> list[Wave]:
 
 
 def _in_turn(
-    visitor: Iterable[Wave], calm: Iterator[Wave], room: _Room, rng: np.random.Generator
+    visitor: Iterable[Wave], calm: Iterator[Wave], room: Room, rng: np.random.Generator
 ) -> Iterator[tuple[str, Wave]]:
     level_db = rng.uniform(-6.0, 3.0)
     for clip in visitor:
@@ -271,7 +165,7 @@ def _in_turn(
         yield RESIDENT, room.uttered(next(calm))
 
 
-def _play_television(tape: _Tape, cast: Cast, room: _Room, rng: np.random.Generator) -> None:
+def _play_television(tape: Tape, cast: Cast, room: Room, rng: np.random.Generator) -> None:
     voices = [clip for said in cast.others for clip in said]
     for _ in range(max(1, round(_TELEVISION_PER_HOUR * tape.seconds / 3600))):
         lasts = min(rng.uniform(*_TELEVISION_LASTS), tape.seconds / 2)
@@ -280,7 +174,7 @@ def _play_television(tape: _Tape, cast: Cast, room: _Room, rng: np.random.Genera
         tape.play(room.at(programme, level_db), rng.uniform(0.0, tape.seconds - lasts), TELEVISION)
 
 
-def _play_noises(tape: _Tape, room: _Room, rng: np.random.Generator) -> None:
+def _play_noises(tape: Tape, room: Room, rng: np.random.Generator) -> None:
     at = rng.uniform(0.0, _NOISE_EVERY[0])
     while at < tape.seconds:
         name = list(NOISES)[int(rng.integers(len(NOISES)))]
@@ -312,7 +206,3 @@ def _deck(clips: Sequence[_T], rng: np.random.Generator) -> Iterator[_T]:
     while True:
         for index in rng.permutation(len(clips)):
             yield clips[int(index)]
-
-
-def _int16(wave: Wave) -> Pcm:
-    return np.asarray(np.round(np.clip(wave * _FULL_SCALE, -_FULL_SCALE, _FULL_SCALE - 1)), np.int16)

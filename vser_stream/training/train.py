@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,17 +12,19 @@ from pathlib import Path
 import numpy as np
 
 from vser_stream import __version__
+from vser_stream.errors import DataError
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.card import Corpus, corpora_of, model_card
 from vser_stream.training.corpus import read_manifest
-from vser_stream.training.evaluate import Evaluation, groups_of, judge_recipe, judge_unlearned
+from vser_stream.training.evaluate import conditions_of, groups_of, judge_recipe, judge_unlearned
+from vser_stream.training.evaluation import Evaluation
 from vser_stream.training.export import check_parity, to_graph, write_folder
 from vser_stream.training.fit import Fitted, fit
 from vser_stream.training.histories import Rows, Table, cold, listened
 from vser_stream.training.metrics import Figures
 from vser_stream.training.progress import Progress, silent
 from vser_stream.training.recipe import Recipe
-from vser_stream.training.tables import spoiled_tables, table_of
+from vser_stream.training.tables import material_of, table_of
 from vser_stream.values import LABELS
 
 __all__ = ["Trained", "train"]
@@ -52,6 +55,8 @@ def train(
     out: Path,
     *,
     recipe: Recipe | None = None,
+    conditions: bool = False,
+    studies: Sequence[Path] = (),
     seed: int = 0,
     cache: FeatureCache | None = None,
     processes: int = 2,
@@ -63,35 +68,50 @@ def train(
         data: A manifest, or the folder that holds it as ``manifest.csv``.
         out: Folder of the model; its name is the model's.
         recipe: The shipped one, unless told otherwise.
+        conditions: Also judge clips through noise, rooms and codecs.
+        studies: Texts of further figures, which the card prints as they are.
         seed: Of every draw; the same data, recipe and seed give the same model.
         cache: Of features.
         processes: Worked on at once.
         progress: Told of each step.
 
     Raises:
-        DataError: The manifest is incomplete, or has too few speakers.
+        DataError: The manifest is incomplete, has too few speakers, or a study cannot be read.
         AudioError: A recording cannot be read.
         ModelError: The exported graph does not answer as the trained one, or cannot be written.
     """
     began = time.monotonic()
     recipe, cache = recipe or Recipe(), cache or FeatureCache(processes=processes)
+    told = {path.stem: _read(path) for path in studies}
     given = read_manifest(data)
     learned = [clip for clip in given if clip.corpus not in (*recipe.exclude, *recipe.calm_only)]
     others = [clip for clip in given if clip.corpus in (*recipe.exclude, *recipe.calm_only)]
-    clean = table_of(learned, cache, progress=progress)
-    tables = [clean, *spoiled_tables(learned, cache, copies=recipe.copies, seed=seed, progress=progress)]
+    material = material_of(learned, cache, recipe, seed=seed, processes=processes, progress=progress)
     evaluation = judge_recipe(
-        tables, recipe, groups=groups_of(learned), seed=seed, processes=processes, progress=progress
+        material,
+        recipe,
+        groups=groups_of(learned),
+        conditions=conditions_of(learned, cache, seed=seed, progress=progress) if conditions else {},
+        seed=seed,
+        processes=processes,
+        progress=progress,
     )
     progress("final model", 0, 1)
-    fitted = fit(tables, recipe, seed=seed)
+    fitted = fit(material, recipe, seed=seed)
     progress("final model", 1, 1)
     if others:
         unlearned = table_of(others, cache, stage="other corpora", progress=progress)
         found = judge_unlearned(unlearned, judge=fitted.judge, prior=fitted.prior, seed=seed)
         evaluation = replace(evaluation, unheard=found[0], false_alarms=found[1])
-    made = _Made(corpora_of(learned), clean, fitted, evaluation)
-    return _write(out, made, recipe=recipe, seed=seed, features=cache.features, began=began)
+    made = _Made(corpora_of(learned), material.clean, fitted, evaluation)
+    return _write(out, made, told, recipe=recipe, seed=seed, features=cache.features, began=began)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise DataError(f"{path}: cannot be read ({exc}); give a text file") from exc
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +122,16 @@ class _Made:
     evaluation: Evaluation
 
 
-def _write(out: Path, made: _Made, *, recipe: Recipe, seed: int, features: str, began: float) -> Trained:
+def _write(
+    out: Path,
+    made: _Made,
+    studies: Mapping[str, str],
+    *,
+    recipe: Recipe,
+    seed: int,
+    features: str,
+    began: float,
+) -> Trained:
     graph, rows = to_graph(made.fitted), _real_rows(made, recipe, seed=seed)
     expected = made.fitted.judge(rows)
     parity = check_parity(graph, rows, expected=expected)
@@ -127,6 +156,7 @@ def _write(out: Path, made: _Made, *, recipe: Recipe, seed: int, features: str, 
         corpora=made.corpora,
         evaluation=made.evaluation,
         default_share=recipe.default_share,
+        studies=studies,
     )
     golden = np.linspace(0, len(rows) - 1, _GOLDEN).astype(np.int64)
     write_folder(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import joblib
 import numpy as np
 from numpy.typing import NDArray
 
 from vser_stream.core.baseline import Baseline, Prior, model_input
+from vser_stream.errors import DataError
 from vser_stream.training.fit import Split, fit, speaker_folds
 from vser_stream.training.histories import CALM, Judge, Table, cold, running, speaker_rows
 from vser_stream.training.metrics import Figures, Missed, figures, missed
 from vser_stream.training.progress import Progress, silent, tracked
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.tables import Material
 
 __all__ = [
     "HISTORIES",
@@ -24,11 +27,17 @@ __all__ = [
     "cross_validate",
     "false_alarms",
     "leave_one_corpus_out",
+    "merged",
     "panic_missed",
     "pooled",
     "thresholds",
+    "through",
     "try_out",
+    "within_corpora",
 ]
+
+_FEW_FOLDS = 3
+"""Of a single corpus, which may have seven speakers."""
 
 HISTORIES = ("cold", "running", "warm 1", "warm 3")
 """What is known of the speaker: nothing, what the agent took for calm, 1 or 3 calm clips."""
@@ -69,30 +78,61 @@ def try_out(table: Table, *, judge: Judge, prior: Prior, seed: int = 0) -> dict[
 
 
 def cross_validate(
-    tables: Sequence[Table], recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
+    material: Material, recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
 ) -> dict[str, Outcome]:
     """Judge every clip by a model that has not heard its speaker.
 
     Args:
-        tables: The same clips in the same order, clean first; only clean ones are judged.
+        material: To learn from; of the clips of a fold only the clean ones are judged.
         recipe: How each fold's model is made.
         seed: Of the folds and all draws.
         processes: Folds worked on at once.
         progress: Told of each fold.
     """
-    folds = speaker_folds(tables[0], recipe.folds, seed=seed)
-    return _unheard(tables, recipe, folds, ("cross-validation", seed, processes, progress))
+    folds = speaker_folds(material.clean, recipe.folds, seed=seed)
+    return _unheard(material, recipe, folds, ("cross-validation", seed, processes, progress))
+
+
+def within_corpora(
+    material: Material, recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
+) -> dict[str, Outcome]:
+    """Judge every corpus that has all labels by models of its own other speakers; as :func:`cross_validate`.
+
+    Corpora with too few speakers for that are left out.
+    """
+    recipe = replace(recipe, folds=_FEW_FOLDS, calibration_folds=_FEW_FOLDS - 1)
+    corpora, folds = material.clean.corpora, []
+    for name in np.unique(corpora):
+        theirs = np.flatnonzero(corpora == name)
+        with contextlib.suppress(DataError):
+            some = speaker_folds(material.clean.where(theirs), recipe.folds, seed=seed)
+            folds += [(theirs[known], theirs[unheard]) for known, unheard in some]
+    return _unheard(material, recipe, folds, ("within corpora", seed, processes, progress)) if folds else {}
+
+
+def through(
+    material: Material,
+    recipe: Recipe,
+    conditions: Mapping[str, Table],
+    *,
+    seed: int,
+    processes: int = 2,
+    progress: Progress = silent,
+) -> dict[str, dict[str, Outcome]]:
+    """As :func:`cross_validate`, of several tables of the same speakers at once."""
+    folds = speaker_folds(material.clean, recipe.folds, seed=seed)
+    return _judged(material, recipe, folds, conditions, ("cross-validation", seed, processes, progress))
 
 
 def leave_one_corpus_out(
-    tables: Sequence[Table], recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
+    material: Material, recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
 ) -> dict[str, Outcome]:
     """Judge every corpus by a model that has heard only the others; as :func:`cross_validate`."""
-    corpora = tables[0].corpora
+    corpora = material.clean.corpora
     folds = [
         (np.flatnonzero(corpora != name), np.flatnonzero(corpora == name)) for name in np.unique(corpora)
     ]
-    return _unheard(tables, recipe, folds, ("corpus left out", seed, processes, progress))
+    return _unheard(material, recipe, folds, ("corpus left out", seed, processes, progress))
 
 
 def pooled(table: Table, outcomes: dict[str, Outcome]) -> dict[str, Figures]:
@@ -142,15 +182,43 @@ def false_alarms(outcomes: dict[str, Outcome]) -> dict[str, float]:
 
 
 def _unheard(
-    tables: Sequence[Table],
+    material: Material,
     recipe: Recipe,
     folds: Sequence[Split],
     work: tuple[str, int, int, Progress],
 ) -> dict[str, Outcome]:
+    return _judged(material, recipe, folds, {"": material.clean}, work)[""]
+
+
+def _judged(
+    material: Material,
+    recipe: Recipe,
+    folds: Sequence[Split],
+    tables: Mapping[str, Table],
+    work: tuple[str, int, int, Progress],
+) -> dict[str, dict[str, Outcome]]:
     stage, seed, processes, progress = work
-    jobs = (joblib.delayed(_fold)(tables, fold, recipe, seed) for fold in folds)
+    jobs = (joblib.delayed(_fold)(material, fold, recipe, tables, seed) for fold in folds)
     done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
     parts = list(tracked(done, stage, total=len(folds), progress=progress))
+    return {name: merged([part[name] for part in parts]) for name in tables}
+
+
+def _fold(
+    material: Material, fold: Split, recipe: Recipe, tables: Mapping[str, Table], seed: int
+) -> dict[str, dict[str, Outcome]]:
+    known, unheard = fold
+    fitted = fit(material.where(known), recipe, seed=seed)
+    found = {}
+    for name, table in tables.items():
+        rows = np.flatnonzero(np.isin(table.speakers, material.clean.speakers[unheard]))
+        parts = try_out(table.where(rows), judge=fitted.judge, prior=fitted.prior, seed=seed)
+        found[name] = {history: Outcome(rows[it.clips], it.probabilities) for history, it in parts.items()}
+    return found
+
+
+def merged(parts: Sequence[Mapping[str, Outcome]]) -> dict[str, Outcome]:
+    """The outcomes of all folds as one, for each history."""
     return {
         name: Outcome(
             np.concatenate([part[name].clips for part in parts]),
@@ -158,13 +226,6 @@ def _unheard(
         )
         for name in HISTORIES
     }
-
-
-def _fold(tables: Sequence[Table], fold: Split, recipe: Recipe, seed: int) -> dict[str, Outcome]:
-    known, unheard = fold
-    fitted = fit([table.where(known) for table in tables], recipe, seed=seed)
-    parts = try_out(tables[0].where(unheard), judge=fitted.judge, prior=fitted.prior, seed=seed)
-    return {name: Outcome(unheard[part.clips], part.probabilities) for name, part in parts.items()}
 
 
 def _set_aside(table: Table, rng: np.random.Generator) -> list[NDArray[np.int64]]:

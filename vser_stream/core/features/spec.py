@@ -15,7 +15,7 @@ from vser_stream.core.features.extract import Extractor
 from vser_stream.ports import PitchTracker
 from vser_stream.values import RATE, Pcm, Segment, SegmentKind, Vector
 
-__all__ = ["digest", "golden_vector", "quantised"]
+__all__ = ["digest", "golden_segment", "golden_vector", "quantised"]
 
 _MODULES = (pitch, spectrum, cepstrum, tracks, functionals, baseline)
 _DURATION = 0.8
@@ -32,11 +32,15 @@ def digest(pitch_tracker: PitchTracker) -> str:
 
 def golden_vector(pitch_tracker: PitchTracker) -> Vector:
     """Features of a synthetic voice: they also notice another pitch model or library."""
+    return Extractor(pitch_tracker).extract(golden_segment())
+
+
+def golden_segment() -> Segment:
+    """The synthetic voice, made anew each time."""
     pcm = _voice()
-    segment = Segment(
+    return Segment(
         kind=SegmentKind.UTTERANCE, pcm=pcm, start=0, onset=0, end=len(pcm), heard_at=0.0, floor_db=-60.0
     )
-    return Extractor(pitch_tracker).extract(segment)
 
 
 def quantised(vector: Vector) -> NDArray[np.int64]:

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.tables import invented
+
+from vser_stream.training.histories import Table
+from vser_stream.training.nested import Choice, nested, variants
+from vser_stream.training.recipe import Recipe
+from vser_stream.training.tables import Material
+from vser_stream.training.validate import Outcome, pooled
+
+SMALL = Recipe(calibration_folds=2, folds=2)
+Nested = tuple[dict[str, Outcome], list[Choice]]
+
+
+def table() -> Table:
+    return invented(speakers=12, clips=2)
+
+
+@pytest.fixture(scope="module")
+def found() -> Nested:
+    stages: list[tuple[str, int, int]] = []
+    told = nested(Material(table()), SMALL, seed=0, processes=1, progress=lambda *step: stages.append(step))
+    assert stages == [("nested", done, 2) for done in range(3)]
+    return told
+
+
+def test_every_clip_is_judged_once_and_each_fold_says_what_it_chose(found: Nested) -> None:
+    outcomes, chosen = found
+    assert sorted(outcomes["cold"].clips.tolist()) == list(range(len(table())))
+    assert pooled(table(), outcomes)["cold"].macro_f1.value > 0.9
+    assert [it.variant in variants(SMALL) for it in chosen] == [True, True]
+
+
+def test_the_judged_speakers_have_no_say_in_the_choice(found: Nested) -> None:
+    """Other voices for the judged speakers of the first fold leave its choice as it was."""
+    outcomes, chosen = found
+    mixed = table()
+    theirs = np.isin(mixed.speakers, mixed.speakers[outcomes["cold"].clips[: len(mixed) // 2]])
+    mixed.features[theirs] = mixed.features[theirs][::-1]
+    assert nested(Material(mixed), SMALL, seed=0, processes=1)[1][0] == chosen[0]
