@@ -6,14 +6,35 @@ Thresholds are per speaker, from the baseline, never unified (paper B, section 1
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from vser_stream.core.baseline import Baseline
 from vser_stream.core.features.functionals import FEATURES
-from vser_stream.values import Cue, Probabilities, Vector
+from vser_stream.core.features.tracks import FRAME_PERIOD
+from vser_stream.values import Cue, Vector
 
-__all__ = ["DESCRIPTORS", "Descriptor", "describe", "rationale_from"]
+__all__ = [
+    "DESCRIPTORS",
+    "FARTHEST",
+    "KNOWN",
+    "LEVELS",
+    "NEAR",
+    "Descriptor",
+    "Kind",
+    "describe",
+    "level_word",
+]
+
+
+class Kind(StrEnum):
+    """What of a voice a cue is about; reasons of one kind alone are weak."""
+
+    PITCH = "pitch"
+    ENERGY = "energy"
+    TEMPO = "tempo"
+    VOICE = "voice quality"
 
 
 def _same(value: float) -> float:
@@ -29,6 +50,15 @@ def _percent(share: float) -> float:
     return 100.0 * share
 
 
+def _per_second(step: float) -> float:
+    """Change from frame to frame, per second."""
+    return step / FRAME_PERIOD
+
+
+def _from_kilohertz(kilohertz: float) -> float:
+    return 1000.0 * kilohertz
+
+
 @dataclass(frozen=True, slots=True)
 class Descriptor:
     """A cue people have a word for, measured by one feature."""
@@ -36,11 +66,20 @@ class Descriptor:
     name: str
     feature: str
     unit: str
+    kind: Kind
+
+    aroused: int
+    """Where an aroused voice moves it: 1 up, -1 down, 0 as it may be.
+
+    Anger and fear alike raise it in 1,801 clips of 118 speakers and in the review of Juslin & Laukka
+    (2003).
+    """
+
     shown: Callable[[float], float] = _same
     """From the feature's scale to ``unit``."""
 
-    needs_baseline: bool = False
-    """An absolute level: it means nothing before the source has been heard calm."""
+    over_floor: bool = False
+    """An absolute level: it is told over the noise floor, and only once the source was heard calm."""
 
     @property
     def column(self) -> int:
@@ -49,62 +88,97 @@ class Descriptor:
 
 
 DESCRIPTORS: tuple[Descriptor, ...] = (
-    Descriptor("pitch level", "pitch_p50", "Hz", _hertz),
-    Descriptor("pitch variability", "pitch_sd", "semitones"),
-    Descriptor("pitch range", "pitch_range_90", "semitones"),
-    Descriptor("pitch trend", "pitch_trend", "semitones"),
-    Descriptor("pitch motion", "pitch_motion", "semitones/s"),
-    Descriptor("jitter", "jitter", "semitones"),
-    Descriptor("loudness", "level_p50", "dBFS", needs_baseline=True),
-    Descriptor("loudness trend", "level_trend", "dB"),
-    Descriptor("energy variability", "energy_sd", "dB"),
-    Descriptor("shimmer", "shimmer", "dB"),
-    Descriptor("speech rate", "peak_rate", "peaks/s"),
-    Descriptor("pauses", "pause_share", "%", _percent),
-    Descriptor("brightness", "alpha_ratio_mean", "dB"),
-    Descriptor("harmonicity", "hnr_mean", "dB"),
+    Descriptor("pitch level", "pitch_p50", "Hz", Kind.PITCH, 1, _hertz),
+    Descriptor("pitch variability", "pitch_sd", "semitones", Kind.PITCH, 0),
+    Descriptor("pitch trend", "pitch_trend", "semitones", Kind.PITCH, 1),
+    Descriptor("pitch shape", "pitch_rising_share", "% rising", Kind.PITCH, 1, _percent),
+    Descriptor("pitch motion", "pitch_motion", "semitones/s", Kind.PITCH, 1),
+    # From one frame of 16 ms to the next: tremor proper (4 to 12 Hz) and faster shaking together.
+    Descriptor("tremor", "jitter", "semitones", Kind.VOICE, 1),
+    Descriptor("loudness", "level_p50", "dB over floor", Kind.ENERGY, 1, over_floor=True),
+    Descriptor("loudness trend", "level_trend", "dB", Kind.ENERGY, 1),
+    Descriptor("energy variability", "energy_sd", "dB", Kind.ENERGY, 0),
+    Descriptor("energy motion", "energy_motion", "dB/s", Kind.ENERGY, 1, _per_second),
+    Descriptor("shimmer", "shimmer", "dB", Kind.VOICE, 1),
+    Descriptor("speech rate", "peak_rate", "peaks/s", Kind.TEMPO, 1),
+    Descriptor("pauses", "pause_share", "%", Kind.TEMPO, 0, _percent),
+    Descriptor("brightness", "centroid_mean", "Hz", Kind.VOICE, 1, _from_kilohertz),
+    Descriptor("spectral change", "flux_mean", "%", Kind.VOICE, 1, _percent),
+    Descriptor("breathiness", "h1_h2_mean", "dB", Kind.VOICE, 1),
+    Descriptor("harmonicity", "hnr_mean", "dB", Kind.VOICE, 0),
 )
 """The cues of papers A (III.C) and B (section 1), in the order people name them."""
 
-_LEVELS = ((1.0, ""), (2.0, "somewhat "), (3.5, "well "), (float("inf"), "far "))
-"""Bound of |z| and the word under it; within 1 a cue is near calm."""
+KNOWN = {descriptor.name: descriptor for descriptor in DESCRIPTORS}
+"""Descriptors by name."""
+
+FARTHEST = 6.0
+"""A baseline tells no larger distance from calm (calm standard deviations)."""
+
+NEAR = "near"
+"""The word for a cue that stays within one calm standard deviation."""
+
+_DEGREES = ((2.0, "somewhat "), (3.5, "well "), (math.inf, "far "))
+"""Bound of |z| and the degree under it."""
+
+LEVELS = (NEAR, *(degree + side for side in ("above", "below") for _, degree in _DEGREES))
+"""Every word of a cue."""
+
+_VOICED_S = FEATURES.index("voiced_s")
+
+_SHORT_S = 0.75
+"""Voiced time at which the shortness of an utterance blurs a cue as much as calm speech itself varies.
+
+Measured: calm clips with 0.6 s of voice lie 1.5 times as far from their speaker's baseline as those
+with 2 s (794 clips, median over the cues; s).
+"""
+
+_LEAST_VOICED_S = 0.016
+"""One frame (s)."""
 
 
-def describe(vector: Vector, baseline: Baseline) -> tuple[Cue, ...]:
-    """Return every descriptor of a row of features, in the order of :data:`DESCRIPTORS`."""
+def describe(vector: Vector, baseline: Baseline, *, floor_db: float) -> tuple[Cue, ...]:
+    """Return every descriptor of a row of features, in the order of :data:`DESCRIPTORS`.
+
+    Args:
+        vector: Features of the segment, shape (n_features,).
+        baseline: Calm voice of its source.
+        floor_db: Noise floor of the source (dB re full scale).
+    """
     z = baseline.relative(vector)
-    known = [d for d in DESCRIPTORS if baseline.count or not d.needs_baseline]
-    return tuple(_cue(d, vector, baseline, float(z[d.column])) for d in known)
-
-
-def _cue(descriptor: Descriptor, vector: Vector, baseline: Baseline, z: float) -> Cue:
-    return Cue(
-        name=descriptor.name,
-        value=round(descriptor.shown(float(vector[descriptor.column])), 2),
-        unit=descriptor.unit,
-        baseline=round(descriptor.shown(float(baseline.location[descriptor.column])), 2),
-        z=round(z, 2),
-        word=_word(z),
+    known = [d for d in DESCRIPTORS if baseline.count or not d.over_floor]
+    return tuple(
+        _cue(d, vector, baseline, z=float(z[d.column]), zero=floor_db if d.over_floor else 0.0) for d in known
     )
 
 
-def _word(z: float) -> str:
-    if abs(z) < _LEVELS[0][0]:
-        return "near"
-    degree = next(word for bound, word in _LEVELS if abs(z) < bound)
+def _cue(descriptor: Descriptor, vector: Vector, baseline: Baseline, *, z: float, zero: float) -> Cue:
+    column = descriptor.column
+    return Cue(
+        name=descriptor.name,
+        value=round(descriptor.shown(float(vector[column])) - zero, 2),
+        unit=descriptor.unit,
+        baseline=round(descriptor.shown(float(baseline.location[column])) - zero, 2),
+        z=round(z, 2),
+        word=level_word(round(z, 2)),
+        confidence=round(_confidence(vector, baseline, column), 2),
+    )
+
+
+def _confidence(vector: Vector, baseline: Baseline, column: int) -> float:
+    """Spread of calm speech over what it is with too short an utterance and too young a baseline.
+
+    The population's baseline is worth much for a cue in which people are alike, and next to nothing
+    for the pitch level.
+    """
+    voiced = max(float(vector[_VOICED_S]), _LEAST_VOICED_S)
+    known = float(baseline.weight[column]) + baseline.count
+    return 1.0 / math.sqrt(1.0 + 1.0 / known + _SHORT_S / voiced)
+
+
+def level_word(z: float) -> str:
+    """Say a distance from calm, in calm standard deviations."""
+    if abs(z) < 1.0:
+        return NEAR
+    degree = next(degree for bound, degree in _DEGREES if abs(z) < bound)
     return degree + ("above" if z > 0 else "below")
-
-
-def rationale_from(cues: Sequence[Cue], probabilities: Probabilities, *, baseline_known: bool) -> str:
-    """Say in words why a voice was judged so: the cues that moved most from calm, with figures."""
-    calm = "this voice's calm" if baseline_known else "the calm of most voices"
-    verdict = f"Sounds {probabilities.top} ({probabilities.confidence:.0%})"
-    moved = sorted((cue for cue in cues if cue.word != "near"), key=lambda cue: -abs(cue.z))[:3]
-    if not moved:
-        return f"{verdict}: every measured cue stays near {calm}."
-    return f"{verdict}: " + "; ".join(_clause(cue, calm) for cue in moved) + "."
-
-
-def _clause(cue: Cue, calm: str) -> str:
-    measured, usual = f"{cue.value:g} {cue.unit}", f"{cue.baseline:g} {cue.unit}"
-    return f"{cue.name} {measured} is {cue.word} {calm} {usual} (z {cue.z:+.1f})"

@@ -1,0 +1,134 @@
+"""The words a rationale is made of, in each language it can be written in."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from vser_stream.core.describe import DESCRIPTORS, LEVELS
+
+__all__ = ["LABEL_WORDS", "TONGUES", "Language", "Tongue", "figure", "nfc", "signed"]
+
+
+class Language(StrEnum):
+    """What a rationale is written in."""
+
+    EN = "en"
+    VI = "vi"
+
+
+@dataclass(frozen=True, slots=True)
+class Tongue:
+    """One language's words for cues, units and levels."""
+
+    cues: Mapping[str, str]
+    """By the name of the descriptor."""
+
+    levels: Mapping[str, str]
+    """By the word of :data:`~vser_stream.core.describe.LEVELS`; the usual value follows."""
+
+    units: Mapping[str, str]
+    """By the unit of the descriptor."""
+
+    own: str
+    """The baseline of a source that was heard calm."""
+
+    common: str
+    """The baseline of a source that was not."""
+
+    usual: str
+    """Either, once it has been named."""
+
+    decimal: str = "."
+
+
+_EN = Tongue(
+    cues={descriptor.name: descriptor.name for descriptor in DESCRIPTORS},
+    levels={word: word for word in LEVELS},
+    units={descriptor.unit: descriptor.unit for descriptor in DESCRIPTORS},
+    own="this voice's usual",
+    common="the usual of most voices",
+    usual="the usual",
+)
+
+_VI = Tongue(
+    cues={
+        "pitch level": "cao độ",
+        "pitch variability": "độ biến thiên cao độ",
+        "pitch trend": "xu hướng cao độ",
+        "pitch shape": "tỷ lệ lên giọng",
+        "pitch motion": "tốc độ đổi cao độ",
+        "tremor": "độ rung giọng",
+        "loudness": "độ to",
+        "loudness trend": "xu hướng độ to",
+        "energy variability": "độ biến thiên cường độ",
+        "energy motion": "tốc độ đổi cường độ",
+        "shimmer": "độ dao động biên độ",
+        "speech rate": "tốc độ nói",
+        "pauses": "tỷ lệ ngắt nghỉ",
+        "brightness": "độ sáng của giọng",
+        "spectral change": "mức thay đổi âm sắc",
+        "breathiness": "độ hơi của giọng",
+        "harmonicity": "độ trong của giọng",
+    },
+    levels={
+        "near": "xấp xỉ",
+        "somewhat above": "hơi cao hơn",
+        "well above": "cao hơn rõ so với",
+        "far above": "cao hơn nhiều so với",
+        "somewhat below": "hơi thấp hơn",
+        "well below": "thấp hơn rõ so với",
+        "far below": "thấp hơn nhiều so với",
+    },
+    units={
+        "Hz": "Hz",
+        "semitones": "nửa cung",
+        "semitones/s": "nửa cung/giây",
+        "% rising": "% đi lên",
+        "dB": "dB",
+        "dB over floor": "dB trên nền ồn",
+        "dB/s": "dB/giây",
+        "peaks/s": "đỉnh/giây",
+        "%": "%",
+    },
+    own="mức bình thường của giọng này",
+    common="mức bình thường của đa số giọng",
+    usual="mức bình thường",
+    decimal=",",
+)
+
+TONGUES = {Language.EN: _EN, Language.VI: _VI}
+
+LABEL_WORDS = re.compile(
+    r"\b(?:"
+    r"calm\w*|anger|angr\w+|panic\w*|fear\w*|afraid|scared|frighten\w*|terrif\w+|terror|rage|raging|"
+    r"furious|fury|irate|enraged|relaxed|serene|tranquil|distress\w*|"
+    r"bình tĩnh|điềm tĩnh|thư thái|giận\w*|tức giận|tức tối|nổi giận|phẫn nộ|cáu\w*|"
+    r"hoảng\w*|sợ\w*|kinh hãi|khiếp\w*"
+    r")\b",
+    re.IGNORECASE,
+)
+"""Names and paraphrases of the labels: a reason that says one of these says nothing (paper C, 2.1)."""
+
+
+_THREE_DIGITS = (100.0, 10.0)
+"""Below each, one more decimal is shown."""
+
+
+def nfc(text: str) -> str:
+    """One code point for each Vietnamese letter: two spellings of it must not be two words."""
+    return unicodedata.normalize("NFC", text)
+
+
+def figure(value: float, tongue: Tongue = _EN) -> str:
+    """Show a measured value with the three digits that mean something."""
+    decimals = sum(abs(value) < bound for bound in _THREE_DIGITS)
+    return f"{value:.{decimals}f}".replace(".", tongue.decimal)
+
+
+def signed(z: float, tongue: Tongue = _EN) -> str:
+    """Show a distance from calm."""
+    return f"{round(z, 1) + 0.0:+.1f}".replace(".", tongue.decimal)
