@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
+from vser_stream.adapters.download import Remote, fetch
+from vser_stream.adapters.llama_process import LlamaReasoner, Weights
 from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.rulebook import RuleShelf
 from vser_stream.adapters.svm import OnnxSvm
-from vser_stream.config import shipped_model
+from vser_stream.config import shipped_model, shipped_rules, state_folder
 from vser_stream.core.features.spec import digest
+from vser_stream.core.reason.chat import Chat
+from vser_stream.core.reason.talk import General
+from vser_stream.errors import UserError
 
 __all__ = ["app", "load_model"]
+
+KNOWN = {
+    "qwen2.5-0.5b-instruct": Remote(
+        "https://huggingface.co/Qwen/Qwen2.5-0.5B-Instruct-GGUF/resolve/main/"
+        "qwen2.5-0.5b-instruct-q4_k_m.gguf",
+        sha256="74a4da8c9fdbcd15bd1f6d01d621410d31c6fc00986f5eb687824e7b93d7a9db",
+        size=491_400_032,
+    )
+}
+"""Models we name, each with the one content it may have."""
 
 app = typer.Typer(help="Look after models.", no_args_is_help=True)
 
@@ -27,12 +55,63 @@ def models() -> None:
 
 @app.command()
 def verify(
-    folder: Annotated[Path | None, typer.Argument(help="Model folder; default: the shipped model.")] = None,
+    what: Annotated[
+        Path | None, typer.Argument(help="Model folder or GGUF file; default: the shipped model.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    sha256: Annotated[str | None, typer.Option(help="What a GGUF file must be.")] = None,
 ) -> None:
-    """Check a model's hashes, feature digest and golden vectors, as the daemon does before it starts."""
-    model = load_model(folder or shipped_model())
-    facts = {
+    """Check a model as the daemon does before it starts.
+
+    A folder: hashes, feature digest and golden vectors. A GGUF file: hash, memory, and whether
+    llama.cpp can run it.
+    """
+    if what is not None and what.suffix == ".gguf":
+        name, facts = what.name, _facts_of_gguf(what, sha256)
+    else:
+        name, facts = _facts_of_folder(what or shipped_model())
+    if as_json:
+        print(json.dumps(facts))
+        return
+    table = Table("what", "value", title=f"{name}: verified")
+    for fact, value in facts.items():
+        table.add_row(fact, str(value))
+    Console().print(table)
+
+
+@app.command()
+def pull(
+    name: Annotated[str, typer.Argument(help=f"{', '.join(KNOWN)}, or the address of a GGUF file.")],
+    to: Annotated[Path | None, typer.Option(help="Folder; default: models, below the state folder.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="Of the file; needed with an address.")] = None,
+) -> None:
+    """Fetch a language model, checked against its pinned checksum; goes on where it was cut."""
+    remote = KNOWN.get(name)
+    if remote is None:
+        if sha256 is None or not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+            raise UserError(
+                f"{name}: is no known model ({', '.join(KNOWN)}); an address needs --sha256 beside it"
+            )
+        remote = Remote(name, sha256)
+    with _bar(remote.name) as progress:
+        path = fetch(remote, to or state_folder() / "models", progress=progress)
+    print(
+        f"{path.resolve()}: complete. For the configuration:\n\n"
+        f'[reasoner]\nbackend = "gguf"\nmodel = "{path.resolve()}"\nsha256 = "{remote.sha256}"'
+    )
+
+
+@contextlib.contextmanager
+def _bar(name: str) -> Iterator[Callable[[int, int | None], None]]:
+    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _facts_of_folder(folder: Path) -> tuple[str, dict[str, object]]:
+    model = load_model(folder)
+    return model.name, {
         "name": model.name,
         "version": model.version,
         "manifest_sha256": model.sha256,
@@ -40,13 +119,22 @@ def verify(
         "escalate_below": model.escalate_below,
         "verified": True,
     }
-    if as_json:
-        print(json.dumps(facts))
-        return
-    table = Table("what", "value", title=f"{model.name}: verified")
-    for name, value in facts.items():
-        table.add_row(name, str(value))
-    Console().print(table)
+
+
+def _facts_of_gguf(path: Path, sha256: str | None) -> dict[str, object]:
+    """Let llama.cpp read the prompt of a chat with it.
+
+    Raises:
+        ModelError: The model cannot be used.
+        ReasonerError: llama.cpp crashes or hangs on it.
+    """
+    shelf = RuleShelf(shipped_rules())
+    reasoner = LlamaReasoner(Weights(path, sha256), lambda: General(Chat(shelf.book)))
+    try:
+        reasoner.prepare()
+    finally:
+        reasoner.close()
+    return {"name": path.stem, "sha256": reasoner.sha256, "verified": True}
 
 
 def load_model(folder: Path) -> OnnxSvm:

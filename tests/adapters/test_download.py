@@ -1,0 +1,110 @@
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.broker import free_port
+from support.file_server import FileServer, file_server
+
+from vser_stream.adapters.download import Remote, fetch
+from vser_stream.errors import ConfigError, DownloadError, ModelError, UserError
+
+CONTENT = np.random.default_rng(1).bytes(1_000_000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    with file_server(CONTENT) as served:
+        yield served
+
+
+def fetched(server: FileServer, folder: Path, **more: int) -> bytes:
+    steps: list[int] = []
+    path = fetch(Remote(server.url, SHA256, **more), folder, progress=lambda done, _: steps.append(done))
+    assert steps == sorted(steps)
+    assert [file.name for file in folder.iterdir()] == ["some.gguf"]
+    return path.read_bytes()
+
+
+def test_a_file_arrives_whole(server: FileServer, tmp_path: Path) -> None:
+    assert fetched(server, tmp_path / "new" / "folder") == CONTENT
+
+
+def test_a_file_that_is_there_already_is_not_fetched_again(server: FileServer, tmp_path: Path) -> None:
+    fetched(server, tmp_path)
+    fetched(server, tmp_path)
+    assert len(server.asked) == 1
+
+
+def test_a_file_cut_in_the_middle_goes_on_from_there(server: FileServer, tmp_path: Path) -> None:
+    server.cut_after = 400_000
+    assert fetched(server, tmp_path) == CONTENT
+    assert server.asked == [None, "bytes=400000-", "bytes=800000-"]
+
+
+def test_what_an_earlier_attempt_left_is_used(server: FileServer, tmp_path: Path) -> None:
+    (tmp_path / "some.gguf.part").write_bytes(CONTENT[:600_000])
+    assert fetched(server, tmp_path) == CONTENT
+    assert server.asked == ["bytes=600000-"]
+
+
+def test_what_was_complete_but_never_checked_is_checked(server: FileServer, tmp_path: Path) -> None:
+    (tmp_path / "some.gguf.part").write_bytes(CONTENT)
+    assert fetched(server, tmp_path) == CONTENT
+
+
+def test_a_server_that_cannot_go_on_begins_anew(server: FileServer, tmp_path: Path) -> None:
+    server.ranges = False
+    (tmp_path / "some.gguf.part").write_bytes(b"x" * 600_000)
+    assert fetched(server, tmp_path) == CONTENT
+
+
+def test_wrong_bytes_are_not_kept(server: FileServer, tmp_path: Path) -> None:
+    server.content = CONTENT[:-1] + b"x"
+    with pytest.raises(ModelError, match="it was not kept"):
+        fetched(server, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    server.content = CONTENT
+    assert fetched(server, tmp_path) == CONTENT
+
+
+def test_a_server_that_stays_away_is_an_error_and_what_arrived_is_kept(
+    server: FileServer, tmp_path: Path
+) -> None:
+    (tmp_path / "some.gguf.part").write_bytes(CONTENT[:600_000])
+    server.status = 503
+    with pytest.raises(DownloadError, match="600000 bytes are kept, run the command again"):
+        fetched(server, tmp_path)
+    assert (tmp_path / "some.gguf.part").read_bytes() == CONTENT[:600_000]
+
+
+def test_nobody_at_the_address_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match="refused"):
+        fetch(Remote(f"http://127.0.0.1:{free_port()}/x", SHA256), tmp_path, progress=lambda *_: None)
+
+
+def test_an_address_without_the_file_is_an_error_at_once(server: FileServer, tmp_path: Path) -> None:
+    server.status = 404
+    with pytest.raises(DownloadError, match="HTTP 404; check the address"):
+        fetched(server, tmp_path)
+    assert len(server.asked) == 1
+
+
+def test_a_disk_without_the_room_is_told_before_anything_arrives(server: FileServer, tmp_path: Path) -> None:
+    server.tells_length = False
+    with pytest.raises(ConfigError, match="do not fit"):
+        fetched(server, tmp_path, size=2**60)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/file", "http://host/", "nonsense"])
+def test_what_is_no_address_of_a_file_is_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is no address of a file"):
+        fetch(Remote(url, SHA256), tmp_path, progress=lambda *_: None)
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error(server: FileServer, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="choose another folder"):
+        fetch(Remote(server.url, SHA256), tmp_path / "file", progress=lambda *_: None)

@@ -1,0 +1,140 @@
+"""The daemon with a reasoner of random weights: who decided, and why, as subscribers receive it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.broker import Mosquitto
+from support.chat_server import chat_server, completion
+from support.daemon import SCENE, Subscriber, configuration, daemon, wait_for
+from support.gguf_file import sha256_of, tiny_chat_model
+
+from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.rulebook import shelf_of
+from vser_stream.cli.models import load_model
+from vser_stream.cli.replay import rows_of
+from vser_stream.config import load
+from vser_stream.runtime.reasoners import standing_by
+
+ALL_AMBIGUOUS = "[route]\nescalate_below = 1.0\n[publish]\nutterances = true\n"
+
+
+def configured(folder: Path, port: int, reasoner: str) -> Path:
+    path = configuration(folder, port)
+    path.write_text(path.read_text() + ALL_AMBIGUOUS + f"[reasoner]\n{reasoner}\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tiny_chat_model(tmp_path_factory.mktemp("model") / "chat.gguf")
+    return f'backend = "gguf"\nmodel = "{path}"\nsha256 = "{sha256_of(path)}"'
+
+
+def children(pid: int) -> list[int]:
+    found = subprocess.run(
+        ["pgrep", "-P", str(pid), "-f", "adapters.llama"], capture_output=True, text=True, check=False
+    )
+    return [int(line) for line in found.stdout.split()]
+
+
+def test_what_the_daemon_tells_is_what_a_replay_tells(tmp_path: Path, server: Mosquitto, model: str) -> None:
+    config = configured(tmp_path, server.port, model)
+    with Subscriber(server) as told, daemon(config) as process:
+        assert process.wait(timeout=100) == 0, process.communicate()[1]
+        utterances, alerts = told.documents("utterance"), told.documents("alert")
+        assert told.documents("health")[-1]["dropped_blocks"] == 0  # else the box was too busy to compare
+    settings = load(config)
+    with standing_by(settings.reasoner, shelf_of(settings).writer) as reasoner:
+        replayed = list(
+            rows_of(
+                SCENE,
+                load_model(settings.model_dir),
+                SwiftF0Tracker(),
+                settings=settings,
+                reasoner=reasoner,
+            )
+        )
+    shown = ("start_s", "end_s", "label", "probabilities", "decided_by", "rationale", "rationale_by", "rules")
+    assert [{name: one[name] for name in shown} for one in utterances] == [
+        {name: row[name] for name in shown} for row in replayed if row["type"] == "utterance"
+    ]
+    assert {one["decided_by"] for one in utterances} == {"llm"}
+    assert {one["rationale_by"] for one in utterances} == {"reasoner"}
+    assert alerts[0]["event"] == "raised"
+    assert alerts[0]["versions"]["reasoner"].startswith("chat+")
+    assert alerts[0]["versions"]["rules"].startswith("calm-angry-panic@")
+    assert [(one["event"], one["label"]) for one in alerts] == [
+        (row["event"], row["label"]) for row in replayed if row["type"] == "alert"
+    ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_child_that_dies_or_hangs_costs_no_utterance_and_delays_no_end(
+    tmp_path: Path, server: Mosquitto, model: str, number: signal.Signals
+) -> None:
+    config = configured(tmp_path, server.port, model)
+    with Subscriber(server) as told, daemon(config) as process:
+        wait_for(lambda: told.documents("utterance"), within=60, what="the first utterance")
+        (child,) = children(process.pid)
+        os.kill(child, number)
+        wait_for(
+            lambda: {one["decided_by"] for one in told.documents("utterance")} == {"llm", "fallback"},
+            within=60,
+            what="an utterance left to the SVM",
+        )
+        wait_for(lambda: told.documents("alert"), within=60, what="the alarm")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=5) == 0
+    assert not Path(f"/proc/{child}").exists()
+    assert told.statuses()[-1] == "stopped"
+
+
+def test_a_server_that_never_answers_costs_no_utterance(tmp_path: Path, server: Mosquitto) -> None:
+    go = threading.Event()
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        if len(request["messages"]) > 1:
+            go.wait(20)
+        return completion('{"label": "panic"}')
+
+    with _released(go), chat_server(answer) as slow:
+        reasoner = f'backend = "server"\nurl = "{slow.url}"\ndeadline = 1.0'
+        with Subscriber(server) as told, daemon(configured(tmp_path, server.port, reasoner)) as process:
+            wait_for(lambda: told.documents("alert"), within=60, what="the alarm")
+            wait_for(lambda: len(told.documents("utterance")) >= 2, within=60, what="two utterances")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=5) == 0
+        assert {one["decided_by"] for one in told.documents("utterance")} == {"fallback"}
+
+
+@contextlib.contextmanager
+def _released(go: threading.Event) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        go.set()
+
+
+@pytest.mark.parametrize(
+    ("reasoner", "message"),
+    [
+        ('backend = "server"\nurl = "https://example.com/v1"', "egress"),
+        ('backend = "gguf"\nmodel = "nothing.gguf"\nsha256 = "' + "0" * 64 + '"', "cannot be read"),
+        ('backend = "gguf"', "needs model and sha256"),
+        ('backend = "server"', "needs url"),
+    ],
+)
+def test_a_reasoner_that_can_never_work_is_one_line_at_the_start(
+    tmp_path: Path, reasoner: str, message: str
+) -> None:
+    with daemon(configured(tmp_path, 1, reasoner)) as process:
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert message in error

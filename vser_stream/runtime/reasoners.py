@@ -1,0 +1,122 @@
+"""The reasoner of a configuration."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from vser_stream.adapters.json_server import ServerAddress
+from vser_stream.adapters.llama_process import LlamaReasoner, Weights
+from vser_stream.adapters.openai_server import OpenAiServer
+from vser_stream.config import ReasonerConfig, shipped_reasoner
+from vser_stream.core.reason import prompt
+from vser_stream.core.reason.chat import Chat
+from vser_stream.core.reason.talk import General, Specialist
+from vser_stream.core.reason.written import Writer
+from vser_stream.errors import ModelError
+from vser_stream.runtime.escalation import Escalation, Standby
+
+__all__ = ["bundled_weights", "escalation_of", "reasoner_of", "standing_by"]
+
+_log = logging.getLogger(__name__)
+
+
+def escalation_of(config: ReasonerConfig, writer: Callable[[], Writer]) -> Escalation | None:
+    """The queue before the reasoner of a configuration; None where there is no reasoner.
+
+    Raises:
+        ConfigError: As :func:`reasoner_of`.
+    """
+    reasoner = reasoner_of(config, writer)
+    if reasoner is None:
+        return None
+    return Escalation(
+        reasoner,
+        writer,
+        deadline=config.deadline,
+        calls_per_hour=config.calls_per_hour,
+        queue=config.queue,
+    )
+
+
+def reasoner_of(config: ReasonerConfig, writer: Callable[[], Writer]) -> Standby | None:
+    """Return the reasoner that is asked for; None if nobody is, or what came with us is not there.
+
+    Args:
+        config: The table ``[reasoner]``.
+        writer: Has the rules and the language of now.
+
+    Raises:
+        ConfigError: It can never be used as it is configured.
+    """
+
+    def chat() -> Chat:
+        now = writer()
+        return Chat(now.book, now.language)
+
+    match config.backend:
+        case "bundled":
+            return _bundled(shipped_reasoner(), writer, threads=config.threads)
+        case "gguf" if config.model is not None:
+            weights = Weights(config.model, config.sha256)
+            return LlamaReasoner(weights, lambda: General(chat()), threads=config.threads)
+        case "server" if config.url is not None:
+            address = ServerAddress(
+                config.url, model=config.server_model, egress=config.egress, key_file=config.api_key_file
+            )
+            return OpenAiServer(address, chat)
+        case _:
+            return None
+
+
+@contextlib.contextmanager
+def standing_by(config: ReasonerConfig, writer: Callable[[], Writer]) -> Iterator[Standby | None]:
+    """Yield the reasoner of a configuration, ready to be asked; see :func:`reasoner_of`.
+
+    Raises:
+        ConfigError: It can never be used as it is configured.
+        ReasonerError: It does not answer.
+    """
+    reasoner = reasoner_of(config, writer)
+    if reasoner is None:
+        yield None
+        return
+    try:
+        reasoner.prepare()
+        yield reasoner
+    finally:
+        reasoner.close()
+
+
+def bundled_weights(folder: Path) -> Weights:
+    """Return the model of a folder, if it answers the prompt of this build.
+
+    Raises:
+        ModelError: Its manifest cannot be read, or it was trained for another prompt.
+    """
+    path = folder / "manifest.toml"
+    try:
+        manifest = tomllib.loads(path.read_text("utf-8"))
+        name = f"{manifest['name']}@{manifest['version']}"
+        sha256, trained_for = str(manifest["sha256"]["model.gguf"]), manifest["prompt"]
+    except OSError as exc:
+        raise ModelError(f"{path}: cannot be read ({exc.strerror}); copy the whole folder again") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as exc:
+        raise ModelError(f"{path}: is no manifest of a reasoner; copy the whole folder again") from exc
+    if trained_for != prompt.digest():
+        raise ModelError(f"{path}: was trained for another prompt; train it again or install its release")
+    return Weights(folder / "model.gguf", sha256, name)
+
+
+def _bundled(folder: Path, writer: Callable[[], Writer], *, threads: int) -> Standby | None:
+    if find_spec("llama_cpp") is None:
+        _log.warning("no reasoner, the SVM decides as fallback: install vser-stream[llm]")
+        return None
+    if not folder.is_dir():
+        _log.warning("no reasoner, the SVM decides as fallback: this release has none of its own")
+        return None
+    return LlamaReasoner(bundled_weights(folder), lambda: Specialist(writer().language), threads=threads)
