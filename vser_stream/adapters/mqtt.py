@@ -17,11 +17,10 @@ import asyncio
 import contextlib
 import logging
 import math
-import ssl
+import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,47 +29,24 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from vser_stream.adapters.mqtt_reasons import UNSPECIFIED, UNSUPPORTED_PROTOCOL, failure, refusal
+from vser_stream.adapters.mqtt_login import Broker, secrets
+from vser_stream.adapters.mqtt_reasons import UNSPECIFIED, UNSUPPORTED_PROTOCOL, denial, failure, refusal
+from vser_stream.core.cloudevents import attributes_of, content_type_of
 from vser_stream.errors import MessageRefusedError, PublishError
 from vser_stream.values import Message
 
 __all__ = ["Broker", "MqttPublisher", "Received"]
 
+AT_ONCE = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+"""A small packet after another one would wait 40 ms for the other side to say that it has the first."""
+
+LARGEST = 65_536
+"""Largest packet we take; the broker keeps back larger ones (bytes, MQTT 5)."""
+
 INBOX = 1000
 """Received messages kept for a slow reader; the oldest is dropped (messages)."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where the broker is and how to log in."""
-
-    host: str
-    port: int = 1883
-    username: str | None = None
-
-    password_file: Path | None = None
-    """Read at each connection, so a changed password needs no restart."""
-
-    tls: bool = False
-
-    ca_file: Path | None = None
-    """Who signed the broker's certificate; None for the system's authorities."""
-
-    cert_file: Path | None = None
-    """Our own certificate, where the broker asks for one."""
-
-    key_file: Path | None = None
-
-    client_id: str | None = None
-    """The same at each connection, so the broker ends a half-dead earlier one."""
-
-    keepalive: int = 15
-    """A silent network is noticed after twice as long at the latest (s)."""
-
-    timeout: float = 3.0
-    """Longest wait for an answer of the broker (s)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +103,15 @@ class MqttPublisher:
             await self._client.__aexit__(None, None, None)
         self._client.abandon()
 
-    async def publish(self, message: Message, *, correlation: bytes | None = None) -> None:
+    async def publish(
+        self, message: Message, *, response_topic: str | None = None, correlation: bytes | None = None
+    ) -> None:
         """Return once the broker has acknowledged the message.
 
         Args:
             message: With QoS 0 nothing is acknowledged, it is only handed to the network.
-            correlation: Given when it answers a received message.
+            response_topic: Where an answer is expected (MQTT 5).
+            correlation: What the answer must carry, or what this answer carries (MQTT 5).
 
         Raises:
             MessageRefusedError: The broker does not take this message (MQTT 5).
@@ -146,11 +125,20 @@ class MqttPublisher:
                     message.payload,
                     message.qos,
                     message.retain,
-                    self._properties(message, correlation),
+                    _properties(message, self._client.protocol, response_topic, correlation),
                 )
             )
             if self._client.refusal is not None:
-                raise MessageRefusedError(self._line(f"refused {message.topic}", self._client.refusal))
+                raise self._denied("write", message.topic, self._client.refusal)
+
+    @property
+    def answers(self) -> bool:
+        """Whether a command can be answered: the broker speaks MQTT 5."""
+        return self._client.protocol == aiomqtt.ProtocolVersion.V5
+
+    async def answer(self, received: Received, message: Message) -> None:
+        """Publish ``message`` as the answer to ``received``; raises as :meth:`publish`."""
+        await self.publish(message, correlation=received.correlation)
 
     async def subscribe(self, topic: str) -> None:
         """Ask for the messages of a topic, with QoS 1.
@@ -162,7 +150,7 @@ class MqttPublisher:
         (reason,) = await self._answer(self._client.subscribe(topic, qos=1))
         code = reason.value if isinstance(reason, ReasonCode) else reason
         if code >= 128:  # noqa: PLR2004 - MQTT: from here on codes are failures
-            raise MessageRefusedError(self._line(f"refused to send {topic}", code))
+            raise self._denied("read", topic, code)
 
     async def received(self) -> AsyncIterator[Received]:
         """Yield what arrives for the subscriptions; ends with the connection."""
@@ -201,7 +189,7 @@ class MqttPublisher:
 
     async def _new_client(self, protocol: aiomqtt.ProtocolVersion) -> _Client:
         broker, will = self._broker, self._will
-        password, tls = await asyncio.to_thread(self._secrets)
+        password, tls = await asyncio.to_thread(secrets, broker)
         return _Client(
             broker.host,
             broker.port,
@@ -210,42 +198,13 @@ class MqttPublisher:
             tls_context=tls,
             identifier=broker.client_id,
             protocol=protocol,
-            will=will and aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
+            will=will and _will(will, protocol),
+            properties=_greeting(protocol),
             keepalive=broker.keepalive,
             timeout=broker.timeout,
             max_queued_incoming_messages=INBOX,
+            socket_options=[AT_ONCE],
         )
-
-    def _secrets(self) -> tuple[str | None, ssl.SSLContext | None]:
-        """Read the password and the certificates."""
-        broker = self._broker
-        try:
-            password = broker.password_file.read_text().rstrip("\r\n") if broker.password_file else None
-            tls = ssl.create_default_context(cafile=broker.ca_file) if broker.tls else None
-            if tls:
-                tls.sslsocket_class = _TlsSocket
-            if tls and broker.cert_file:
-                tls.load_cert_chain(broker.cert_file, broker.key_file)
-        except (OSError, ValueError) as exc:
-            # The text of a ValueError may quote the file.
-            reason = exc.strerror if isinstance(exc, OSError) else "not text"
-            raise PublishError(
-                f"cannot log in to {broker.host}: {reason}; "
-                "check that password_file, ca_file, cert_file and key_file exist and can be read"
-            ) from None
-        return password, tls
-
-    def _properties(self, message: Message, correlation: bytes | None) -> Properties | None:
-        if self._client.protocol != aiomqtt.ProtocolVersion.V5:
-            return None
-        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho annotates not all
-        properties.ContentType = "application/json"
-        properties.UserProperty = [("id", message.id)]
-        if message.expires_at is not None:
-            properties.MessageExpiryInterval = max(1, math.ceil(message.expires_at - time.time()))
-        if correlation is not None:
-            properties.CorrelationData = correlation
-        return properties
 
     async def _answer(self, asking: Any) -> Any:
         """Await what the broker answers, or the loss of the connection, whichever is first."""
@@ -279,24 +238,17 @@ class MqttPublisher:
     def _error(self, exc: aiomqtt.MqttError, what: str = "ended the connection") -> PublishError:
         code = _code(exc)
         if code is not None:
-            return PublishError(self._line(what, code))
+            return PublishError(self._line(what, refusal(code)))
         # aiomqtt hides the cause ("from None") but Python keeps it.
         words = failure(exc.__cause__ or exc.__context__)
         return PublishError(f"broker {self._broker.host}:{self._broker.port} {words}")
 
-    def _line(self, what: str, code: int) -> str:
-        return f"broker {self._broker.host}:{self._broker.port} {what}: {refusal(code)}"
+    def _denied(self, access: str, topic: str, code: int) -> MessageRefusedError:
+        why = denial(code, access=access, topic=topic, username=self._broker.username)
+        return MessageRefusedError(self._line(f"refused {access} access to {topic}", why))
 
-
-class _TlsSocket(ssl.SSLSocket):
-    """Closes itself when the other side cannot be trusted, which paho forgets to do."""
-
-    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - the base class's signature
-        try:
-            super().do_handshake(block)
-        except OSError:
-            self.close()
-            raise
+    def _line(self, what: str, why: str) -> str:
+        return f"broker {self._broker.host}:{self._broker.port} {what}: {why}"
 
 
 class _Client(aiomqtt.Client):
@@ -343,6 +295,45 @@ class _Client(aiomqtt.Client):
         if reason_code.is_failure:
             self.refusal = reason_code.value
         super()._on_publish(client, userdata, mid, reason_code, properties)
+
+
+def _greeting(protocol: aiomqtt.ProtocolVersion) -> Properties | None:
+    """What the broker must know of us: it keeps back what is larger than we take."""
+    if protocol != aiomqtt.ProtocolVersion.V5:
+        return None
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho annotates not all
+    properties.MaximumPacketSize = LARGEST
+    return properties
+
+
+def _will(message: Message, protocol: aiomqtt.ProtocolVersion) -> aiomqtt.Will:
+    properties = None
+    if protocol == aiomqtt.ProtocolVersion.V5:
+        properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]  # paho annotates not all
+        properties.ContentType = content_type_of(message.payload)
+        properties.UserProperty = list(attributes_of(message).items())
+    return aiomqtt.Will(message.topic, message.payload, message.qos, message.retain, properties)
+
+
+def _properties(
+    message: Message,
+    protocol: aiomqtt.ProtocolVersion,
+    response_topic: str | None,
+    correlation: bytes | None,
+) -> Properties | None:
+    if protocol != aiomqtt.ProtocolVersion.V5:
+        return None
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho annotates not all
+    if message.payload:  # without one it only removes what is retained
+        properties.ContentType = content_type_of(message.payload)
+        properties.UserProperty = list(attributes_of(message).items())
+    if message.expires_at is not None:
+        properties.MessageExpiryInterval = max(1, math.ceil(message.expires_at - time.time()))
+    if response_topic is not None:
+        properties.ResponseTopic = response_topic
+    if correlation is not None:
+        properties.CorrelationData = correlation
+    return properties
 
 
 def _received(message: aiomqtt.Message) -> Received:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import socket
 import ssl
 
-__all__ = ["UNSPECIFIED", "UNSUPPORTED_PROTOCOL", "failure", "refusal"]
+__all__ = ["UNSPECIFIED", "UNSUPPORTED_PROTOCOL", "denial", "failure", "refusal"]
 
 UNSPECIFIED = 128
 """What paho makes of a connection that just ended."""
 
 UNSUPPORTED_PROTOCOL = 132
 
+NOT_AUTHORISED = 135
+
 REASONS = {
     UNSUPPORTED_PROTOCOL: "it speaks neither MQTT 5 nor 3.1.1; use another broker",
     133: "it does not accept the client id; choose another one",
     134: "it does not accept the user or the password; check username and password_file",
-    135: "it does not authorise this user; check username, password_file and its access list",
+    NOT_AUTHORISED: "it does not authorise this user; check username, password_file and its access list",
     136: "it is unavailable; look into its log",
     137: "it is busy; look into its log",
     138: "it has banned this client; look into its log",
@@ -47,6 +49,21 @@ CAUSES: tuple[tuple[type[OSError], str], ...] = (
 def refusal(code: int) -> str:
     """What a reason code of the broker means."""
     return REASONS.get(code, f"reason code {code}; look into its log")
+
+
+def denial(code: int, *, access: str, topic: str, username: str | None) -> str:
+    """Why the broker refuses a topic.
+
+    Args:
+        code: The broker's reason.
+        access: What was refused, "read" or "write".
+        topic: Where.
+        username: To whom.
+    """
+    if code != NOT_AUTHORISED:
+        return refusal(code)
+    whose = f'below "user {username}"' if username else "before the first user"
+    return f'it does not authorise this user; add to its acl_file, {whose}: "topic {access} {topic}"'
 
 
 def failure(cause: BaseException | None) -> str:

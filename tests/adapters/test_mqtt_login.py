@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import dataclasses
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.broker import Mosquitto, certificates, free_port
+from support.mqtt import address, message, next_of, received, refusal
+
+from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.errors import MessageRefusedError
+
+pytestmark = pytest.mark.usefixtures("quiet_loop")
+
+PASSWORD = "correct horse 3:@%"  # noqa: S105 - of a broker that lives for one test
+
+
+ACL = """
+user agent
+topic write vser/#
+user watcher
+topic readwrite #
+"""
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mosquitto, Path]]:
+    """A broker with TLS, client certificates, passwords and an access list, and its folder."""
+    folder = tmp_path_factory.mktemp("broker")
+    users = {"agent": PASSWORD, "watcher": "w"}
+    with Mosquitto(folder, users=users, acl=ACL, tls=True, client_certificates=True) as server:
+        yield server, folder
+
+
+def login(secure: tuple[Mosquitto, Path], user: str = "agent", password: str = PASSWORD) -> Broker:
+    server, folder = secure
+    password_file = folder / f"password-{user}"
+    password_file.write_text(password + "\n")
+    return address(
+        server,
+        username=user,
+        password_file=password_file,
+        tls=True,
+        ca_file=folder / "ca.crt",
+        cert_file=folder / "client.crt",
+        key_file=folder / "client.key",
+    )
+
+
+async def test_over_tls_with_password_and_certificate_only_what_the_access_list_allows_is_taken(
+    secure: tuple[Mosquitto, Path],
+) -> None:
+    async with (
+        MqttPublisher(login(secure, "watcher", "w")) as watcher,
+        MqttPublisher(login(secure)) as publisher,
+    ):
+        await watcher.subscribe("#")
+        with pytest.raises(MessageRefusedError) as caught:
+            await publisher.publish(message("m1", topic="forbidden/t"))
+        assert str(caught.value).endswith(
+            "refused write access to forbidden/t: it does not authorise this user; "
+            'add to its acl_file, below "user agent": "topic write forbidden/t"'
+        )
+        await publisher.publish(message("m2"))
+        assert await next_of(watcher) == received("vser/t", b"m2")
+
+
+async def test_a_wrong_password_is_told_but_never_shown(secure: tuple[Mosquitto, Path]) -> None:
+    broker = login(secure, "agent", "wrong 5ecret")
+    told = await refusal(broker)
+    assert told == (
+        f"broker 127.0.0.1:{broker.port} refused the connection: it does not authorise this user; "
+        "check username, password_file and its access list"
+    )
+    assert "5ecret" not in repr(broker) + told
+
+
+async def test_what_is_wrong_with_tls_is_told(secure: tuple[Mosquitto, Path], tmp_path: Path) -> None:
+    certificates(tmp_path)
+    broker = login(secure)
+    stranger = dataclasses.replace(broker, ca_file=tmp_path / "ca.crt")
+    assert "cannot be trusted: " in (told := await refusal(stranger))
+    assert told.endswith("check ca_file, and host against its certificate")
+    anonymous = dataclasses.replace(broker, cert_file=None, key_file=None)
+    assert (await refusal(anonymous)).endswith(
+        "hung up; check the port, whether it expects tls, and cert_file"
+    )
+    plain = dataclasses.replace(broker, tls=False)
+    assert (await refusal(plain)).endswith("hung up; check the port, whether it expects tls, and cert_file")
+    # A socket left open would warn here.
+    gc.collect()
+
+
+async def test_what_is_wrong_with_the_address_or_a_file_is_told(tmp_path: Path) -> None:
+    port = free_port()
+    here = Broker("127.0.0.1", port)
+    missing = dataclasses.replace(here, password_file=tmp_path / "none")
+    assert await refusal(here) == (
+        f"broker 127.0.0.1:{port} refuses connections; start it or check host and port"
+    )
+    assert await refusal(Broker("no-such-host.invalid")) == (
+        "broker no-such-host.invalid:1883 is an unknown host; check host and the name server"
+    )
+    assert await refusal(missing) == (
+        "cannot log in to 127.0.0.1: No such file or directory; "
+        "check that password_file, ca_file, cert_file and key_file exist and can be read"
+    )

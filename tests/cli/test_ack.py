@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+from support.broker import Mosquitto, free_port
+from support.command import vser_stream
+from support.ward import Ward
+
+from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.core.commands import Feedback
+from vser_stream.core.messages import message_of
+from vser_stream.runtime.access import Access
+from vser_stream.runtime.commands import CommandDesk
+from vser_stream.runtime.inbox import Inbox
+
+Run = Callable[..., Awaitable[CompletedProcess[str]]]
+
+
+async def no_feedback(_: str, __: Feedback) -> None:
+    raise AssertionError
+
+
+@contextlib.asynccontextmanager
+async def on_duty(server: Mosquitto, ward: Ward) -> AsyncIterator[Run]:
+    """The ward listens; yields what runs a command against its site."""
+
+    async def run(*arguments: str) -> CompletedProcess[str]:
+        where = ["--host", server.host, "--port", str(server.port), "--site", "home"]
+        return await asyncio.to_thread(vser_stream, *arguments, *where)
+
+    desk = CommandDesk("home", sources=lambda: [ward], keep_feedback=no_feedback)
+    broker = Broker(server.host, server.port)
+    access = Access(broker, topics=list)
+    inbox = Inbox(["vser/v1/home/+/cmd/+"], on_received=desk.receive, access=access)
+    async with MqttPublisher(broker) as connection:
+        await connection.publish(message_of(ward.state(), "s1"))
+        attending = asyncio.create_task(inbox.attend(connection))
+        yield run
+        attending.cancel()
+
+
+async def test_an_alarm_is_acknowledged_by_the_first_characters_of_its_id(server: Mosquitto) -> None:
+    ward = Ward()
+    async with on_duty(server, ward) as run:
+        done = await run("ack", "a1b2", "--by", "Ana")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ack bed: done; no alarm\n", "")
+    assert ward.asked == ["acknowledge a1b2c3 by Ana"]
+
+
+async def test_an_unknown_alarm_is_told_with_those_that_are_open(server: Mosquitto) -> None:
+    async with on_duty(server, Ward()) as run:
+        done = await run("ack", "f00")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == ("vser-stream: 0 open alarms at home begin with 'f00'; open: a1b2c3 (bed)\n")
+
+
+async def test_a_pause_is_asked_for_and_a_refusal_told(server: Mosquitto) -> None:
+    ward = Ward()
+    async with on_duty(server, ward) as run:
+        paused = await run("pause", "bed", "--minutes", "10", "--by", "Ana")
+        resumed = await run("resume", "bed", "--by", "Ana")
+        too_long = await run("pause", "bed", "--minutes", "1000")
+        nowhere = await run("pause", "attic", "--minutes", "10")
+    assert (paused.returncode, paused.stdout) == (0, "pause bed: done; panic alarm, signal on\n")
+    assert (resumed.returncode, resumed.stderr) == (
+        2,
+        "vser-stream: resume bed: bed is not paused; nothing to do\n",
+    )
+    assert too_long.returncode == nowhere.returncode == 2
+    assert "less than or equal to 240" in too_long.stderr
+    assert "no source 'attic' here; sources: bed" in nowhere.stderr
+    assert ward.asked == ["pause 600 s by Ana", "resume"]
+
+
+def test_nobody_there_is_told_and_is_code_5(server: Mosquitto) -> None:
+    where = ["--host", server.host, "--port", server.port, "--site", "home"]
+    silent = vser_stream("resume", "bed", *where)
+    assert silent.returncode == 5
+    assert "no answer from home/bed within 5 s; look with vser-stream watch" in silent.stderr
+    away = vser_stream("resume", "bed", "--host", server.host, "--port", free_port(), "--site", "home")
+    assert away.returncode == 5
+    assert "refuses connections" in away.stderr
+
+
+def test_it_must_be_said_where() -> None:
+    done = vser_stream("resume", "bed", "--host", "127.0.0.1")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "vser-stream: no site to reach; give --config FILE, or --host and --site\n",
+    )
+
+
+def test_the_configuration_says_where_and_as_whom(tmp_path: Path) -> None:
+    users = {"home": "box", "ana": "nurse"}
+    acl = "pattern readwrite vser/v1/%u/#\nuser ana\ntopic read vser/#\n"
+    (tmp_path / "vser.toml").write_text(
+        'site = "home"\n[mqtt]\nhost = "127.0.0.1"\nport = PORT\nusername = "home"\npassword_file = "box"\n'
+        '[[sources]]\nname = "bed"\ndevice = "default"\n'
+    )
+    for name, password in (("box", "box"), ("nurse", "nurse"), ("wrong", "x")):
+        (tmp_path / name).write_text(password)
+    with Mosquitto(tmp_path, users=users, acl=acl) as server:
+        config = tmp_path / "vser.toml"
+        config.write_text(config.read_text().replace("PORT", str(server.port)))
+        as_box = vser_stream("resume", "bed", "--config", config)
+        as_nurse = vser_stream(
+            "resume", "bed", "--config", config, "--username", "ana", "--password-file", tmp_path / "nurse"
+        )
+        as_nobody = vser_stream(
+            "resume", "bed", "--config", config, "--username", "ana", "--password-file", tmp_path / "wrong"
+        )
+    assert "no answer" in as_box.stderr
+    assert 'below "user ana": "topic write vser/v1/home/bed/cmd/resume"' in as_nurse.stderr
+    assert "check username, password_file" in as_nobody.stderr
+    assert {as_box.returncode, as_nurse.returncode, as_nobody.returncode} == {5}

@@ -1,0 +1,53 @@
+"""A daemon whose broker forbids it something says so, and hears when it is corrected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.broker import Mosquitto
+from support.daemon import Subscriber, configuration, daemon, wait_for
+
+from vser_stream.adapters.mqtt import Broker
+from vser_stream.runtime.access import Access
+
+ALL = "topic readwrite vser/#\ntopic readwrite homeassistant/#\n"
+NO_ALERTS = (
+    "topic read vser/#\ntopic readwrite homeassistant/#\n"
+    "topic write vser/v1/test/status\ntopic write vser/v1/test/+/state\ntopic write vser/v1/test/+/health\n"
+)
+DEAF = 'device = "no such microphone"'
+CONDITION = "access_denied"
+
+
+def test_that_no_alert_could_be_published_is_told_before_there_is_one(tmp_path: Path) -> None:
+    with (
+        Mosquitto(tmp_path, acl=NO_ALERTS) as broker,
+        Subscriber(broker) as subscriber,
+        daemon(configuration(tmp_path, broker.port, source=DEAF)),
+    ):
+
+        def told() -> list[str]:
+            last = subscriber.documents("health")[-1:]
+            conditions = [one for health in last for one in health["conditions"]]
+            return [one["reason"] for one in conditions if one["name"] == CONDITION]
+
+        wait_for(told, within=30, what="the condition")
+        missing = 'before the first user: "topic write vser/v1/test/bedroom/alert"'
+        assert told() == [f"it does not authorise this user; add to its acl_file, {missing}"]
+        broker.stop()
+        (tmp_path / "acl").write_text(ALL)
+        broker.start()
+        wait_for(lambda: not told(), within=30, what="the end of the condition")
+    assert subscriber.documents("alert") == []
+
+
+def test_who_has_no_home_assistant_is_told_so_with_low_priority() -> None:
+    access = Access(Broker("127.0.0.1"), topics=list)
+    access.deny("homeassistant/device/test/config", "it does not authorise this user")
+    access.deny("vser/v1/test/bed/alert", "it does not authorise this user")
+    access.deny("vser/v1/test/+/cmd/+", "it does not authorise this user")
+    found = [(one.priority, one.reason) for one in access.conditions("attic")]
+    told = "it does not authorise this user"
+    assert found == [("low", f"{told}; or set enabled = false in [homeassistant]"), ("medium", told)]
+    access.allow("vser/v1/test/+/cmd/+")
+    assert [one.priority for one in access.conditions("bed")] == ["low", "medium"]

@@ -1,0 +1,50 @@
+"""A nurse's commands to a real daemon, and what everybody else sees of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from support.broker import Mosquitto
+from support.command import vser_stream
+from support.daemon import Subscriber, configuration, daemon, wait_for
+
+
+def test_an_alarm_is_acknowledged_once_for_all_to_see_and_feedback_is_kept(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as broker, Subscriber(broker) as subscriber:
+        config = configuration(tmp_path, broker.port)
+        with daemon(config):
+            wait_for(lambda: subscriber.documents("alert"), within=60, what="an alert")
+            alert_id = subscriber.documents("alert")[0]["alert_id"]
+            done = vser_stream("ack", alert_id[:8], "--config", config, "--by", "Ana")
+            assert (done.returncode, done.stderr) == (0, "")
+
+            def acknowledged() -> list[tuple[str, str]]:
+                told = [one for one in subscriber.documents("alert") if one["event"] == "acknowledged"]
+                return [(one["alert_id"], one["by"]) for one in told]
+
+            wait_for(acknowledged, within=5, what="the acknowledgement")
+            assert acknowledged() == [(alert_id, "Ana")]
+            wait_for(
+                lambda: subscriber.documents("state")[-1]["signal"] == "acknowledged",
+                within=5,
+                what="the state",
+            )
+            verdict = json.dumps({"alert_id": alert_id, "verdict": False, "by": "Ana"})
+            broker.publish("vser/v1/test/bedroom/cmd/feedback", verdict)
+            kept = tmp_path / "state/feedback.jsonl"
+            wait_for(kept.exists, within=5, what="the feedback")
+            assert json.loads(kept.read_text())["verdict"] == "false"
+
+
+def test_a_pause_is_seen_by_all_and_ends_when_asked(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as broker, Subscriber(broker) as subscriber:
+        config = configuration(tmp_path, broker.port, source='device = "no such microphone"')
+        with daemon(config):
+            wait_for(lambda: subscriber.documents("state"), within=30, what="the state")
+            assert vser_stream("pause", "bedroom", "--minutes", "5", "--config", config).returncode == 0
+            assert subscriber.documents("state")[-1]["paused"] is not None
+            assert vser_stream("resume", "bedroom", "--config", config).returncode == 0
+            assert subscriber.documents("state")[-1]["paused"] is None
+            again = vser_stream("resume", "bedroom", "--config", config)
+            assert (again.returncode, "bedroom is not paused" in again.stderr) == (2, True)

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from support.ward import Ward
+
+from vser_stream.adapters.mqtt import Received
+from vser_stream.core.commands import Feedback
+from vser_stream.errors import CommandError
+from vser_stream.runtime.commands import BURST, CommandDesk
+
+LOST = "lost"
+
+
+async def keep(source: str, feedback: Feedback) -> None:
+    if feedback.alert_id == LOST:
+        raise CommandError("the disk is full")
+    kept.append(f"{source} {feedback.alert_id} {feedback.verdict} {feedback.note}")
+
+
+kept: list[str] = []
+
+
+@pytest.fixture
+def ward() -> Ward:
+    return Ward()
+
+
+@pytest.fixture
+def desk(ward: Ward) -> CommandDesk:
+    kept.clear()
+    return CommandDesk("home", sources=lambda: [ward], keep_feedback=keep)
+
+
+def command(verb: str, payload: str = "", *, source: str = "bed", **more: Any) -> Received:
+    where = {"retain": False, "response_topic": "vser/v1/home/answers/x", "correlation": b"c", **more}
+    return Received(f"vser/v1/home/{source}/cmd/{verb}", payload.encode(), **where)
+
+
+async def answer(desk: CommandDesk, received: Received) -> dict[str, Any]:
+    message = await desk.receive(received)
+    assert message is not None
+    assert (message.topic, message.qos, message.retain) == (received.response_topic, 1, False)
+    return dict(json.loads(message.payload))
+
+
+async def test_an_obeyed_command_is_answered_with_the_state_after_it(desk: CommandDesk, ward: Ward) -> None:
+    told = await answer(desk, command("ack", '{"alert_id": "a1b2c3", "by": "Ana", "id": "c1"}'))
+    assert {key: told[key] for key in ("schema", "site", "source", "command", "id", "ok", "error")} == {
+        "schema": "vser.answer/1",
+        "site": "home",
+        "source": "bed",
+        "command": "ack",
+        "id": "c1",
+        "ok": True,
+        "error": None,
+    }
+    assert (told["state"]["condition"], told["state"]["alert_id"]) == ("calm", None)
+    assert ward.asked == ["acknowledge a1b2c3 by Ana"]
+
+
+@pytest.mark.parametrize(
+    ("received", "error"),
+    [
+        (
+            command("ack", '{"alert_id": "other"}'),
+            "no alarm other of bed waits to be acknowledged; see its state",
+        ),
+        (command("resume"), "bed is not paused; nothing to do"),
+        (command("ack", source="attic"), "no source 'attic' here; sources: bed"),
+        (command("dance"), "unknown command 'dance'; known: ack, pause, resume, feedback"),
+        (command("ack", "now!"), "not a JSON object; known fields: id, by, expires_at, alert_id"),
+        (
+            command("ack", retain=True),
+            "it was retained by the broker and is ignored; send it without the retain flag",
+        ),
+        (command("feedback", '{"alert_id": "lost", "verdict": true}'), "the disk is full"),
+    ],
+)
+async def test_a_command_that_cannot_be_obeyed_is_answered_with_why(
+    desk: CommandDesk, received: Received, error: str
+) -> None:
+    told = await answer(desk, received)
+    assert (told["ok"], told["error"]) == (False, error)
+
+
+async def test_a_retained_command_does_nothing(desk: CommandDesk, ward: Ward) -> None:
+    await answer(desk, command("ack", retain=True))
+    assert ward.asked == []
+
+
+async def test_the_same_command_is_obeyed_once_and_answered_alike(desk: CommandDesk, ward: Ward) -> None:
+    pause = command("pause", '{"minutes": 1.5, "id": "p1"}')
+    assert await answer(desk, pause) == await answer(desk, pause)
+    await answer(desk, command("resume", '{"id": "p1"}'))
+    assert ward.asked == ["pause 90 s by somebody", "resume"]
+
+
+async def test_one_that_was_refused_may_be_sent_again(desk: CommandDesk, ward: Ward) -> None:
+    ward.alert_id = None
+    ack = command("ack", '{"id": "c1"}')
+    assert (await answer(desk, ack))["ok"] is False
+    ward.alert_id = "a1b2c3"
+    assert (await answer(desk, ack))["ok"] is True
+
+
+async def test_feedback_is_kept_and_changes_nothing(desk: CommandDesk, ward: Ward) -> None:
+    told = await answer(desk, command("feedback", '{"alert_id": "a1", "verdict": "unsure", "note": "TV"}'))
+    assert (told["ok"], kept, ward.asked) == (True, ["bed a1 unsure TV"], [])
+    assert told["state"]["condition"] == "panic"
+
+
+async def test_without_a_response_topic_a_command_is_obeyed_without_an_answer(
+    desk: CommandDesk, ward: Ward
+) -> None:
+    assert await desk.receive(command("ack", response_topic=None)) is None
+    assert ward.asked == ["acknowledge None by somebody"]
+
+
+async def test_nobody_makes_us_speak_on_our_own_topics(desk: CommandDesk) -> None:
+    assert await desk.receive(command("ack", response_topic="vser/v1/home/status")) is None
+
+
+async def test_a_flood_is_ignored_and_does_not_flood_the_log(
+    desk: CommandDesk, ward: Ward, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    for _ in range(BURST * 10):
+        await desk.receive(command("ack"))
+    assert BURST <= len(ward.asked) <= BURST + 2
+    assert desk.ignored == BURST * 10 - len(ward.asked)
+    assert len(caplog.records) <= BURST + 12
+
+
+async def test_what_is_no_command_is_left_alone(desk: CommandDesk, ward: Ward) -> None:
+    assert (
+        await desk.receive(
+            Received("vser/v1/other/bed/cmd/ack", b"", retain=False, response_topic="a", correlation=None)
+        )
+        is None
+    )
+    assert ward.asked == []

@@ -1,0 +1,46 @@
+"""Messages and connections as the tests of MQTT use them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import subprocess
+from typing import Any
+
+import pytest
+from support.broker import Mosquitto
+
+from vser_stream.adapters.mqtt import Broker, MqttPublisher, Received
+from vser_stream.errors import PublishError
+from vser_stream.values import Message
+
+__all__ = ["address", "message", "next_of", "output", "received", "refusal"]
+
+
+def message(name: str, *, topic: str = "vser/t", qos: int = 1, expires_at: float | None = None) -> Message:
+    return Message(topic, name.encode(), qos, retain=False, id=name, expires_at=expires_at)
+
+
+def received(topic: str, payload: bytes, **more: Any) -> Received:
+    return Received(topic, payload, **{"retain": False, "response_topic": None, "correlation": None, **more})
+
+
+def address(server: Mosquitto, **settings: Any) -> Broker:
+    return dataclasses.replace(Broker(server.host, server.port, timeout=1.0), **settings)
+
+
+def output(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+async def next_of(publisher: MqttPublisher) -> Received:
+    async with asyncio.timeout(5):
+        return await anext(aiter(publisher.received()))
+
+
+async def refusal(broker: Broker) -> str:
+    """Why no connection comes about."""
+    with pytest.raises(PublishError) as caught:
+        async with MqttPublisher(broker):
+            pass
+    return str(caught.value)

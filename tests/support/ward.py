@@ -1,0 +1,50 @@
+"""A source that can be commanded, without any audio behind."""
+
+from __future__ import annotations
+
+from support.decisions import START
+
+from vser_stream.core.alarm_state import Priority, Signal
+from vser_stream.core.messages import State, utc
+from vser_stream.values import Label
+
+__all__ = ["Ward"]
+
+
+class Ward:
+    """In panic since START, under one alert id, until it is acknowledged."""
+
+    name = "bed"
+
+    def __init__(self) -> None:
+        self.alert_id: str | None = "a1b2c3"
+        self.asked: list[str] = []
+        """What was asked of it, in words."""
+
+    def state(self) -> State:
+        return State(
+            site="home",
+            source=self.name,
+            condition=Label.PANIC if self.alert_id else Label.CALM,
+            priority=Priority.HIGH if self.alert_id else Priority.NONE,
+            signal=Signal.ON if self.alert_id else Signal.OFF,
+            alert_id=self.alert_id,
+            since=utc(START) if self.alert_id else None,
+            label=Label.PANIC,
+            seq=1,
+            updated_at=utc(START),
+        )
+
+    async def acknowledge(self, *, by: str, alert_id: str | None = None) -> bool:
+        self.asked.append(f"acknowledge {alert_id} by {by}")
+        if self.alert_id is None or alert_id not in {None, self.alert_id}:
+            return False
+        self.alert_id = None
+        return True
+
+    async def pause(self, *, for_s: float, by: str) -> None:
+        self.asked.append(f"pause {for_s:g} s by {by}")
+
+    async def resume(self) -> bool:
+        self.asked.append("resume")
+        return False

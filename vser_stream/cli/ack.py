@@ -1,0 +1,159 @@
+"""``vser-stream ack``, ``pause`` and ``resume``: commands to a source, and its answer.
+
+Exit codes: 0 obeyed; 2 refused, or no such alarm; 5 the broker is away, refuses, or nobody answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import secrets
+import time
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from vser_stream.adapters.mqtt import Broker, MqttPublisher, Received
+from vser_stream.cli.site import at_site
+from vser_stream.core.commands import COMMANDS, Ack, Answer, Command, Pause, Resume
+from vser_stream.core.messages import State, utc
+from vser_stream.errors import CommandError, PublishError
+from vser_stream.values import Message
+
+__all__ = ["ack", "pause", "resume"]
+
+ANSWER_WITHIN = 5.0
+"""Longest wait for an answer (s)."""
+
+STATES_WITHIN = 1.0
+"""Retained states come at once after subscribing (s)."""
+
+By = Annotated[str | None, typer.Option(help="Who asks; default: your login name.")]
+Source = Annotated[str, typer.Argument(help="Name of the source.")]
+
+
+@at_site
+def ack(
+    broker: Broker,
+    site: str,
+    alert_id: Annotated[str, typer.Argument(help="Of the alarm; its first characters are enough.")],
+    by: By = None,
+) -> None:
+    """Acknowledge an alarm: somebody has seen it and takes care."""
+    asyncio.run(_acknowledge(broker, site, alert_id, by=by or getpass.getuser()))
+
+
+@at_site
+def pause(
+    broker: Broker,
+    site: str,
+    source: Source,
+    minutes: Annotated[float, typer.Option(help="For how long.")],
+    by: By = None,
+) -> None:
+    """Raise no alarm of a source for some minutes; it says so on its topics."""
+    try:
+        command = Pause(minutes=minutes, by=by or getpass.getuser())
+    except ValidationError as exc:
+        raise CommandError(f"--minutes {minutes:g}: {exc.errors()[0]['msg']}") from exc
+    asyncio.run(_ask(broker, site, source, command))
+
+
+@at_site
+def resume(broker: Broker, site: str, source: Source, by: By = None) -> None:
+    """End the pause of a source."""
+    asyncio.run(_ask(broker, site, source, Resume(by=by or getpass.getuser())))
+
+
+async def _acknowledge(broker: Broker, site: str, alert_id: str, *, by: str) -> None:
+    async with MqttPublisher(broker) as connection:
+        state = await _state_of(connection, site, alert_id)
+        await _command(connection, state.site, state.source, Ack(alert_id=state.alert_id, by=by))
+
+
+async def _ask(broker: Broker, site: str, source: str, command: Command) -> None:
+    async with MqttPublisher(broker) as connection:
+        await _command(connection, site, source, command)
+
+
+async def _state_of(connection: MqttPublisher, site: str, alert_id: str) -> State:
+    """State of the source whose open alarm has this id, or begins with it."""
+    await connection.subscribe(f"vser/v1/{site}/+/state")
+    open_alarms: dict[str, State] = {}
+    try:
+        async with asyncio.timeout(STATES_WITHIN):
+            async for received in connection.received():
+                state = _state(received)
+                if state and state.alert_id:
+                    open_alarms[state.alert_id] = state
+                    if state.alert_id == alert_id:
+                        return state
+    except TimeoutError:
+        pass
+    matching = [state for name, state in open_alarms.items() if name.startswith(alert_id)]
+    if len(matching) == 1:
+        return matching[0]
+    known = ", ".join(f"{name} ({state.source})" for name, state in open_alarms.items()) or "none"
+    raise CommandError(f"{len(matching)} open alarms at {site} begin with {alert_id!r}; open: {known}")
+
+
+def _state(received: Received) -> State | None:
+    try:
+        return State.model_validate_json(received.payload)
+    except ValidationError:
+        return None  # of another release, or removed
+
+
+async def _command(connection: MqttPublisher, site: str, source: str, command: Command) -> None:
+    """Send a command and print what became of it.
+
+    Raises:
+        CommandError: The source does not obey.
+        PublishError: Nobody answers.
+    """
+    identity = secrets.token_hex(8)
+    answers = f"vser/v1/{site}/answers/{identity}"
+    now = time.time()
+    sent = command.model_copy(update={"id": identity, "expires_at": utc(now + ANSWER_WITHIN)})
+    verb = next(verb for verb, model in COMMANDS.items() if model is type(command))
+    await connection.subscribe(answers)
+    await connection.publish(
+        Message(
+            topic=f"vser/v1/{site}/{source}/cmd/{verb}",
+            payload=sent.model_dump_json(exclude_none=True).encode(),
+            qos=1,
+            retain=False,
+            id=identity,
+            expires_at=now + ANSWER_WITHIN,
+        ),
+        response_topic=answers,
+        correlation=identity.encode(),
+    )
+    if not connection.answers:
+        print(f"{verb} {source}: sent; this broker (MQTT 3.1.1) brings no answer")
+        return
+    answer = await _answer(connection, identity)
+    if answer is None:
+        raise PublishError(
+            f"no answer from {site}/{source} within {ANSWER_WITHIN:g} s; "
+            "look with vser-stream watch whether it runs"
+        )
+    if not answer.ok:
+        raise CommandError(f"{verb} {source}: {answer.error}")
+    print(f"{verb} {source}: done; {answer.state and _in_words(answer.state)}")
+
+
+async def _answer(connection: MqttPublisher, identity: str) -> Answer | None:
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN):
+            async for received in connection.received():
+                if received.correlation == identity.encode():
+                    return Answer.model_validate_json(received.payload)
+    except TimeoutError:
+        return None
+    raise await connection.closed()
+
+
+def _in_words(state: State) -> str:
+    return f"{state.condition} alarm, signal {state.signal}" if state.alert_id else "no alarm"

@@ -1,0 +1,39 @@
+"""``vser-stream fhir``: an alert for a hospital's systems."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from vser_stream.core.fhir import bundle_of
+from vser_stream.core.messages import Alert
+from vser_stream.errors import DataError
+
+__all__ = ["fhir"]
+
+
+def fhir(
+    alert: Annotated[Path, typer.Argument(help="One alert document (JSON); - for standard input.")],
+) -> None:
+    """Print an alert as a FHIR R4 Bundle: an Observation and the Communication about it.
+
+    Try: mosquitto_sub -t 'vser/v1/+/+/alert' -C 1 | vser-stream fhir -
+    """
+    try:
+        text = sys.stdin.buffer.read() if str(alert) == "-" else alert.read_bytes()
+        document = Alert.model_validate_json(text)
+    except OSError as exc:
+        raise DataError(f"{alert}: cannot be read ({exc.strerror})") from exc
+    except ValidationError as exc:
+        error = exc.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in error["loc"])
+        raise DataError(
+            f"{alert}: not an alert of this release ({where or 'document'}: {error['msg']}); "
+            "give one document of the topic vser/v1/<site>/<source>/alert"
+        ) from exc
+    print(json.dumps(bundle_of(document), indent=2))

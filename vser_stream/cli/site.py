@@ -1,0 +1,61 @@
+"""Where a site can be reached: the options that watch, ack, pause and resume share."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vser_stream.adapters.mqtt import Broker
+from vser_stream.config import load
+from vser_stream.errors import UserError
+
+__all__ = ["at_site", "reach"]
+
+
+def reach(
+    config: Annotated[Path | None, typer.Option(help="The agent's configuration: broker and site.")] = None,
+    host: Annotated[str | None, typer.Option(help="Broker, instead of the configuration's.")] = None,
+    port: Annotated[int | None, typer.Option(help="Of --host; default: 1883, with --ca-file 8883.")] = None,
+    site: Annotated[str | None, typer.Option(help="Site, instead of the configuration's.")] = None,
+    username: Annotated[str | None, typer.Option(help="Who you are to the broker.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="Its first line is your password.")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="TLS: who signed the broker's certificate.")] = None,
+) -> tuple[Broker, str]:
+    """The broker and the site; single options go before the configuration.
+
+    Raises:
+        UserError: Neither says where.
+        ConfigError: The configuration cannot be used.
+    """
+    settings = load(config) if config else None
+    known = dict(settings.mqtt) if settings else {}
+    name = site or (settings.site if settings else None)
+    if name is None or not (host or known):
+        raise UserError("no site to reach; give --config FILE, or --host and --site")
+    if host:
+        known |= {"host": host, "port": port or (8883 if ca_file else 1883)}
+    if ca_file:
+        known |= {"tls": True, "ca_file": ca_file}
+    if username:
+        known |= {"username": username, "password_file": password_file}
+    return Broker(**known), name
+
+
+def at_site(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of :func:`reach`; its first arguments are the broker and the site."""
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[2:]
+    shared = inspect.signature(reach, eval_str=True).parameters
+
+    @functools.wraps(command)
+    def with_options(**options: Any) -> None:
+        broker, site = reach(**{name: options.pop(name) for name in shared})
+        command(broker, site, **options)
+
+    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *shared.values())]
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
+    return with_options

@@ -1,0 +1,121 @@
+"""``vser-stream watch``: a site live in a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from vser_stream.adapters.mqtt import Broker, MqttPublisher, Received
+from vser_stream.cli.board import Board
+from vser_stream.cli.site import at_site
+from vser_stream.errors import PublishError, UserError
+from vser_stream.runtime.delivery import backoff
+
+__all__ = ["watch"]
+
+REDRAW, CLOCK = 0.25, 1.0
+"""At most, and at least, this often (s): an SSH session over a telephone keeps up."""
+
+
+@at_site
+def watch(
+    broker: Broker,
+    site: str,
+    as_json: Annotated[bool, typer.Option("--json", help="Each message as a line of JSON.")] = False,
+) -> None:
+    """Show sources, alarms and their reasons as they happen; Ctrl-C ends it."""
+    if as_json:
+        asyncio.run(_until_interrupted(_follow(broker, site, _print, _warn)))
+        return
+    if not sys.stdout.isatty():
+        raise UserError("the live view needs a terminal; use --json in a pipe")
+    board = Board(site)
+    asyncio.run(_until_interrupted(_show(broker, board)))
+
+
+async def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
+    """Ctrl-C is the good end of a view."""
+    task = asyncio.create_task(work)
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return
+
+
+async def _show(broker: Broker, board: Board) -> None:
+    changed = asyncio.Event()
+
+    def message(received: Received) -> None:
+        board.feed(received.topic, received.payload)
+        changed.set()
+
+    def link(problem: str) -> None:
+        board.link = problem
+        changed.set()
+
+    console = Console()
+    following = asyncio.create_task(_follow(broker, board.site, message, link))
+    following.add_done_callback(lambda _: changed.set())
+    try:
+        with Live(console=console, screen=True, auto_refresh=False) as live:
+            while not following.done():
+                changed.clear()
+                live.update(board.render(height=console.height), refresh=True)
+                await asyncio.sleep(REDRAW)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), CLOCK)
+    finally:
+        following.cancel()
+    following.result()
+
+
+async def _follow(
+    broker: Broker, site: str, on_message: Callable[[Received], None], on_link: Callable[[str], None]
+) -> None:
+    """Hand on what arrives, over one connection after another; never ends.
+
+    Raises:
+        PublishError: Not even the first connection comes about.
+    """
+    failures, connected = 0, False
+    while True:
+        try:
+            async with MqttPublisher(broker) as connection:
+                await connection.subscribe(f"vser/v1/{site}/#")
+                connected, failures = True, 0
+                on_link("")
+                async for received in connection.received():
+                    on_message(received)
+                raise await connection.closed()
+        except PublishError as exc:
+            if not connected:
+                raise
+            on_link(str(exc))
+        failures += 1
+        await asyncio.sleep(backoff(failures, random.random()))  # noqa: S311 - no secret
+
+
+def _print(received: Received) -> None:
+    try:
+        document = json.loads(received.payload)
+    except ValueError:
+        document = received.payload.decode(errors="replace")
+    line = {"topic": received.topic, "retained": received.retain, "payload": document}
+    print(json.dumps(line), flush=True)
+
+
+def _warn(problem: str) -> None:
+    print(f"vser-stream: {problem or 'connected'}", file=sys.stderr)

@@ -1,0 +1,92 @@
+"""What the site listens to on the broker, and how it presents itself there.
+
+The broker's own retained states tell which sources there once were: those of an earlier
+configuration are cleared, and Home Assistant is told to forget them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+from vser_stream import __version__
+from vser_stream.adapters.mqtt import Received
+from vser_stream.config import HomeAssistantConfig
+from vser_stream.core.discovery import discovery_message
+from vser_stream.runtime.commands import CommandDesk
+from vser_stream.runtime.listener import Listener, new_id
+from vser_stream.values import Message
+
+__all__ = ["Reception"]
+
+
+class Reception:
+    """Takes what arrives for a site.
+
+    Args:
+        site: Of the agent.
+        config: Whether and where Home Assistant listens.
+        listeners: Those of the sources that are listened to now.
+        desk: Obeys commands.
+        put: Hands a message to delivery.
+    """
+
+    def __init__(
+        self,
+        site: str,
+        config: HomeAssistantConfig,
+        *,
+        listeners: Callable[[], Iterable[Listener]],
+        desk: CommandDesk,
+        put: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        self._site, self._config = site, config
+        self._listeners, self._put = listeners, put
+        self._desk = desk
+        self._birth = f"{config.prefix}/status"
+        self._gone: set[str] = set()
+
+    @property
+    def topics(self) -> list[str]:
+        """What to subscribe to."""
+        topics = [f"vser/v1/{self._site}/+/cmd/+", f"vser/v1/{self._site}/+/state"]
+        return [*topics, self._birth] if self._config.enabled else topics
+
+    def presentation(self) -> Iterator[Message]:
+        """The discovery document, where Home Assistant is wanted."""
+        names = [listener.name for listener in self._listeners()]
+        if self._config.enabled:
+            yield discovery_message(
+                self._site,
+                names,
+                removed=sorted(self._gone.difference(names)),
+                prefix=self._config.prefix,
+                version=__version__,
+                message_id=new_id(),
+            )
+
+    async def receive(self, received: Received) -> Message | None:
+        """Act on what arrives; return the answer where one is wanted."""
+        if received.topic == self._birth:
+            if received.payload == b"online":
+                await self._present()
+            return None
+        match received.topic.split("/"):
+            case [_, _, _, source, "state"]:
+                known = {listener.name for listener in self._listeners()}
+                if received.retain and received.payload and source not in known:
+                    await self.forget(source)
+                return None
+            case _:
+                return await self._desk.receive(received)
+
+    async def forget(self, source: str) -> None:
+        """Leave nothing of a source that is listened to no longer."""
+        self._gone.add(source)
+        await self._present()
+        for kind in ("state", "health"):
+            topic = f"vser/v1/{self._site}/{source}/{kind}"
+            await self._put(Message(topic, b"", 1, retain=True, id=new_id()))
+
+    async def _present(self) -> None:
+        for message in self.presentation():
+            await self._put(message)
