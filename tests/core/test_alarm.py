@@ -3,13 +3,14 @@ from hypothesis import strategies as st
 from support.decisions import START, decision
 
 from vser_stream.config import AlarmConfig, AngryConfig, PanicConfig
-from vser_stream.core.alarm import AlarmEvent, AlarmState, Transition, step, tick
+from vser_stream.core.alarm import step, tick
+from vser_stream.core.alarm_state import AlarmEvent, AlarmState, Transition
 from vser_stream.values import Decision, Label
 
 CONFIG = AlarmConfig(
     panic=PanicConfig(votes=2, of=3, within=10, at_least=0.5, fast=0.9, hold=60, refractory=0),
     angry=AngryConfig(votes=3, of=5, within=20, at_least=0.5, hold=30, refractory=60),
-)
+).unattended
 PANIC = {"panic": 0.7, "angry": 0.2, "calm": 0.1}
 SURE_PANIC = {"panic": 0.95, "angry": 0.03, "calm": 0.02}
 ANGRY = {"angry": 0.8, "panic": 0.1, "calm": 0.1}
@@ -145,3 +146,11 @@ def test_the_windows_of_one_utterance_are_one_vote() -> None:
     assert drive(*windows) == []
     later = decision(at=6.0, **PANIC)
     assert [t.event for t in drive(*windows, (6.0, later))] == [AlarmEvent.RAISED]
+
+
+def test_an_utterance_has_one_vote_more_for_each_three_seconds() -> None:
+    short = [(at, decision(at=at, utterance_at=1.0, **PANIC)) for at in (2.0, 3.9)]
+    assert drive(*short) == []
+    assert [t.event for t in drive(*short, (4.0, decision(at=4.0, utterance_at=1.0, **PANIC)))] == [
+        AlarmEvent.RAISED
+    ]

@@ -5,7 +5,7 @@ from support.audio import voice
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.config import SegmentConfig
-from vser_stream.core.alarm import Transition
+from vser_stream.core.alarm_state import Transition
 from vser_stream.core.baseline import MODEL_INPUT, Prior
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.features.functionals import FEATURES
@@ -28,7 +28,7 @@ SILENCE = np.zeros(RATE, np.int16)
 PITCH = SwiftF0Tracker()
 
 CALM = Probabilities(calm=0.9, angry=0.06, panic=0.04)
-PANIC = Probabilities(calm=0.01, angry=0.02, panic=0.97)
+PANIC = Probabilities(calm=0.004, angry=0.006, panic=0.99)
 UNSURE = Probabilities(calm=0.4, angry=0.35, panic=0.25)
 
 

@@ -2,18 +2,22 @@ import itertools
 
 from support.decisions import START, decision
 
-from vser_stream.core.alarm import AlarmEvent, AlarmState, Transition
+from vser_stream.core.alarm_state import Alarm, AlarmEvent, AlarmState, Transition
 from vser_stream.core.messages import Versions
 from vser_stream.core.report import Reporter
 from vser_stream.values import Label
 
 PANIC = decision(panic=0.95, angry=0.03, calm=0.02, at=3.0)
 
+OPEN = Alarm(Label.PANIC, present=True, decision=PANIC, supported_at=START, signalled_at=START)
+
 
 def reporter() -> Reporter:
     numbers = itertools.count(1)
     versions = Versions(package="1", model="m")
-    return Reporter(site="home", source="bed", versions=versions, new_id=lambda: f"id-{next(numbers)}")
+    return Reporter(
+        site="home", source="bed", versions=lambda: versions, new_id=lambda: f"id-{next(numbers)}"
+    )
 
 
 def change(event: AlarmEvent, level: Label = Label.PANIC) -> Transition:
@@ -41,7 +45,7 @@ def test_a_suppressed_alarm_does_not_take_the_place_of_the_open_one() -> None:
 def test_the_state_names_the_open_condition_and_nothing_once_it_is_over() -> None:
     desk = reporter()
     raised = desk.alert(change(AlarmEvent.RAISED), published_at=START)
-    state = desk.state(AlarmState(level=Label.PANIC), label=Label.PANIC, updated_at=START + 1)
+    state = desk.state(AlarmState(alarm=OPEN), label=Label.PANIC, updated_at=START + 1)
     assert (state.condition, state.signal, state.alert_id, state.seq) == (
         Label.PANIC,
         "on",

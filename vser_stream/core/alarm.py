@@ -1,94 +1,42 @@
-"""From decisions to alarm transitions, for one source.
+"""From decisions to alarm transitions, for one source, in the words of IEC 60601-1-8.
 
-A condition is *raised* when enough recent utterances vote for a level, or when one is sure enough.
-It is *escalated* to a higher level at any time, *amended* when the utterance that raised it has
-ended and been judged whole, and *cleared* after a time without votes. A level that was just
-cleared is not raised again during its refractory time; a higher level is never held back.
+A condition is *raised* when enough recent utterances vote for a level, or when one is sure enough,
+*escalated* to a higher level at any time, *amended* when the utterance behind it is judged again,
+and over after a time without votes. A latching one then stays signalled (*latched*) until somebody
+acknowledges it; any other is *cleared*. An acknowledgement ends the signal for a while: a condition
+that is still present then is *reraised*, as is a latched one that comes back. What nobody
+acknowledges is told again, step by step (*unacknowledged*, then *reminder*).
 
-The state is a value and the step is a function: ``(state, decision, now) -> state, transitions``.
+Whatever is held back is told once for each utterance (*suppressed*), with the reason. Nothing but
+ALARM OFF (``enabled = false``) holds back panic.
+
+The state is a value and every step a function: ``(state, ..., now) -> state, transitions``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 
-from vser_stream.config import AlarmConfig, LevelConfig
-from vser_stream.values import LABELS, Decision, Label, SegmentKind
+from vser_stream.config import AlarmConfig
+from vser_stream.core.alarm_state import (
+    Acknowledgement,
+    Alarm,
+    AlarmEvent,
+    AlarmState,
+    Pause,
+    Transition,
+)
+from vser_stream.core.votes import URGENT_FIRST, Vote, called_for, rank, rules_of, silent, sustains, with_vote
+from vser_stream.values import Decision, Label, SegmentKind
 
-__all__ = ["AlarmEvent", "AlarmState", "Priority", "Transition", "priority_of", "step", "tick"]
+__all__ = ["Step", "acknowledge", "amend", "pause", "resume", "step", "tick"]
 
-_URGENT_FIRST = (Label.PANIC, Label.ANGRY)
+_STEPPED_BACK = 1.0
+"""A clock that goes back farther than this was set; less is the way audio and commands interleave (s)."""
 
-
-class AlarmEvent(StrEnum):
-    """What happened to an alarm condition."""
-
-    RAISED = "raised"
-    ESCALATED = "escalated"
-    AMENDED = "amended"
-    CLEARED = "cleared"
-    SUPPRESSED = "suppressed"
-
-
-class Priority(StrEnum):
-    """Alarm priority in the words of IEC 60601-1-8."""
-
-    HIGH = "high"
-    MEDIUM = "medium"
-    NONE = "none"
-
-
-def priority_of(label: Label) -> Priority:
-    """Priority of an alarm condition."""
-    return {Label.PANIC: Priority.HIGH, Label.ANGRY: Priority.MEDIUM, Label.CALM: Priority.NONE}[label]
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One change of the alarm condition, with the decision behind it."""
-
-    event: AlarmEvent
-    level: Label
-    """Level of the condition: what was raised, or what is now over."""
-
-    decision: Decision
-    """The decision that caused it; for a clearing, the last one that voted for the level."""
-
-    reason: str
-    """Why, for the operator."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Vote:
-    at: float
-    decision: Decision
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmState:
-    """Everything an alarm remembers."""
-
-    level: Label = Label.CALM
-    """Current condition; calm is none."""
-
-    supported_at: float = 0.0
-    """Wall time of the last vote for the current level (s)."""
-
-    supported_by: Decision | None = None
-
-    raised_in: int | None = None
-    """Start of the utterance that raised the level by a window and has not ended yet (samples)."""
-
-    cleared_at: dict[Label, float] = field(default_factory=dict)
-    """Wall time at which each level was last over (s)."""
-
-    suppressed: int | None = None
-    """Start of the utterance whose alarm was last suppressed (samples): told once each."""
-
-    votes: tuple[_Vote, ...] = ()
-    """The latest decision of each of the latest utterances, oldest first."""
+_ENDING = 0.8
+"""Share of a pause after which its end is announced (product survey, 3.1: reminder at 80 %)."""
 
 
 Step = tuple[AlarmState, tuple[Transition, ...]]
@@ -96,109 +44,245 @@ Step = tuple[AlarmState, tuple[Transition, ...]]
 
 def step(state: AlarmState, decision: Decision, now: float, *, config: AlarmConfig) -> Step:
     """Take a decision made at wall time ``now`` (s)."""
-    state = replace(state, votes=_with(state.votes, _Vote(now, decision), config))
-    level, reason = _voted(state, now, config)
-    state, raised = _raise(state, decision, now, level=level, reason=reason, config=config)
-    state, amended = _amend(state, decision)
-    if _votes_for(decision, state.level, config):
-        state = replace(state, supported_at=now, supported_by=decision)
+    state = _at(state, now)
+    state = replace(state, votes=with_vote(state.votes, Vote(now, decision), config=config))
+    state, raised = _raise(state, decision, now, voted_at=now, config=config)
+    state, amended = _close_window(state, decision)
+    alarm = state.alarm
+    if alarm and alarm.present and sustains(decision, alarm.level, config=config):
+        state = replace(state, alarm=replace(alarm, supported_at=now, decision=silent(decision)))
     return state, (*raised, *amended)
 
 
-def tick(state: AlarmState, now: float, *, config: AlarmConfig) -> Step:
-    """Let time pass: clear what nothing has supported for its hold time."""
-    if state.level is Label.CALM or state.supported_by is None:
+def amend(state: AlarmState, decision: Decision, now: float, *, config: AlarmConfig) -> Step:
+    """Take a second verdict on an utterance already judged; it may raise an alarm and never ends one."""
+    first = next((vote for vote in state.votes if vote.utterance == decision.segment.heard_at), None)
+    if first is None:
         return state, ()
-    hold = _config_of(state.level, config).hold
-    if now - state.supported_at < hold:
+    votes = tuple(replace(vote, decision=silent(decision)) if vote is first else vote for vote in state.votes)
+    state = replace(_at(state, now), votes=votes)
+    # It is about the time the voice was heard, not about the time the verdict took.
+    state, raised = _raise(state, decision, now, voted_at=first.at, config=config)
+    alarm = state.alarm
+    if raised or not alarm or first.utterance not in {alarm.raised_in, alarm.decision.segment.heard_at}:
+        return state, raised
+    reason = f"{_verdict(decision, alarm)} by a second verdict"
+    second = Transition(AlarmEvent.AMENDED, alarm.level, decision, reason)
+    return replace(state, alarm=replace(alarm, decision=silent(decision))), (second,)
+
+
+def tick(state: AlarmState, now: float, *, config: AlarmConfig, heard: bool = True) -> Step:
+    """Let time pass.
+
+    Args:
+        state: As it was.
+        now: Wall time (s).
+        config: When levels begin and end.
+        heard: False while there is no audio: then silence is no sign that a condition is over.
+    """
+    if state.alarm is None and state.pause is None:
         return state, ()
-    cleared = Transition(
-        AlarmEvent.CLEARED, state.level, state.supported_by, f"no {state.level} heard for {hold:g} s"
+    state = _end_pause(_at(state, now), now)
+    alarm = state.alarm
+    if alarm is None:
+        return state, ()
+    if alarm.present and not heard:
+        alarm = replace(alarm, supported_at=max(alarm.supported_at, now))
+        state = replace(state, alarm=alarm)
+    if alarm.present and now - alarm.supported_at >= rules_of(alarm.level, config).hold:
+        return _over(state, alarm, now, config)
+    if alarm.acknowledged and now >= alarm.acknowledged.until:
+        return _signal_again(
+            state, alarm, alarm.decision, now, reason="still present after its acknowledgement"
+        )
+    return _remind(state, alarm, now, config)
+
+
+def acknowledge(state: AlarmState, now: float, *, by: str, config: AlarmConfig) -> Step:
+    """Somebody takes care of the open alarm; nothing happens where none waits for it."""
+    state = _at(state, now)
+    alarm = state.alarm
+    if alarm is None or alarm.acknowledged:
+        return state, ()
+    if not alarm.present:
+        seen = Transition(AlarmEvent.ACKNOWLEDGED, alarm.level, alarm.decision, f"by {by}", by=by)
+        state, cleared = _clear(state, alarm, now, reason=f"over, and acknowledged by {by}")
+        return state, (seen, *cleared)
+    taken = Acknowledgement(by, now + config.acknowledge_for)
+    seen = Transition(
+        AlarmEvent.ACKNOWLEDGED, alarm.level, alarm.decision, f"by {by}", by=by, until=taken.until
     )
-    over = {level: now for level in _URGENT_FIRST if _rank(level) <= _rank(state.level)}
-    return AlarmState(cleared_at=state.cleared_at | over), (cleared,)
+    return replace(state, alarm=replace(alarm, acknowledged=taken)), (seen,)
 
 
-def _with(votes: tuple[_Vote, ...], vote: _Vote, config: AlarmConfig) -> tuple[_Vote, ...]:
-    """The latest vote of each utterance: its windows are one misjudgement, not several."""
-    start = vote.decision.segment.start
-    others = tuple(earlier for earlier in votes if earlier.decision.segment.start != start)
-    return (*others, vote)[-max(config.panic.of, config.angry.of) :]
+def pause(state: AlarmState, now: float, *, for_s: float, by: str, config: AlarmConfig) -> AlarmState:
+    """Raise nothing below panic for a while, at most the longest pause; a later pause replaces it."""
+    until = now + min(for_s, config.longest_pause)
+    return replace(_at(state, now), pause=Pause(by, since=now, until=until))
+
+
+def resume(state: AlarmState, now: float) -> AlarmState:
+    """End a pause."""
+    return replace(_at(state, now), pause=None)
 
 
 def _raise(
-    state: AlarmState, decision: Decision, now: float, *, level: Label, reason: str, config: AlarmConfig
+    state: AlarmState, decision: Decision, now: float, *, voted_at: float, config: AlarmConfig
 ) -> Step:
-    if _rank(level) <= _rank(state.level):
-        return state, ()
-    start = decision.segment.start
-    if state.level is Label.CALM and (left := _refractory_left(state, level, now, config)) > 0:
-        if state.suppressed == start:
+    told: list[Transition] = []
+    for level, reason in called_for(state.votes, decision, voted_at, config=config):
+        if held := _held_back(state, level, now, config):
+            state, why = _suppress(state, level, decision, reason=f"{reason}; held back, {held}")
+            told += why
+            continue
+        state, raised = _begin(state, level, decision, now, reason=reason)
+        return state, (*told, *raised)
+    return state, tuple(told)
+
+
+def _held_back(state: AlarmState, level: Label, now: float, config: AlarmConfig) -> str:
+    """Why a level that is voted for may not be raised; empty if it may."""
+    alarm = state.alarm
+    if not rules_of(level, config).enabled:
+        return f"ALARM OFF: alarm.{level}.enabled = false"
+    if alarm and not alarm.present and rank(alarm.level) > rank(level):
+        return f"{alarm.level} is still signalled until somebody acknowledges it"
+    if alarm or level is Label.PANIC:
+        return ""
+    if state.pause:
+        return f"paused by {state.pause.by} for another {state.pause.until - now:.0f} s"
+    return _refractory(state, level, now, config)
+
+
+def _refractory(state: AlarmState, level: Label, now: float, config: AlarmConfig) -> str:
+    over = state.cleared_at.get(level)
+    left = 0.0 if over is None else over + rules_of(level, config).refractory - now
+    if left <= 0:
+        return ""
+    return f"the last {level} alarm was cleared less than its refractory time ago ({left:.0f} s left)"
+
+
+def _begin(state: AlarmState, level: Label, decision: Decision, now: float, *, reason: str) -> Step:
+    """Raise, escalate or raise again, unless this or a higher level is present."""
+    alarm = state.alarm
+    if alarm and rank(alarm.level) >= rank(level):
+        if alarm.present:
             return state, ()
-        why = f"{reason}; held back, the last {level} alarm was cleared less than its refractory time ago"
-        why += f" ({left:.0f} s left)"
-        return replace(state, suppressed=start), (Transition(AlarmEvent.SUPPRESSED, level, decision, why),)
-    event = AlarmEvent.RAISED if state.level is Label.CALM else AlarmEvent.ESCALATED
-    by_window = decision.segment.kind is SegmentKind.WINDOW
-    state = replace(
-        state,
-        level=level,
+        return _signal_again(state, alarm, decision, now, reason=f"back: {reason}")
+    begun = Alarm(
+        level,
+        present=True,
+        decision=silent(decision),
         supported_at=now,
-        supported_by=decision,
-        raised_in=start if by_window else None,
+        signalled_at=now,
+        raised_in=decision.segment.heard_at,
+        awaits_end=decision.segment.kind is SegmentKind.WINDOW,
     )
-    return state, (Transition(event, level, decision, reason),)
+    event = AlarmEvent.ESCALATED if alarm else AlarmEvent.RAISED
+    return replace(state, alarm=begun), (Transition(event, level, decision, reason),)
 
 
-def _amend(state: AlarmState, decision: Decision) -> Step:
-    ended = decision.segment.kind is SegmentKind.UTTERANCE
-    if not ended or state.raised_in != decision.segment.start:
+def _signal_again(state: AlarmState, alarm: Alarm, decision: Decision, now: float, *, reason: str) -> Step:
+    supported_at = alarm.supported_at if alarm.present else now
+    again = replace(
+        alarm,
+        present=True,
+        decision=silent(decision),
+        supported_at=supported_at,
+        signalled_at=now,
+        told=0,
+        acknowledged=None,
+    )
+    return replace(state, alarm=again), (Transition(AlarmEvent.RERAISED, alarm.level, decision, reason),)
+
+
+def _suppress(state: AlarmState, level: Label, decision: Decision, *, reason: str) -> Step:
+    utterance = decision.segment.heard_at
+    if state.suppressed.get(level) == utterance:
         return state, ()
-    verdict = "confirmed" if _rank(decision.label) >= _rank(state.level) else "not confirmed"
-    amended = Transition(AlarmEvent.AMENDED, state.level, decision, f"{verdict} by the whole utterance")
-    return replace(state, raised_in=None), (amended,)
+    told = state.suppressed | {level: utterance}
+    return replace(state, suppressed=told), (Transition(AlarmEvent.SUPPRESSED, level, decision, reason),)
 
 
-def _voted(state: AlarmState, now: float, config: AlarmConfig) -> tuple[Label, str]:
-    """The highest level the latest votes call for, and why."""
-    latest = state.votes[-1].decision
-    for level in _URGENT_FIRST:
-        rules = _config_of(level, config)
-        belief = _belief(latest, level)
-        if latest.label is level and belief >= rules.fast:
-            return level, f"one decision at {belief:.2f}"
-        count = sum(_counted(state, level, now, config))
-        if count >= rules.votes:
-            return level, f"{count} of the last {rules.of} utterances within {rules.within:g} s"
-    return Label.CALM, ""
+def _close_window(state: AlarmState, decision: Decision) -> Step:
+    """The utterance that raised the alarm by a window has ended and been judged whole."""
+    alarm, ended = state.alarm, decision.segment.kind is SegmentKind.UTTERANCE
+    if not (alarm and alarm.awaits_end and ended and alarm.raised_in == decision.segment.heard_at):
+        return state, ()
+    reason = f"{_verdict(decision, alarm)} by the whole utterance"
+    amended = Transition(AlarmEvent.AMENDED, alarm.level, decision, reason)
+    return replace(state, alarm=replace(alarm, awaits_end=False)), (amended,)
 
 
-def _counted(state: AlarmState, level: Label, now: float, config: AlarmConfig) -> Iterator[bool]:
-    rules = _config_of(level, config)
-    for vote in state.votes[-rules.of :]:
-        yield now - vote.at <= rules.within and _votes_for(vote.decision, level, config)
+def _verdict(decision: Decision, alarm: Alarm) -> str:
+    return "confirmed" if rank(decision.label) >= rank(alarm.level) else "not confirmed"
 
 
-def _votes_for(decision: Decision, level: Label, config: AlarmConfig) -> bool:
-    """A decision votes for its own level and the ones below: a panic is no evidence against anger."""
-    if level is Label.CALM or _rank(decision.label) < _rank(level):
-        return False
-    return _belief(decision, level) >= _config_of(level, config).at_least
+def _over(state: AlarmState, alarm: Alarm, now: float, config: AlarmConfig) -> Step:
+    rules = rules_of(alarm.level, config)
+    reason = f"no {alarm.level} heard for {rules.hold:g} s"
+    if alarm.acknowledged or not rules.latching:
+        return _clear(state, alarm, now, reason=reason)
+    reason += "; signalled until somebody acknowledges it"
+    latched = Transition(AlarmEvent.LATCHED, alarm.level, alarm.decision, reason)
+    return replace(state, alarm=replace(alarm, present=False, awaits_end=False)), (latched,)
 
 
-def _belief(decision: Decision, level: Label) -> float:
-    """Probability of this level or a higher one."""
-    return sum(decision.probabilities.of(label) for label in LABELS if _rank(label) >= _rank(level))
+def _clear(state: AlarmState, alarm: Alarm, now: float, *, reason: str) -> Step:
+    over = {level: now for level in URGENT_FIRST if rank(level) <= rank(alarm.level)}
+    cleared = Transition(AlarmEvent.CLEARED, alarm.level, alarm.decision, reason)
+    return replace(state, alarm=None, cleared_at=state.cleared_at | over), (cleared,)
 
 
-def _refractory_left(state: AlarmState, level: Label, now: float, config: AlarmConfig) -> float:
-    cleared_at = state.cleared_at.get(level)
-    return 0.0 if cleared_at is None else cleared_at + _config_of(level, config).refractory - now
+def _remind(state: AlarmState, alarm: Alarm, now: float, config: AlarmConfig) -> Step:
+    """Tell again what nobody acknowledges: the steps of its level, then at even times."""
+    steps, waited = rules_of(alarm.level, config).escalate_after, now - alarm.signalled_at
+    if not steps or alarm.acknowledged:
+        return state, ()
+    # Counted, so that what came due while the agent was down is told once.
+    due = sum(waited >= after for after in steps) + max(0, int((waited - steps[-1]) / config.remind_every))
+    if due <= alarm.told:
+        return state, ()
+    event = AlarmEvent.UNACKNOWLEDGED if due <= len(steps) else AlarmEvent.REMINDER
+    reason = f"nobody acknowledged it for {waited:.0f} s"
+    again = Transition(event, alarm.level, alarm.decision, reason, step=due)
+    return replace(state, alarm=replace(alarm, told=due)), (again,)
 
 
-def _config_of(level: Label, config: AlarmConfig) -> LevelConfig:
-    return config.panic if level is Label.PANIC else config.angry
+def _end_pause(state: AlarmState, now: float) -> AlarmState:
+    if state.pause is None:
+        return state
+    if now >= state.pause.until:
+        return replace(state, pause=None)
+    ending = now >= state.pause.since + _ENDING * (state.pause.until - state.pause.since)
+    return (
+        state if ending is state.pause.ending else replace(state, pause=replace(state.pause, ending=ending))
+    )
 
 
-def _rank(label: Label) -> int:
-    return LABELS.index(label)
+def _at(state: AlarmState, now: float) -> AlarmState:
+    """The state at ``now``; where the clock was set back, with all its times set back as far."""
+    back = state.at - now
+    if back <= _STEPPED_BACK:
+        return replace(state, at=max(now, state.at))
+    alarm, paused = state.alarm, state.pause
+    if alarm:
+        taken = alarm.acknowledged
+        alarm = replace(
+            alarm,
+            supported_at=alarm.supported_at - back,
+            signalled_at=alarm.signalled_at - back,
+            acknowledged=taken and replace(taken, until=taken.until - back),
+        )
+    return replace(
+        state,
+        at=now,
+        alarm=alarm,
+        pause=paused and replace(paused, since=paused.since - back, until=paused.until - back),
+        cleared_at={level: at - back for level, at in state.cleared_at.items()},
+        votes=tuple(_earlier(state.votes, back)),
+    )
+
+
+def _earlier(votes: tuple[Vote, ...], by: float) -> Iterator[Vote]:
+    return (replace(vote, at=vote.at - by) for vote in votes)

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vser_stream.config import AlarmConfig, SegmentConfig
-from vser_stream.core.alarm import AlarmState, Transition, step, tick
+from vser_stream.core.alarm import Step, acknowledge, amend, pause, resume, step, tick
+from vser_stream.core.alarm_state import AlarmState, Transition
 from vser_stream.core.baseline import is_calm_enough
 from vser_stream.core.decide import Decider
 from vser_stream.core.frames import Framer
@@ -60,7 +61,7 @@ class Pipeline:
         self._segmenter = Segmenter(segment)
         self._alarm_config = alarm or AlarmConfig()
         self.alarm = AlarmState()
-        """Current alarm condition."""
+        """Current alarm condition; one from before a restart may be put here before the first block."""
 
         self.gaps = 0
         """Interruptions of the audio so far."""
@@ -87,13 +88,40 @@ class Pipeline:
         """Close the open utterance: the audio has ended or stalled."""
         return list(self._judge_all(self._segmenter.flush(cut)))
 
+    def amend(self, decision: Decision, now: float) -> list[Outcome]:
+        """Take a second verdict on an utterance that was judged; ``now`` is wall time (s)."""
+        return self._changed(amend(self.alarm, decision, now, config=self._alarm_config), now)
+
+    def wait(self, now: float) -> list[Outcome]:
+        """Let time pass while there is no audio; ``now`` is wall time (s)."""
+        return self._changed(tick(self.alarm, now, config=self._alarm_config, heard=False), now)
+
+    def acknowledge(self, now: float, *, by: str) -> list[Outcome]:
+        """Somebody takes care of the open alarm."""
+        return self._changed(acknowledge(self.alarm, now, by=by, config=self._alarm_config), now)
+
+    def pause(self, now: float, *, for_s: float, by: str) -> list[Outcome]:
+        """Raise nothing below panic for a while."""
+        paused = pause(self.alarm, now, for_s=for_s, by=by, config=self._alarm_config)
+        return self._changed((paused, ()), now)
+
+    def resume(self, now: float) -> list[Outcome]:
+        """End a pause."""
+        return self._changed((resume(self.alarm, now), ()), now)
+
+    def _changed(self, changed: Step, now: float) -> list[Outcome]:
+        self.alarm, changes = changed
+        return [Outcome(change, at=self._at, now=now) for change in changes]
+
     def _hear(self, frame: Frame) -> Iterator[Outcome]:
         self.gaps += frame.after_gap
         self._at = frame.end
         self._now = frame.heard_at + FRAME / RATE
         is_speech = self._detector.is_speech(frame.pcm)
         yield from self._judge_all(self._segmenter.feed(frame, is_speech=is_speech))
-        self.alarm, over = tick(self.alarm, self._now, config=self._alarm_config)
+        # What happened before the first sample nobody heard: a condition of then is not over by that.
+        heard = frame.start > 0
+        self.alarm, over = tick(self.alarm, self._now, config=self._alarm_config, heard=heard)
         yield from map(self._outcome, over)
 
     def _judge_all(self, segments: list[Segment]) -> Iterator[Outcome]:

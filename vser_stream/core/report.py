@@ -3,57 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from vser_stream.core.alarm import AlarmEvent, AlarmState, Transition, priority_of
-from vser_stream.core.messages import Alert, State, Versions, alert_of, utc
+from vser_stream.core.alarm_state import AlarmEvent, AlarmState, Transition, priority_of
+from vser_stream.core.messages import Alert, Paused, State, Versions, alert_of, utc
 from vser_stream.values import Label
 
-__all__ = ["Reporter"]
+__all__ = ["Reporter", "Story"]
 
 _OPENS = {AlarmEvent.RAISED, AlarmEvent.SUPPRESSED}
 """Events that begin a condition of their own; all others belong to the one that is open."""
 
 
-class Reporter:
-    """Gives each transition its place in the story of its source."""
+@dataclass(frozen=True, slots=True)
+class Story:
+    """How far the documents of a source have come."""
 
-    def __init__(self, *, site: str, source: str, versions: Versions, new_id: Callable[[], str]) -> None:
+    seq: int = 0
+    """Alert documents so far."""
+
+    alert_id: str = ""
+    """Of the alarm that was raised last."""
+
+    since: float | None = None
+    """When that was published (Unix s)."""
+
+
+class Reporter:
+    """Gives each transition its place in the story of its source.
+
+    Args:
+        site: Of the agent.
+        source: Its name.
+        versions: What decides now; asked for at each alert, since rules may be exchanged.
+        new_id: Makes ids.
+    """
+
+    def __init__(
+        self,
+        *,
+        site: str,
+        source: str,
+        versions: Callable[[], Versions],
+        new_id: Callable[[], str],
+    ) -> None:
         self._site, self._source = site, source
         self._versions = versions
         self._new_id = new_id
-        self._alert_id = ""
-        self._since: float | None = None
-        self._seq = 0
+        self.story = Story()
+        """As it stands now; one from before a restart may be put here before the first alert."""
 
     def alert(self, transition: Transition, *, published_at: float) -> Alert:
         """Number a transition that is published at ``published_at`` (Unix s)."""
-        self._seq += 1
-        alert_id = self._new_id() if transition.event in _OPENS else self._alert_id
+        alert_id = self._new_id() if transition.event in _OPENS else self.story.alert_id
+        self.story = replace(self.story, seq=self.story.seq + 1)
         if transition.event is AlarmEvent.RAISED:
-            self._alert_id, self._since = alert_id, published_at
+            self.story = replace(self.story, alert_id=alert_id, since=published_at)
         return alert_of(
             transition,
             site=self._site,
             source=self._source,
             event_id=self._new_id(),
             alert_id=alert_id,
-            seq=self._seq,
+            seq=self.story.seq,
             published_at=published_at,
-            versions=self._versions,
+            versions=self._versions(),
         )
 
     def state(self, alarm: AlarmState, *, label: Label | None, updated_at: float) -> State:
         """The current condition, with the label of the last judged utterance."""
-        present = alarm.level is not Label.CALM
+        current, story, paused = alarm.alarm, self.story, alarm.pause
+        level = current.level if current else Label.CALM
         return State(
             site=self._site,
             source=self._source,
-            condition=alarm.level,
-            priority=priority_of(alarm.level),
-            signal="on" if present else "off",
-            alert_id=self._alert_id if present else None,
-            since=utc(self._since) if present and self._since is not None else None,
+            condition=level,
+            present=alarm.level is not Label.CALM,
+            priority=priority_of(level),
+            signal=alarm.signal,
+            alert_id=story.alert_id if current else None,
+            since=utc(story.since) if current and story.since is not None else None,
+            acknowledged_by=current.acknowledged.by if current and current.acknowledged else None,
+            paused=paused and Paused(by=paused.by, until=utc(paused.until), ending=paused.ending),
             label=label,
-            seq=self._seq,
+            seq=story.seq,
             updated_at=utc(updated_at),
         )

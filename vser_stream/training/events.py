@@ -9,9 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vser_stream.config import AlarmConfig
-from vser_stream.core.alarm import AlarmEvent, AlarmState, Transition, step, tick
+from vser_stream.core.alarm import step, tick
+from vser_stream.core.alarm_state import AlarmEvent, AlarmState, Transition
+from vser_stream.core.votes import rules_of
 from vser_stream.training.homes import Heard
-from vser_stream.training.scenes import RESIDENT, VISITOR, Event, Sound
+from vser_stream.training.room import Sound
+from vser_stream.training.scenes import RESIDENT, VISITOR, Event
 from vser_stream.values import FRAME, LABELS, RATE, Decision, Label, SegmentKind
 
 __all__ = ["FalseAlarm", "Told", "Verdict", "alarms", "judge"]
@@ -70,8 +73,11 @@ class Verdict:
 
 
 def alarms(decisions: Iterable[tuple[float, Decision]], *, config: AlarmConfig, end: float) -> list[Timed]:
-    """Run the alarm stage as the pipeline does, up to ``end`` (s), times to a frame."""
-    state, timed = AlarmState(), []
+    """Run the alarm stage as the pipeline does, up to ``end`` (s), times to a frame.
+
+    Nobody is there to acknowledge anything, so nothing latches.
+    """
+    state, timed, config = AlarmState(), [], config.unattended
     for now, decision in decisions:
         state, over = _wait(state, now - _HALF, config)
         timed += over
@@ -99,10 +105,9 @@ def judge(heard: Heard, config: AlarmConfig) -> Verdict:
 
 def _wait(state: AlarmState, until: float, config: AlarmConfig) -> tuple[AlarmState, list[Timed]]:
     """Let time pass; only the end of a hold changes anything."""
-    if state.level is Label.CALM:
+    if state.alarm is None:
         return state, []
-    hold = (config.panic if state.level is Label.PANIC else config.angry).hold
-    due = state.supported_at + hold + _HALF
+    due = state.alarm.supported_at + rules_of(state.alarm.level, config).hold + _HALF
     if due > until:
         return state, []
     state, over = tick(state, due, config=config)
