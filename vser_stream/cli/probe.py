@@ -31,7 +31,7 @@ from vser_stream.errors import CaptureError, CaptureRefusedError, VserError
 from vser_stream.ports import AudioSource
 from vser_stream.values import RATE, Block, Pcm
 
-__all__ = ["probe"]
+__all__ = ["Stage", "Walk", "listen", "probe", "reach"]
 
 METER = 40
 """Width of the level meter (characters)."""
@@ -107,13 +107,13 @@ def probe(
                     target, transport=transport.value, username=username, password_file=password_file
                 )
             )
-            report |= asdict(_reach(camera, walk))
+            report |= asdict(reach(camera, walk))
         elif Path(target).is_file():
             source = Recording(Path(target))
         else:
             walk.step("sound system", list_inputs, lambda inputs: f"{len(inputs)} input(s)")
             source = Microphone(target)
-        survey = _listen(source, seconds, walk, meter=not as_json and sys.stdout.isatty())
+        survey = listen(source, seconds, walk, meter=not as_json and sys.stdout.isatty())
         report |= {**_figures(survey), "ok": True}
     finally:
         if as_json:
@@ -122,7 +122,12 @@ def probe(
         _print_survey(survey)
 
 
-def _reach(camera: RtspCamera, walk: Walk) -> Track:
+def reach(camera: RtspCamera, walk: Walk) -> Track:
+    """Walk to the audio track of a camera.
+
+    Raises:
+        CaptureError: A step failed; it has been told.
+    """
     host, port = camera.host_and_port()
     address = walk.step("name resolves", lambda: resolves(host))
     walk.step(
@@ -153,8 +158,12 @@ def _raise(error: CaptureError) -> NoReturn:
     raise error
 
 
-def _listen(source: AudioSource, seconds: float, walk: Walk, *, meter: bool) -> Survey:
-    """Listen so long; the steps are the first samples and the signal in them."""
+def listen(source: AudioSource, seconds: float, walk: Walk, *, meter: bool) -> Survey:
+    """Listen so long; the steps are the first samples and the signal in them.
+
+    Raises:
+        VserError: A step failed; it has been told.
+    """
     began: list[float] = []
 
     def stopped() -> bool:

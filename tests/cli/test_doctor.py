@@ -1,0 +1,116 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.audio import voice
+from support.broker import Mosquitto, free_port
+from support.camera import camera
+from support.command import vser_stream
+from support.daemon import SCENE
+
+HUNTER = "hunter2"
+ACL = """
+user agent
+topic write vser/v1/home/hall/alert
+topic write vser/v1/home/hall/state
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    folder = tmp_path_factory.mktemp("broker")
+    with Mosquitto(folder, users={"agent": HUNTER}, acl=ACL) as running:
+        yield running
+
+
+def configuration(folder: Path, port: int, *, mqtt: str = "", source: str = f'file = "{SCENE}"') -> Path:
+    (folder / "password").write_text(HUNTER)
+    path = folder / "vser.toml"
+    path.write_text(
+        f'site = "home"\nstate_dir = "{folder}"\n[mqtt]\nhost = "127.0.0.1"\nport = {port}\n{mqtt}\n'
+        f'[[sources]]\nname = "hall"\n{source}\n'
+    )
+    return path
+
+
+LOGIN = 'username = "agent"\npassword_file = "password"'
+
+
+def examined(config: Path) -> tuple[int, dict[str, tuple[str, str]]]:
+    """Exit code; verdict and words of each step."""
+    done = vser_stream("doctor", "--config", config, "--json", timeout=90)
+    assert HUNTER not in done.stdout + done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert report["ok"] is (done.returncode == 0)
+    return done.returncode, {one["name"]: (one["verdict"], one["detail"]) for one in report["findings"]}
+
+
+def test_a_healthy_box_with_one_topic_the_broker_refuses(tmp_path: Path, server: Mosquitto) -> None:
+    with camera(voice(10.0), tmp_path, login=("cam", HUNTER)) as served:
+        source = f'url = "{served.url("pcma")}"\nusername = "cam"\npassword_file = "password"'
+        code, steps = examined(configuration(tmp_path, server.port, mqtt=LOGIN, source=source))
+    assert code == 1
+    (failed,) = [name for name, (verdict, _) in steps.items() if verdict == "fail"]
+    assert failed == "broker: may publish vser/v1/home/hall/health"
+    assert "topic write vser/v1/home/hall/health" in steps[failed][1]
+    steps.pop("clock")  # a box of its own may have none that is right
+    assert list(steps) == [
+        "python",
+        "packages",
+        "configuration",
+        "model",
+        "voice activity and features",
+        "source hall: name resolves",
+        "source hall: TCP connects",
+        "source hall: RTSP answers",
+        "source hall: login",
+        "source hall: audio track",
+        "source hall: first samples",
+        "source hall: signal",
+        "source hall: sound",
+        "broker: name resolves",
+        "broker: TCP connects",
+        "broker: TLS",
+        "broker: login",
+        "broker: may publish vser/v1/home/hall/alert",
+        "broker: may publish vser/v1/home/hall/state",
+        "broker: may publish vser/v1/home/hall/health",
+        "broker: may read vser/v1/home/+/cmd/#",
+        "disk: space",
+        "disk: sync",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mqtt", "step", "words"),
+    [
+        ('username = "agent"\npassword_file = "wrong"', "broker: login", "check username"),
+        ("tls = true", "broker: TLS", "whether it expects tls"),
+    ],
+)
+def test_the_step_of_the_broker_that_fails_is_named(
+    tmp_path: Path, server: Mosquitto, mqtt: str, step: str, words: str
+) -> None:
+    (tmp_path / "wrong").write_text("wr0ng")
+    code, steps = examined(configuration(tmp_path, server.port, mqtt=mqtt))
+    broker = [name for name in steps if name.startswith("broker")]
+    assert (code, broker[-1], steps[step][0]) == (1, step, "fail")
+    assert words in steps[step][1]
+    assert "wr0ng" not in str(steps)
+
+
+def test_it_goes_on_after_each_failure(tmp_path: Path) -> None:
+    config = configuration(tmp_path, free_port(), source='device = "no such microphone"')
+    done = vser_stream("doctor", "--config", config)
+    assert done.returncode == 1
+    failed = [line for line in done.stdout.splitlines() if line.startswith("fail ")]
+    assert [line.split(": ")[1] for line in failed] == ["first samples", "TCP connects"]
+    assert done.stdout.splitlines()[-1].startswith("ok   disk: sync: ")
+
+
+def test_without_a_configuration_the_rest_is_still_examined(tmp_path: Path) -> None:
+    code, steps = examined(tmp_path / "absent.toml")
+    assert (code, steps["configuration"][0], steps["model"][0]) == (1, "fail", "ok")
+    assert "clock" in steps

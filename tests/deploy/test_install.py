@@ -1,0 +1,88 @@
+"""The installer, in a root of its own."""
+
+import os
+import subprocess
+import tomllib
+from pathlib import Path
+
+from vser_stream.config import Config
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+
+INSTALLED = {
+    "etc/mosquitto/acl": "mosquitto/acl",
+    "etc/mosquitto/conf.d/vser-stream.conf": "mosquitto/mosquitto.conf",
+    "etc/systemd/system/vser-stream.service": "systemd/vser-stream.service",
+    "etc/vser-stream/vser.toml": "vser.toml",
+}
+
+
+def install(root: Path, *options: str) -> str:
+    command = [str(DEPLOY / "install.sh"), *options]
+    done = subprocess.run(
+        command, env=os.environ | {"DESTDIR": str(root)}, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def files(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): path.read_text()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    }
+
+
+def test_it_installs_what_is_in_deploy_once_or_twice(tmp_path: Path) -> None:
+    install(tmp_path, "--files-only", "--broker")
+    expected = {there: (DEPLOY / here).read_text() for there, here in INSTALLED.items()}
+    assert files(tmp_path) == expected
+    assert (tmp_path / "etc/vser-stream/credentials").stat().st_mode & 0o777 == 0o700
+    assert str((tmp_path / "usr/local/bin/vser-stream").readlink()) == "/opt/vser-stream/bin/vser-stream"
+    install(tmp_path, "--files-only", "--broker")
+    assert files(tmp_path) == expected
+
+
+def test_what_somebody_edited_stays_and_what_is_ours_is_renewed(tmp_path: Path) -> None:
+    install(tmp_path, "--files-only", "--broker")
+    config = tmp_path / "etc/vser-stream/vser.toml"
+    unit = tmp_path / "etc/systemd/system/vser-stream.service"
+    config.write_text("theirs")
+    unit.write_text("an older release")
+    assert f"kept: {config}" in install(tmp_path, "--files-only", "--broker")
+    assert config.read_text() == "theirs"
+    assert unit.read_text() == (DEPLOY / "systemd/vser-stream.service").read_text()
+
+
+def test_a_dry_run_says_all_and_does_nothing(tmp_path: Path) -> None:
+    said = install(tmp_path, "--broker", "--dry-run")
+    assert list(tmp_path.iterdir()) == []
+    assert all(there in said for there in INSTALLED)
+    assert "would install: python3-venv libportaudio2 mosquitto mosquitto-clients" in said
+    assert f"would run: python3 -m venv {tmp_path}/opt/vser-stream" in said
+
+
+def test_uninstalling_leaves_what_is_theirs(tmp_path: Path) -> None:
+    install(tmp_path, "--files-only")
+    (tmp_path / "opt/vser-stream").mkdir(parents=True)
+    (tmp_path / "etc/vser-stream/credentials/mqtt-password").write_text("secret")
+    install(tmp_path, "--uninstall")
+    assert sorted(files(tmp_path)) == [
+        "etc/vser-stream/credentials/mqtt-password",
+        "etc/vser-stream/vser.toml",
+    ]
+    assert not (tmp_path / "opt/vser-stream").exists()
+
+
+def test_the_example_configuration_is_one() -> None:
+    text = (DEPLOY / "vser.toml").read_text()
+    Config.model_validate(tomllib.loads(text))
+    hidden = [line for line in text.splitlines() if line.startswith("# [")]
+    assert hidden == ["# [[sources]]"]
+    shown = "\n".join(
+        line.removeprefix("# ") if " = " in line or line == "# [[sources]]" else line
+        for line in text.splitlines()
+    )
+    assert len(Config.model_validate(tomllib.loads(shown)).sources) == 2

@@ -1,0 +1,232 @@
+"""``vser-stream doctor``: whether this box can do its work, step by step."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import platform
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vser_stream.adapters.host import clock_is_synchronised, clock_jump, free_space, sync_time
+from vser_stream.adapters.mqtt import MqttPublisher
+from vser_stream.adapters.mqtt_login import Broker
+from vser_stream.adapters.mqtt_stages import connects, encrypts, resolves
+from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.rtsp import RtspCamera
+from vser_stream.adapters.vad import WebRtcVad
+from vser_stream.cli.about import libraries
+from vser_stream.cli.examination import DoubtError, Examination, Finding, Verdict
+from vser_stream.cli.models import load_model
+from vser_stream.cli.probe import Stage, Walk, listen, reach
+from vser_stream.config import Config, SourceConfig, load, shipped_model
+from vser_stream.core.decide import Decider, Judge
+from vser_stream.core.survey import Survey
+from vser_stream.errors import ConfigError, VserError
+from vser_stream.runtime.agent import broker_of
+from vser_stream.runtime.rehearsal import rehearse
+from vser_stream.runtime.sources import source_of
+from vser_stream.values import Message
+
+__all__ = ["doctor"]
+
+LISTEN = 2.0
+"""Time to listen to each source (s)."""
+
+ROOM, LITTLE_ROOM = 20e6, 200e6
+"""An outbox that is full needs some 20 MB; below ten times this somebody should look (bytes)."""
+
+SLOW_DISK = 0.2
+"""A healthy flash card syncs within some ten milliseconds (s)."""
+
+BUILT = 2026
+"""No clock that is right says less (year)."""
+
+JUMP = 0.05
+"""A clock that is steered, and not set, moves less in half a second (s)."""
+
+
+def doctor(
+    config: Annotated[Path, typer.Option(help="Configuration file (TOML).")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Examine this box: Python, model, sources, broker, clock and disk, each with what to do.
+
+    Exit code 1 if anything fails. Subscribers of the site see an empty message on each topic that is
+    tried; sources are opened, so a microphone only one program may use must be free. Passwords are
+    never shown.
+    """
+    examination = Examination(_print_nothing if as_json else _print_finding)
+    _examine_software(examination)
+    settings = examination.step("configuration", partial(load, config), lambda one: f"site {one.site}")
+    _examine_model(examination, settings)
+    if settings is not None:
+        for source in settings.sources:
+            _examine_source(examination, source)
+        _examine_broker(examination, settings)
+    _examine_clock(examination)
+    if settings is not None:
+        _examine_disk(examination, settings.state_path)
+    failed = any(one.verdict is Verdict.FAIL for one in examination.findings)
+    if as_json:
+        print(json.dumps({"ok": not failed, "findings": [asdict(one) for one in examination.findings]}))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _examine_software(examination: Examination) -> None:
+    examination.step("python", platform.python_version)
+    examination.step("packages", _packages)
+
+
+def _packages() -> str:
+    try:
+        return ", ".join(f"{one.name} {one.version}" for one in libraries(optional=False))
+    except metadata.PackageNotFoundError as exc:
+        raise ConfigError(f"{exc.name} is not installed; install vser-stream again") from exc
+
+
+def _examine_model(examination: Examination, settings: Config | None) -> None:
+    folder = settings.model_dir if settings else shipped_model()
+    model = examination.step(
+        "model",
+        partial(load_model, folder),
+        lambda one: f"{one.name} {one.version}, verified",
+    )
+    if model is not None:
+        judge = Judge(scorer=model, prior=model.prior, escalate_below=model.escalate_below)
+        decider = Decider(judge, SwiftF0Tracker())
+        examination.step(
+            "voice activity and features",
+            lambda: rehearse(decider, WebRtcVad()),
+            lambda _: "a made utterance was judged",
+        )
+
+
+def _examine_source(examination: Examination, config: SourceConfig) -> None:
+    def tell(stage: Stage) -> None:
+        verdict = Verdict.OK if stage.ok else Verdict.FAIL
+        examination.note(Finding(f"source {config.name}: {stage.name}", verdict, stage.detail, stage.ms))
+
+    walk = Walk(tell)
+    with suppress(VserError):  # the step that failed has been told
+        source = source_of(config)
+        if isinstance(source, RtspCamera):
+            reach(source, walk)
+        survey = listen(source, LISTEN, walk, meter=False)
+        examination.step(f"source {config.name}: sound", partial(_sound, survey))
+
+
+def _sound(survey: Survey) -> str:
+    if survey.faults:
+        raise DoubtError(survey.verdict)
+    return survey.verdict
+
+
+def _examine_broker(examination: Examination, settings: Config) -> None:
+    # Under the daemon's own client id the broker would hang up on it.
+    broker = broker_of(settings.mqtt, client_id=f"vser-{settings.site}-doctor")
+    steps: dict[str, Callable[[], str]] = {
+        "name resolves": partial(resolves, broker),
+        "TCP connects": partial(connects, broker),
+        "TLS": partial(encrypts, broker),
+        "login": _running(_log_in, broker),
+    }
+    for name, work in steps.items():
+        if examination.step(f"broker: {name}", work) is None:
+            return
+    for source in settings.sources:
+        for kind in ("alert", "state", "health"):
+            topic = f"vser/v1/{settings.site}/{source.name}/{kind}"
+            examination.step(f"broker: may publish {topic}", _running(_tell, broker, topic))
+    commands = f"vser/v1/{settings.site}/+/cmd/#"
+    examination.step(f"broker: may read {commands}", _running(_ask, broker, commands))
+
+
+def _running(work: Callable[..., Coroutine[Any, Any, str]], *arguments: object) -> Callable[[], str]:
+    """``work`` as a step that can be called, in an event loop of its own."""
+    return lambda: asyncio.run(work(*arguments))
+
+
+async def _log_in(broker: Broker) -> str:
+    async with MqttPublisher(broker) as publisher:
+        return "MQTT 5" if publisher.answers else "MQTT 3.1.1"
+
+
+async def _tell(broker: Broker, topic: str) -> str:
+    """Publish nothing, which is no document and forgets none: it is not retained."""
+    nothing = Message(topic, b"", 1, retain=False, id=uuid.uuid4().hex, expires_at=time.time() + 1.0)
+    async with MqttPublisher(broker) as publisher:
+        await publisher.publish(nothing)
+        if not publisher.answers:
+            raise DoubtError(
+                "taken, but MQTT 3.1.1 does not tell what an access list drops; subscribe and see"
+            )
+    return "taken"
+
+
+async def _ask(broker: Broker, topic: str) -> str:
+    async with MqttPublisher(broker) as publisher:
+        await publisher.subscribe(topic)
+    return "not refused; Mosquitto refuses nobody here, but sends only what its access list allows"
+
+
+def _examine_clock(examination: Examination) -> None:
+    examination.step("clock", _clock, lambda now: f"{now:%Y-%m-%d %H:%M:%S} UTC, follows a time server")
+
+
+def _clock() -> datetime:
+    now = datetime.now(UTC)
+    jump = clock_jump(0.5)
+    if now.year < BUILT:
+        raise ConfigError(f"the clock says {now:%Y}: alerts would bear wrong times; set it, or switch on NTP")
+    if jump > JUMP:
+        raise DoubtError(f"the clock was set by {jump:.2f} s just now; wait until it has settled")
+    synchronised = clock_is_synchronised()
+    if not synchronised:
+        why = "does not follow a time server" if synchronised is False else "does not say what it follows"
+        raise DoubtError(f"{now:%Y-%m-%d %H:%M:%S} UTC, but it {why}; timedatectl set-ntp true")
+    return now
+
+
+def _examine_disk(examination: Examination, folder: Path) -> None:
+    examination.step("disk: space", partial(_space, folder))
+    examination.step("disk: sync", partial(_sync, folder))
+
+
+def _space(folder: Path) -> str:
+    free = free_space(folder)
+    words = f"{free / 1e6:,.0f} MB free for {folder}"
+    if free < ROOM:
+        raise ConfigError(f"{words}; alerts need room while the broker is away: make some")
+    if free < LITTLE_ROOM:
+        raise DoubtError(f"{words}; make some room soon")
+    return words
+
+
+def _sync(folder: Path) -> str:
+    if not folder.exists():
+        raise DoubtError(f"{folder} does not exist yet; the daemon makes it")
+    took = sync_time(folder)
+    words = f"{1000 * took:.1f} ms until 4 kB are safe"
+    if took > SLOW_DISK:
+        raise DoubtError(f"{words}; an alert waits for that, so use a faster disk or check this one")
+    return words
+
+
+def _print_finding(finding: Finding) -> None:
+    print(f"{finding.verdict:5}{finding.name}: {finding.detail} ({finding.ms:g} ms)", flush=True)
+
+
+def _print_nothing(finding: Finding) -> None:
+    """The JSON object holds all of them."""

@@ -1,0 +1,85 @@
+"""What the daemon answers to whoever watches over it by HTTP.
+
+The event loop answers, not the thread that was asked: where the loop hangs the answer is that
+it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import asdict
+from http import HTTPStatus
+
+from vser_stream.adapters.http import Answer, serving
+from vser_stream.config import HttpConfig
+from vser_stream.errors import ConfigError
+from vser_stream.runtime.agent import Agent
+from vser_stream.runtime.watchdog import Watchdog
+
+__all__ = ["page"]
+
+PATIENCE = 3.0
+"""Longest wait for the event loop and the disk (s)."""
+
+_log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def page(config: HttpConfig, agent: Agent, watchdog: Watchdog) -> AsyncIterator[None]:
+    """Serve within the block; a port that cannot be had is told, and nothing else depends on it."""
+    loop = asyncio.get_running_loop()
+    pages = _pages(agent, watchdog)
+
+    def answer(path: str) -> Answer | None:
+        if path not in pages:
+            return None
+        try:
+            return asyncio.run_coroutine_threadsafe(_run(pages[path]), loop).result(PATIENCE)
+        except TimeoutError:
+            return _json({"hanging": ["event loop"]}, ok=False)
+
+    with ExitStack() as stack:
+        if config.port is not None:
+            try:
+                stack.enter_context(serving(config.host, config.port, answer))
+            except ConfigError as exc:
+                _log.error("no metrics, no health page: %s", exc)
+        yield
+
+
+def _pages(agent: Agent, watchdog: Watchdog) -> Mapping[str, Callable[[], Awaitable[Answer]]]:
+    async def alive() -> Answer:
+        return _json({"hanging": watchdog.hanging}, ok=not watchdog.hanging)
+
+    async def ready() -> Answer:
+        return _json({"sources": {one.name: one.heard for one in agent.listeners}}, ok=True)
+
+    async def metrics() -> Answer:
+        text = agent.metrics.text(await agent.readings())
+        return Answer(text, "text/plain; version=0.0.4; charset=utf-8")
+
+    async def overview() -> Answer:
+        return _json(
+            {
+                "status": await agent.in_words(),
+                "hanging": watchdog.hanging,
+                "delivery": asdict(await agent.counters()),
+                "sources": [listener.health().model_dump(mode="json") for listener in agent.listeners],
+            },
+            ok=True,
+        )
+
+    return {"/": overview, "/healthz": alive, "/readyz": ready, "/metrics": metrics}
+
+
+async def _run(make: Callable[[], Awaitable[Answer]]) -> Answer:
+    return await make()
+
+
+def _json(document: object, *, ok: bool) -> Answer:
+    status = HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE
+    return Answer(json.dumps(document).encode() + b"\n", status=status)
