@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from vser_stream.config import Config, load, shipped_model
+from vser_stream.config import Config, load, shipped_model, shipped_rules
 from vser_stream.errors import ConfigError
 
 SMALLEST = """
@@ -34,6 +34,21 @@ def test_the_smallest_configuration_of_the_contract_works(tmp_path: Path) -> Non
     config = load(written(tmp_path, SMALLEST))
     assert (config.site, config.mqtt.port, config.sources[0].name) == ("home-1", 1883, "bedroom")
     assert config.model_dir == shipped_model()
+    assert (config.rules_path, config.reasoner.language) == (shipped_rules(), "en")
+    assert shipped_rules().is_file()
+
+
+def test_rules_and_language_are_the_operators_choice(tmp_path: Path) -> None:
+    config = load(written(tmp_path, f'{SMALLEST}rules = "ours.toml"\nlanguage = "vi"\n'))
+    assert (config.rules_path, config.reasoner.language) == (tmp_path / "ours.toml", "vi")
+    assert "reasoner.language" in complaint(tmp_path, f'{SMALLEST}language = "fr"\n')
+
+
+def test_a_reasoner_backend_says_what_it_lacks(tmp_path: Path) -> None:
+    smallest = SMALLEST.replace('backend = "bundled"', "")
+    assert "needs model and sha256" in complaint(tmp_path, f'{smallest}backend = "gguf"\n')
+    assert "needs url" in complaint(tmp_path, f'{smallest}backend = "server"\n')
+    assert "reasoner.url" in complaint(tmp_path, f'{smallest}backend = "server"\nurl = "ftp://x"\n')
 
 
 def test_an_unknown_key_is_named_with_its_file_and_the_nearest_known_one(tmp_path: Path) -> None:

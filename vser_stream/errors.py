@@ -6,6 +6,7 @@
     +-- UserError            the person at the keyboard gave something unusable
     |   +-- AudioError       a recording cannot be read
     |   +-- DataError        a manifest of recordings is incomplete
+    |   +-- CommandError     what somebody asked of a source cannot be obeyed
     +-- ConfigError          the operator corrects a file on this box
     |   +-- ModelError       a model cannot be loaded or is not what it says
     |   |   +-- ModelMismatchError
@@ -17,6 +18,7 @@
         |   +-- MessageRefusedError    it takes others, but not this one
         +-- OutboxError      the disk does not keep messages
         +-- ReasonerError    the reasoner does not answer, or not in time
+        +-- DownloadError    a model cannot be fetched, or not to its end
 
 A bug is never a :class:`VserError`. Messages are one line and end with what to do;
 they never hold a password.
@@ -30,8 +32,10 @@ __all__ = [
     "AudioError",
     "CaptureError",
     "CaptureRefusedError",
+    "CommandError",
     "ConfigError",
     "DataError",
+    "DownloadError",
     "MessageRefusedError",
     "ModelError",
     "ModelMismatchError",
@@ -68,6 +72,10 @@ class DataError(UserError):
     """A manifest misses columns, rows or files."""
 
     exit_code = 4
+
+
+class CommandError(UserError):
+    """Somebody asked a source for what it cannot do."""
 
 
 class ConfigError(VserError):
@@ -123,3 +131,7 @@ class OutboxError(OutageError):
 
 class ReasonerError(OutageError):
     """The reasoner gave no usable answer in time; the SVM decides."""
+
+
+class DownloadError(OutageError):
+    """A model did not arrive; what did is kept, and the next attempt goes on from there."""

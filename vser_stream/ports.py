@@ -62,9 +62,9 @@ class Scorer(Protocol):
 
 
 class Reasoner(Protocol):
-    """Weighs the evidence of an ambiguous utterance under a rule book it was made with."""
+    """Weighs the evidence of an ambiguous utterance under a rule book; answers within a time (s)."""
 
-    def judge(self, case: Case) -> Probabilities:
+    def judge(self, case: Case, *, within: float) -> Probabilities:
         """Return its own belief, from the evidence alone.
 
         Raises:
@@ -72,8 +72,8 @@ class Reasoner(Protocol):
         """
         ...
 
-    def explain(self, case: Case, label: Label) -> str:
-        """Return one or two sentences on why ``case`` is ``label``.
+    def explain(self, case: Case, label: Label, *, within: float) -> str:
+        """Return one or two sentences on why ``case`` is ``label``; asked again, other ones.
 
         Raises:
             ReasonerError: It cannot, or not in time.

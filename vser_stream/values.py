@@ -25,10 +25,13 @@ __all__ = [
     "FiredRule",
     "Frame",
     "Label",
+    "Memory",
     "Message",
     "Pcm",
     "PitchTrack",
     "Probabilities",
+    "RationaleBy",
+    "Record",
     "Samples",
     "Segment",
     "SegmentKind",
@@ -203,6 +206,9 @@ class Cue:
     word: str
     """The level in words, such as ``"far above"``."""
 
+    confidence: float = 1.0
+    """How far ``z`` can be trusted, from 0 to 1: less for a short utterance or a young baseline."""
+
 
 class DecidedBy(StrEnum):
     """Which stage had the last word."""
@@ -210,6 +216,16 @@ class DecidedBy(StrEnum):
     SVM = "svm"
     LLM = "llm"
     FALLBACK = "fallback"
+
+
+class RationaleBy(StrEnum):
+    """Who put the reasons into words."""
+
+    EVIDENCE = "evidence"
+    """Code, from the measured cues."""
+
+    REASONER = "reasoner"
+    """The reasoner; every claim was checked against the evidence."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,6 +243,17 @@ class Decision:
     evidence: tuple[Cue, ...]
     rules: tuple[str, ...] = ()
     """Ids of the human rules that were used."""
+
+    rationale_by: RationaleBy = RationaleBy.EVIDENCE
+
+    second: Probabilities | None = None
+    """A second opinion on the same features, where the model has one."""
+
+    rows: NDArray[np.float32] | None = None
+    """What the SVM was given, shape (1 or 2, n_inputs)."""
+
+    scored: Probabilities | None = None
+    """What it made of it, before anybody else was heard."""
 
     @property
     def confidence(self) -> float:
@@ -287,3 +314,21 @@ class Message:
 
     expires_at: float | None = None
     """Wall time after which it is worthless (s); None for never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a source must know after a restart; the latest one counts."""
+
+    source: str
+    document: bytes
+    """Canonical JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a decision rested on, for whoever asks later: statistics, never audio."""
+
+    source: str
+    document: bytes
+    """Canonical JSON."""

@@ -249,3 +249,21 @@ def test_what_was_put_before_a_kill_is_there_after_it(path: Path) -> None:
     assert len(kept) <= len(committed) + 12
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_above_the_limit_of_bytes_the_least_important_oldest_go_but_never_an_urgent_one(path: Path) -> None:
+    def sized(name: str, size: int, priority: int) -> Message:
+        return Message("t", b"x" * size, 1, retain=False, id=name, priority=priority)
+
+    with SqliteOutbox(path, limit_bytes=1000) as outbox:
+        outbox.put(sized("a", 400, 1))
+        outbox.put(sized("b", 300, 0))
+        outbox.put(sized("c", 300, 0))
+        assert outbox.evicted == 0
+        outbox.put(sized("d", 200, 2))
+        assert ([m.id for m in outbox], outbox.evicted) == (["d", "a", "c"], 1)
+    with SqliteOutbox(path, limit_bytes=1000) as outbox:
+        outbox.put(sized("e", 1200, 3))
+        assert ([m.id for m in outbox], outbox.evicted) == (["e", "d"], 2)
+        outbox.put(sized("f", 1, 0))
+        assert [m.id for m in outbox] == ["e", "d"]

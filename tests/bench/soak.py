@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +28,7 @@ from support.sound_server import SoundServer, sound_server
 
 from vser_stream.adapters.microphone import Microphone
 from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.prometheus import Metrics
 from vser_stream.adapters.rtsp import RtspCamera
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.cli.models import load_model
@@ -35,11 +36,12 @@ from vser_stream.config import shipped_model
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.messages import Versions
 from vser_stream.core.pipeline import Pipeline
+from vser_stream.core.reason.rules import NO_RULES
 from vser_stream.core.report import Reporter
 from vser_stream.ports import AudioSource
 from vser_stream.runtime.agent import versions_of
 from vser_stream.runtime.listener import Listener, new_id
-from vser_stream.values import RATE, Message, Pcm
+from vser_stream.values import RATE, Memory, Message, Pcm, Record
 
 SPEECH = np.concatenate([voice(4.0), np.zeros(6 * RATE, np.int16)])
 
@@ -56,7 +58,7 @@ def main() -> None:
         sources: dict[str, AudioSource] = {"camera": RtspCamera(url), "microphone": Microphone()}
         model, pitch = load_model(shipped_model()), SwiftF0Tracker()
         judge = Judge(scorer=model, prior=model.prior, escalate_below=model.escalate_below)
-        versions = versions_of(model)
+        versions = versions_of(model, NO_RULES)
         listeners = [
             listener(name, source, decider=Decider(judge, pitch), versions=versions, scorer=scorer)
             for name, source in sources.items()
@@ -98,18 +100,22 @@ def listener(
         name=name,
         source=source,
         pipeline=Pipeline(decider, WebRtcVad()),
-        reporter=Reporter(site="soak", source=name, versions=versions, new_id=new_id),
+        reporter=Reporter(site="soak", source=name, versions=lambda: versions, new_id=new_id),
         scorer=scorer,
-        put=keep_quiet,
+        commit=keep_quiet,
         on_capture=nothing,
         on_learned=lambda: None,
+        metrics=Metrics(),
         publish_utterances=True,
     )
 
 
-async def keep_quiet(message: Message) -> None:
-    """Take a message and forget it."""
-    assert message.payload
+async def keep_quiet(
+    messages: Sequence[Message], *, memory: Memory | None = None, records: Sequence[Record] = ()
+) -> None:
+    """Take it all and forget it."""
+    assert messages
+    del memory, records
 
 
 async def nothing() -> None:

@@ -4,7 +4,7 @@ import jsonschema
 import pytest
 from support.decisions import START, decision
 
-from vser_stream.core.alarm import AlarmEvent, Transition
+from vser_stream.core.alarm_state import AlarmEvent, Transition
 from vser_stream.core.messages import (
     DOCUMENTS,
     Alert,
@@ -15,6 +15,7 @@ from vser_stream.core.messages import (
     alert_of,
     message_of,
     status_message,
+    told_late,
     utc,
     utterance_of,
 )
@@ -54,7 +55,7 @@ def test_an_alert_carries_every_field_of_the_contract() -> None:
     }  # fmt: skip
     assert document["schema"] == "vser.alert/1"
     assert set(document["probabilities"]) == {"calm", "angry", "panic"}
-    assert set(document["evidence"][0]) == {"name", "value", "unit", "baseline", "z"}
+    assert set(document["evidence"][0]) == {"name", "value", "unit", "baseline", "z", "confidence"}
     assert set(document["versions"]) == {"package", "model", "rules", "reasoner"}
 
 
@@ -105,3 +106,19 @@ def test_a_document_satisfies_its_own_published_schema(document: Alert) -> None:
 def test_an_amended_alert_has_the_label_of_the_utterance() -> None:
     assert alert(AlarmEvent.AMENDED, Label.ANGRY).label is Label.PANIC
     assert alert(AlarmEvent.RAISED, Label.ANGRY).label is Label.ANGRY
+
+
+def test_an_alert_told_more_than_ten_seconds_after_it_happened_says_so_and_nothing_else_changes() -> None:
+    document = alert()
+    message = message_of(document, document.id)
+    happened = document.published_at.timestamp()
+    assert told_late(message, happened + 9.99) is message
+    late = told_late(message, happened + 10.01)
+    assert (late.id, late.topic, late.priority) == (message.id, message.topic, message.priority)
+    assert Alert.model_validate_json(late.payload) == document.model_copy(update={"late": True})
+    assert late.payload == message.payload.replace(b'"late":false', b'"late":true')
+
+
+def test_what_is_no_alert_is_never_late() -> None:
+    for message in (message_of(health(), "x"), status_message("home-1", SiteStatus.STOPPED, "x")):
+        assert told_late(message, 4e9) is message

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from support.audio import voice
 
 from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.prometheus import Metrics
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.core.baseline import Prior
 from vser_stream.core.capture_state import Patience
@@ -23,7 +24,7 @@ from vser_stream.core.pipeline import Pipeline
 from vser_stream.core.report import Reporter
 from vser_stream.ports import Scorer
 from vser_stream.runtime.listener import Listener
-from vser_stream.values import RATE, Block, Message, Pcm, Probabilities, Vector
+from vser_stream.values import RATE, Block, Memory, Message, Pcm, Probabilities, Record, Vector
 
 PITCH = SwiftF0Tracker()
 START = 1_700_000_000.0
@@ -63,10 +64,14 @@ class Told:
         self.documents: list[dict[str, Any]] = []
         self._news = asyncio.Event()
 
-    async def put(self, message: Message) -> None:
-        if message.topic.endswith("/health"):
-            self.documents.append(json.loads(message.payload))
-            self._news.set()
+    async def commit(
+        self, messages: Sequence[Message], *, memory: Memory | None = None, records: Sequence[Record] = ()
+    ) -> None:
+        del memory, records
+        for message in messages:
+            if message.topic.endswith("/health"):
+                self.documents.append(json.loads(message.payload))
+                self._news.set()
 
     async def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         async with asyncio.timeout(20.0):
@@ -92,12 +97,16 @@ async def listening(pcm: Pcm, scorer: Scorer) -> AsyncIterator[Told]:
             source=Played(pcm),
             pipeline=Pipeline(Decider(judge, PITCH), WebRtcVad()),
             reporter=Reporter(
-                site="test", source="bed", versions=Versions(package="0", model="m"), new_id=lambda: "id"
+                site="test",
+                source="bed",
+                versions=lambda: Versions(package="0", model="m"),
+                new_id=lambda: "id",
             ),
             scorer=executor,
-            put=told.put,
+            commit=told.commit,
             on_capture=nothing,
             on_learned=lambda: None,
+            metrics=Metrics(),
             publish_utterances=False,
             patience=QUICK,
         )

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-__all__ = ["Mosquitto", "certificates", "free_port"]
+__all__ = ["Mosquitto", "certificates", "free_port", "shipped_broker"]
+
+_DEPLOY = Path(__file__).parents[2] / "deploy/mosquitto"
 
 PATIENCE = 10.0
 """Longest wait for the server to come up or go down (s)."""
@@ -95,6 +97,12 @@ class Mosquitto:
         """Let it go on after :meth:`freeze`."""
         self._signal(signal.SIGCONT)
 
+    def publish(self, topic: str, payload: str, *, retain: bool = False) -> None:
+        """Say something as a stranger would."""
+        flags = ["-r"] if retain else []
+        command = ["mosquitto_pub", "-p", str(self.port), "-q", "1", "-t", topic, "-m", payload, *flags]
+        subprocess.run(command, check=True)
+
     def _end(self, number: signal.Signals) -> None:
         self._signal(number)
         if self._process is not None:
@@ -135,6 +143,32 @@ class Mosquitto:
         text = self._configuration or "\n".join(lines) + "\n"
         text = text.replace("PORT", str(self.port)).replace("FOLDER", str(folder))
         (folder / "mosquitto.conf").write_text(text + owner)
+
+
+def shipped_broker(folder: Path, *, users: Mapping[str, str], tls_port: int | None = None) -> Mosquitto:
+    """The broker as Debian and deploy/mosquitto set it up, in ``folder``.
+
+    Args:
+        folder: Its certs/ is used as it is; without one, test certificates are made.
+        users: Password of each.
+        tls_port: Of its encrypted listener.
+    """
+    if not (folder / "certs").exists():
+        (folder / "certs").mkdir()
+        certificates(folder / "certs")
+    configuration = (_DEPLOY / "mosquitto.conf").read_text()
+    for there, here in (
+        ("/etc/mosquitto/", "FOLDER/"),
+        ("listener 1883 ", "listener PORT "),
+        ("listener 8883", f"listener {tls_port or free_port()} 127.0.0.1"),
+    ):
+        assert there in configuration
+        configuration = configuration.replace(there, here)
+    # Debian's own mosquitto.conf, which includes ours: a line it may take once only must not be in both.
+    debian = "persistence true\npersistence_location FOLDER/\n"
+    return Mosquitto(
+        folder, users=users, acl=(_DEPLOY / "acl").read_text(), configuration=debian + configuration
+    )
 
 
 def free_port() -> int:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -32,12 +34,13 @@ def configuration(folder: Path, port: int, *, source: str = f'file = "{SCENE}"',
 
 
 @contextlib.contextmanager
-def daemon(config: Path) -> Iterator[subprocess.Popen[str]]:
+def daemon(config: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """Run ``vser-stream run``; it is killed in the end if it still lives."""
     process = subprocess.Popen(
         [sys.executable, "-m", "vser_stream", "run", "--config", str(config)],
         stderr=subprocess.PIPE,
         text=True,
+        env=os.environ | environment,
     )
     try:
         yield process
@@ -47,12 +50,22 @@ def daemon(config: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 class Subscriber:
-    """Collects everything below ``vser/v1``; inside ``with``."""
+    """Collects everything below ``vser/v1``; inside ``with``.
 
-    def __init__(self, broker: Mosquitto, topic: str = "vser/v1/#") -> None:
-        self._command = ["mosquitto_sub", "-p", str(broker.port), "-t", topic, "-q", "1", "-F", "%r %t %p"]
+    Args:
+        broker: To ask.
+        topic: What to ask for.
+        options: More of mosquitto_sub, such as a login.
+    """
+
+    def __init__(self, broker: Mosquitto, topic: str = "vser/v1/#", *options: str) -> None:
+        command = ["mosquitto_sub", "-p", str(broker.port), "-t", topic, "-q", "1", "-F", "%r %t %p"]
+        self._command = [*command, *options]
         self.received: list[tuple[str, str]] = []
         """Topic and payload, oldest first."""
+
+        self.came: list[float] = []
+        """Wall time of each (s)."""
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
@@ -69,11 +82,13 @@ class Subscriber:
         assert self._process.stdout
         for line in self._process.stdout:
             _, topic, payload = line.rstrip("\n").split(" ", 2)
+            self.came.append(time.time())
             self.received.append((topic, payload))
 
     def documents(self, kind: str) -> list[dict[str, Any]]:
         """The JSON documents received on topics that end in ``kind``."""
-        return [json.loads(payload) for topic, payload in self.received if topic.endswith(f"/{kind}")]
+        said = [payload for topic, payload in self.received if topic.endswith(f"/{kind}")]
+        return [json.loads(payload) for payload in said if payload]
 
     def statuses(self) -> list[str]:
         """The payloads of the status topic."""

@@ -1,7 +1,8 @@
-"""Messages that wait for the broker, in one SQLite file.
+"""What must survive a crash, in one SQLite file.
 
-A message is on the disk when :meth:`SqliteOutbox.put` returns: the journal is a
-write-ahead log with ``synchronous=FULL``, one fsync for each commit.
+Messages that wait for the broker, what each source must know after a restart, and evidence. All
+of one event is on the disk when :meth:`SqliteOutbox.commit` returns, or nothing of it: the
+journal is a write-ahead log with ``synchronous=FULL``, one fsync for each commit.
 
 All threads share one connection under one lock. Both sides write (``delete`` is a write
 too), so a second connection would only turn the lock into SQLite's busy waiting, and what
@@ -16,14 +17,15 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Self
 
+from vser_stream.adapters import evidence
 from vser_stream.errors import OutboxError
-from vser_stream.values import Message
+from vser_stream.values import Memory, Message, Record
 
 __all__ = ["KEPT_PRIORITY", "SqliteOutbox"]
 
@@ -47,6 +49,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 );
 CREATE INDEX IF NOT EXISTS outbox_order ON outbox (priority DESC, seq);
 CREATE INDEX IF NOT EXISTS outbox_expiry ON outbox (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS memory (source TEXT PRIMARY KEY, document BLOB NOT NULL);
 CREATE TEMP TABLE gone (id TEXT PRIMARY KEY);
 CREATE TEMP VIEW waiting AS SELECT * FROM main.outbox WHERE id NOT IN (SELECT id FROM temp.gone);
 """
@@ -61,16 +64,17 @@ class SqliteOutbox:
 
     Args:
         path: The file, created with mode 0600; None keeps messages in memory only.
-        limit: Rows above which the least important, oldest one is evicted.
+        limit: Messages above which the least important, oldest one is evicted.
+        limit_bytes: The same for their payloads together.
 
     Raises:
         OutboxError: The file cannot be opened. A damaged file is not an error: it is moved
             aside and a new one is started.
     """
 
-    def __init__(self, path: Path | None, *, limit: int = 10_000) -> None:
+    def __init__(self, path: Path | None, *, limit: int = 10_000, limit_bytes: int = 64_000_000) -> None:
         self._path = path
-        self._limit = limit
+        self._limit, self._limit_bytes = limit, limit_bytes
         self._lock = threading.Lock()
         self.expired = 0
         """Messages dropped because nobody could use them any more."""
@@ -80,6 +84,7 @@ class SqliteOutbox:
         """Damaged files moved aside when this one was opened."""
         with self._errors("cannot be opened"):
             self._db = self._open()
+            self._at_most = self._size()  # counting at each commit would take longer than the commit
         weakref.finalize(self, self._db.close)  # the one in memory has nobody to close it
 
     def __enter__(self) -> Self:
@@ -94,7 +99,13 @@ class SqliteOutbox:
             self._db.close()
 
     def put(self, message: Message) -> None:
-        """Return once the message is on the disk.
+        """Return once the message is on the disk; see :meth:`commit`."""
+        self.commit((message,))
+
+    def commit(
+        self, messages: Sequence[Message], *, memory: Memory | None = None, records: Sequence[Record] = ()
+    ) -> None:
+        """Return once all of it is on the disk; if it fails, nothing is.
 
         The same id is kept once. A retained message replaces the waiting retained ones of
         its topic: subscribers would only see the last.
@@ -103,19 +114,39 @@ class SqliteOutbox:
             OutboxError: The disk is full, read-only or broken.
         """
         with self._lock, self._errors("keeps no message"), self._db:
-            if message.retain:
+            for message in messages:
+                self._insert(message)
+            if memory is not None:
                 self._db.execute(
-                    "DELETE FROM outbox WHERE topic = ? AND retain AND id != ?", (message.topic, message.id)
+                    "INSERT OR REPLACE INTO memory VALUES (?, ?)", (memory.source, memory.document)
                 )
-            self._db.execute(
-                f"INSERT INTO outbox ({COLUMNS}, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - constants
-                "ON CONFLICT (id) DO NOTHING",
-                (*_row(message), time.time()),
-            )
+            for record in records:
+                evidence.append(self._db, record)
             evicted = self._evict()
         if evicted:
             self.evicted += evicted
-            _log.warning("outbox is full: evicted=%d limit=%d", evicted, self._limit)
+            _log.warning(
+                "outbox is full: evicted=%d limit=%d bytes=%d", evicted, self._limit, self._limit_bytes
+            )
+
+    def memory(self, source: str) -> bytes | None:
+        """The latest memory of a source.
+
+        Raises:
+            OutboxError: The disk cannot be read.
+        """
+        with self._lock, self._errors("cannot be read"):
+            row = self._db.execute("SELECT document FROM memory WHERE source = ?", (source,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def purge(self, before: float) -> int:
+        """Delete evidence from before ``before`` (wall time, s); return how many records.
+
+        Raises:
+            OutboxError: The disk deletes nothing.
+        """
+        with self._lock, self._errors("deletes no evidence"):
+            return evidence.purge(self._db, before)
 
     def next(self, now: float, *, skip: Collection[str] = ()) -> Message | None:
         """The most urgent message, oldest first; expired ones are dropped and counted.
@@ -185,15 +216,35 @@ class SqliteOutbox:
             _log.error("outbox was damaged: error=%s moved_to=%s", exc, aside)
             return _connect_file(self._path)
 
+    def _size(self) -> int:
+        """Payloads together (bytes)."""
+        (size,) = self._db.execute("SELECT coalesce(sum(length(payload)), 0) FROM outbox").fetchone()
+        return int(size)
+
+    def _insert(self, message: Message) -> None:
+        self._at_most += len(message.payload)
+        if message.retain:
+            self._db.execute(
+                "DELETE FROM outbox WHERE topic = ? AND retain AND id != ?", (message.topic, message.id)
+            )
+        self._db.execute(
+            f"INSERT INTO outbox ({COLUMNS}, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - constants
+            "ON CONFLICT (id) DO NOTHING",
+            (*_row(message), time.time()),
+        )
+
     def _evict(self) -> int:
-        """Delete what is above the limit, least important and oldest first; return how many."""
+        """Delete what is above the limits, least important and oldest first; return how many."""
         (rows,) = self._db.execute("SELECT count(*) FROM outbox").fetchone()
-        if rows <= self._limit:
+        if rows <= self._limit and self._at_most <= self._limit_bytes:
             return 0
+        size = self._at_most = self._size()
         return self._db.execute(
-            "DELETE FROM outbox WHERE seq IN "
-            "(SELECT seq FROM outbox WHERE priority < ? ORDER BY priority, seq LIMIT ?)",
-            (KEPT_PRIORITY, rows - self._limit),
+            "DELETE FROM outbox WHERE seq IN (SELECT seq FROM (SELECT seq, row_number() OVER first AS place, "
+            "sum(length(payload)) OVER first - length(payload) AS freed "
+            "FROM outbox WHERE priority < ? WINDOW first AS (ORDER BY priority, seq)) "
+            "WHERE place <= ? OR freed < ?)",
+            (KEPT_PRIORITY, rows - self._limit, size - self._limit_bytes),
         ).rowcount
 
     def _expire(self, now: float) -> None:
@@ -242,7 +293,7 @@ def _connect(name: str) -> sqlite3.Connection:
         db.execute("PRAGMA temp_store = MEMORY")  # hiding a message must work on a full disk
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        db.executescript(SCHEMA)
+        db.executescript(SCHEMA + evidence.SCHEMA)
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             error = sqlite3.DatabaseError(verdict)

@@ -12,7 +12,29 @@ import sys
 
 import typer
 
-from vser_stream.cli import calibrate, classify, config, devices, evaluate, models, probe, replay, run, train
+from vser_stream.cli import (
+    about,
+    ack,
+    calibrate,
+    classify,
+    config,
+    devices,
+    doctor,
+    evaluate,
+    fhir,
+    models,
+    outbox,
+    probe,
+    purge,
+    records,
+    replay,
+    rescore,
+    rules,
+    run,
+    train,
+    train_reasoner,
+    watch,
+)
 from vser_stream.errors import VserError
 
 __all__ = ["app", "main"]
@@ -27,12 +49,25 @@ app.command("run")(run.run)
 app.command("replay")(replay.replay)
 app.command("classify")(classify.classify)
 app.command("train")(train.train)
+app.command("train-reasoner")(train_reasoner.train_reasoner)
 app.command("evaluate")(evaluate.evaluate)
 app.command("devices")(devices.devices)
 app.command("probe")(probe.probe)
+app.command("doctor")(doctor.doctor)
+app.command("about")(about.about)
 app.command("calibrate")(calibrate.calibrate)
+app.command("watch")(watch.watch)
+app.command("ack")(ack.ack)
+app.command("pause")(ack.pause)
+app.command("resume")(ack.resume)
+app.command("fhir")(fhir.fhir)
+app.command("rescore")(rescore.rescore)
+app.command("purge")(purge.purge)
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
+app.add_typer(rules.app, name="rules")
+app.add_typer(records.app, name="records")
+app.add_typer(outbox.app, name="outbox")
 
 
 def main() -> None:

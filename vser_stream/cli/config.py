@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from vser_stream import __version__
 from vser_stream.adapters.rtsp import redact
 from vser_stream.config import Config, load
+from vser_stream.core.asyncapi import asyncapi
 from vser_stream.core.messages import DOCUMENTS
 from vser_stream.errors import ConfigError
 
@@ -41,10 +43,13 @@ def schema(
     out: Annotated[
         Path | None, typer.Option(help="Write the schemas of all messages and of the configuration there.")
     ] = None,
+    topics: Annotated[
+        bool, typer.Option("--asyncapi", help="Print the AsyncAPI 3 document of all topics instead.")
+    ] = False,
 ) -> None:
     """Print the JSON Schema of the configuration, or write all schemas to a folder."""
     if out is None:
-        print(_json(Config.model_json_schema()))
+        print(_json(asyncapi(__version__) if topics else Config.model_json_schema()))
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -63,7 +68,11 @@ def schemas() -> dict[str, str]:
     }
     return {
         name: _json(schema)
-        for name, schema in (documents | {"config.schema.json": Config.model_json_schema()}).items()
+        for name, schema in {
+            **documents,
+            "config.schema.json": Config.model_json_schema(),
+            "asyncapi.json": asyncapi(__version__),
+        }.items()
     }
 
 

@@ -7,7 +7,9 @@ import json
 import re
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,20 +18,25 @@ from rich.console import Console
 from rich.markup import escape
 
 from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.rulebook import shelf_of
 from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.adapters.wavfile import Recording
 from vser_stream.cli.models import load_model
-from vser_stream.config import AlarmConfig, Config, SegmentConfig, load, shipped_model
-from vser_stream.core.alarm import Transition
+from vser_stream.config import AlarmConfig, Config, ReasonerConfig, SegmentConfig, load, shipped_model
+from vser_stream.core.alarm_state import Transition
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.messages import utterance_of
 from vser_stream.core.pipeline import Outcome, Pipeline, Rejected
+from vser_stream.core.reason.weigh import History, weigh
+from vser_stream.core.reason.written import Writer
 from vser_stream.core.report import Reporter
 from vser_stream.errors import AudioError
 from vser_stream.ports import PitchTracker
 from vser_stream.runtime.agent import versions_of
-from vser_stream.values import RATE, Decision, SegmentKind
+from vser_stream.runtime.escalation import Standby
+from vser_stream.runtime.reasoners import standing_by
+from vser_stream.values import RATE, Block, DecidedBy, Decision, SegmentKind
 
 __all__ = ["replay"]
 
@@ -42,7 +49,7 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     realtime: Annotated[bool, typer.Option("--realtime", help="At the pace of the recording.")] = False,
     config: Annotated[
-        Path | None, typer.Option(help="Use its model, segment, route and alarm tables.")
+        Path | None, typer.Option(help="Use its model, segment, route, reasoner and alarm tables.")
     ] = None,
 ) -> None:
     """Judge recordings as the daemon would, on a clock that starts at 0 with each file."""
@@ -51,27 +58,22 @@ def replay(
     pitch = SwiftF0Tracker()
     show = _print_json if as_json else _print_line
     failed: AudioError | None = None
-    for file in files:
-        try:
-            _replay(file, model, pitch, settings=settings, realtime=realtime, show=show)
-        except AudioError as exc:
-            print(f"vser-stream: {exc}", file=sys.stderr)
-            failed = exc
+    wanted = settings.reasoner if settings else ReasonerConfig()
+    with standing_by(wanted, shelf_of(settings).writer) as reasoner:
+        for file in files:
+            try:
+                rows = rows_of(file, model, pitch, settings=settings, realtime=realtime, reasoner=reasoner)
+                _show(rows, file, show)
+            except AudioError as exc:
+                print(f"vser-stream: {exc}", file=sys.stderr)
+                failed = exc
     if failed:
         raise typer.Exit(failed.exit_code)
 
 
-def _replay(
-    file: Path,
-    model: OnnxSvm,
-    pitch: PitchTracker,
-    *,
-    settings: Config | None,
-    realtime: bool,
-    show: Callable[[Row], None],
-) -> None:
+def _show(rows: Iterable[Row], file: Path, show: Callable[[Row], None]) -> None:
     heard = False
-    for row in rows_of(file, model, pitch, settings=settings, realtime=realtime):
+    for row in rows:
         heard = True
         show(row)
     if not heard:
@@ -79,42 +81,75 @@ def _replay(
 
 
 def rows_of(
-    file: Path, model: OnnxSvm, pitch: PitchTracker, *, settings: Config | None = None, realtime: bool = False
+    file: Path,
+    model: OnnxSvm,
+    pitch: PitchTracker,
+    *,
+    settings: Config | None = None,
+    realtime: bool = False,
+    reasoner: Standby | None = None,
 ) -> Iterator[Row]:
-    """Yield what came of one recording, in order.
+    """Yield what came of one recording, in order; what is ambiguous is weighed at once.
 
     Raises:
         AudioError: It cannot be read.
     """
     site = settings.site if settings else "replay"
     source = re.sub(r"[^A-Za-z0-9_-]", "_", file.stem)[:64] or "recording"
-    reporter = Reporter(site=site, source=source, versions=versions_of(model), new_id=_counted_ids(source))
-    pipeline = _pipeline(model, pitch, settings)
-    outcomes = itertools.chain.from_iterable(
-        map(pipeline.feed, Recording(file, realtime=realtime).blocks(lambda: False))
-    )
-    for outcome in itertools.chain(outcomes, _last(pipeline)):
+    writer = shelf_of(settings).writer()
+    versions = versions_of(model, writer.book, reasoner=reasoner.version if reasoner else None)
+    reporter = Reporter(site=site, source=source, versions=lambda: versions, new_id=_counted_ids(source))
+    pipeline = _pipeline(model, pitch, settings, writer=writer, alone=reasoner is None)
+    settle = partial(_settled, pipeline, History(), reasoner, writer)
+    heard = _heard(pipeline, Recording(file, realtime=realtime).blocks(lambda: False))
+    for outcome in itertools.chain.from_iterable(map(settle, heard)):
         if row := _row(outcome, reporter, site=site, source=source):
             yield row
 
 
-def _last(pipeline: Pipeline) -> Iterator[Outcome]:
-    yield from pipeline.flush()
+def _heard(pipeline: Pipeline, blocks: Iterable[Block]) -> Iterator[list[Outcome]]:
+    yield from map(pipeline.feed, blocks)
+    yield pipeline.flush()
 
 
-def _pipeline(model: OnnxSvm, pitch: PitchTracker, settings: Config | None) -> Pipeline:
+def _settled(
+    pipeline: Pipeline, history: History, reasoner: Standby | None, writer: Writer, outcomes: list[Outcome]
+) -> Iterator[Outcome]:
+    """What the reasoner makes of ambiguous utterances, after all that came of them without it."""
+    second: list[Outcome] = []
+    for outcome in outcomes:
+        decision = outcome.what
+        if not isinstance(decision, Decision) or decision.segment.kind is not SegmentKind.UTTERANCE:
+            yield outcome
+            continue
+        case = history.case(decision, writer.book)
+        if reasoner is None or not decision.escalated:
+            yield outcome
+            continue
+        settled = weigh(reasoner, decision, case, writer)
+        if settled.decided_by is DecidedBy.LLM:
+            second += pipeline.amend(settled, outcome.now)
+        second.append(replace(outcome, what=settled))
+    yield from second
+
+
+def _pipeline(
+    model: OnnxSvm, pitch: PitchTracker, settings: Config | None, *, writer: Writer, alone: bool
+) -> Pipeline:
     wanted = settings.route.escalate_below if settings else None
     judge = Judge(
         scorer=model,
         prior=model.prior,
         escalate_below=model.escalate_below if wanted is None else wanted,
-        reasoner_expected=settings is not None and settings.reasoner.backend != "none",
+        reasoner_expected=settings is not None and settings.reasoner.backend != "none" and alone,
+        writer=lambda: writer,
     )
     return Pipeline(
         Decider(judge, pitch),
         WebRtcVad(),
         segment=settings.segment if settings else SegmentConfig(),
-        alarm=settings.alarm if settings else AlarmConfig(),
+        # Nobody acknowledges anything in a recording.
+        alarm=(settings.alarm if settings else AlarmConfig()).unattended,
     )
 
 

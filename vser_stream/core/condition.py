@@ -19,6 +19,10 @@ class ConditionName(StrEnum):
     CLIPPING = "clipping"
     MAINS_HUM = "mains_hum"
     SAMPLE_CLOCK = "sample_clock"
+    ACCESS_DENIED = "access_denied"
+    CONFIGURATION = "configuration"
+    BROKER_AWAY = "broker_away"
+    DISK = "disk"
 
 
 @dataclass(frozen=True, slots=True)

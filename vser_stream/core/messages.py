@@ -5,18 +5,20 @@ Field names are a contract: within ``/1`` fields are only added.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from vser_stream.core.alarm import AlarmEvent, Priority, Transition, priority_of
+from vser_stream.core.alarm_state import AlarmEvent, Priority, Signal, Transition, priority_of
 from vser_stream.core.capture_state import CaptureState, CaptureTransition
 from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.core.quality import quality_of
-from vser_stream.values import RATE, DecidedBy, Decision, Label, Message
+from vser_stream.values import RATE, DecidedBy, Decision, Label, Message, RationaleBy
 
 __all__ = [
     "DOCUMENTS",
@@ -31,10 +33,14 @@ __all__ = [
     "alert_of",
     "message_of",
     "status_message",
+    "told_late",
     "utterance_of",
 ]
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+LATE_S = 10.0
+"""An alert told later than this after it happened is history, not news (s)."""
 
 HEALTH_EXPIRES_S = 90.0
 """A health message nobody renewed for this long says nothing: three default intervals (s)."""
@@ -62,6 +68,7 @@ class Evidence(Document):
     unit: str
     baseline: float = Field(description="calm value of the same cue, in unit")
     z: float = Field(description="distance from the baseline in calm standard deviations")
+    confidence: Share = Field(1.0, description="how far z can be trusted")
 
 
 class Versions(Document):
@@ -97,6 +104,11 @@ class Alert(Document):
     published_at: AwareDatetime = Field(description="when the decision was handed to delivery")
     latency_ms: float = Field(description="from ended_at to published_at")
     versions: Versions
+    rationale_by: RationaleBy = Field(RationaleBy.EVIDENCE, description="who put the reasons into words")
+    late: bool = Field(default=False, description="told more than 10 s after published_at: after an outage")
+    by: str | None = Field(None, description="who acknowledged it")
+    until: AwareDatetime | None = Field(None, description="how long the acknowledgement lasts")
+    step: int | None = Field(None, description="how often nobody has answered so far")
 
 
 class Utterance(Document):
@@ -119,6 +131,15 @@ class Utterance(Document):
     ended_at: AwareDatetime
     snr_db: float | None = Field(None, description="level of the speech over the noise floor")
     clipped: Share | None = Field(None, description="share of the speech at full scale")
+    rationale_by: RationaleBy = Field(RationaleBy.EVIDENCE, description="who put the reasons into words")
+
+
+class Paused(Document):
+    """Nothing below panic is raised for a while."""
+
+    by: str
+    until: AwareDatetime
+    ending: bool = Field(description="the last fifth has begun: time to resume or to pause anew")
 
 
 class State(Document):
@@ -127,12 +148,17 @@ class State(Document):
     schema_: Literal["vser.state/1"] = Field("vser.state/1", alias="schema")
     site: str
     source: str
-    condition: Label = Field(description="calm means none")
+    condition: Label = Field(description="of the open alarm, a latched one too; calm means none")
+    present: bool = Field(default=False, description="whether the condition is still heard")
     priority: Priority
-    signal: Literal["on", "off"]
+    signal: Signal = Field(description="latched: over, and nobody has acknowledged it yet")
     alert_id: str | None
     since: AwareDatetime | None
+    acknowledged_by: str | None = None
+    paused: Paused | None = None
     label: Label | None = Field(description="of the last judged utterance")
+    confidence: Share | None = Field(None, description="calibrated probability of that label")
+    rationale: str | None = Field(None, description="why that utterance was judged so")
     seq: int = Field(ge=0)
     updated_at: AwareDatetime
 
@@ -210,7 +236,14 @@ def utc(seconds: float) -> datetime:
 def evidence_of(decision: Decision) -> tuple[Evidence, ...]:
     """The measured cues of a decision."""
     return tuple(
-        Evidence(name=cue.name, value=cue.value, unit=cue.unit, baseline=cue.baseline, z=cue.z)
+        Evidence(
+            name=cue.name,
+            value=cue.value,
+            unit=cue.unit,
+            baseline=cue.baseline,
+            z=cue.z,
+            confidence=cue.confidence,
+        )
         for cue in decision.evidence
     )
 
@@ -257,7 +290,16 @@ def alert_of(
         published_at=utc(published_at),
         latency_ms=round((published_at - ended_at) * 1000, 1),
         versions=versions,
+        rationale_by=decision.rationale_by,
+        by=transition.by,
+        until=None if transition.until is None else utc(transition.until),
+        step=transition.step,
     )
+
+
+def judgement_of(decision: Decision) -> dict[str, object]:
+    """What the state tells of the last judged utterance besides its label."""
+    return {"confidence": round(decision.confidence, 4), "rationale": decision.rationale}
 
 
 def utterance_of(decision: Decision, *, site: str, source: str) -> Utterance:
@@ -280,6 +322,7 @@ def utterance_of(decision: Decision, *, site: str, source: str) -> Utterance:
         ended_at=utc(segment.ended_at),
         snr_db=round(quality.snr_db, 1),
         clipped=round(quality.clipped, 4),
+        rationale_by=decision.rationale_by,
     )
 
 
@@ -330,3 +373,14 @@ def status_message(site: str, status: SiteStatus, message_id: str) -> Message:
         id=message_id,
         priority=1,
     )
+
+
+def told_late(message: Message, now: float) -> Message:
+    """Mark an alert that is told long after it happened; nothing else of it changes."""
+    if b'"vser.alert/1"' not in message.payload:
+        return message
+    document = json.loads(message.payload)
+    if now - datetime.fromisoformat(document["published_at"]).timestamp() <= LATE_S:
+        return message
+    late = json.dumps(document | {"late": True}, separators=(",", ":"), ensure_ascii=False)
+    return replace(message, payload=late.encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,35 +12,68 @@ from pathlib import Path
 
 from vser_stream import __version__
 from vser_stream.adapters.baselines import BaselineStore
+from vser_stream.adapters.feedback import FeedbackFile
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.prometheus import Metrics, Reading
+from vser_stream.adapters.rulebook import shelf_of
 from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.config import Config, MqttConfig, SourceConfig
+from vser_stream.core.alarm_memory import recall
+from vser_stream.core.alarm_state import AlarmState
+from vser_stream.core.baseline import Baseline
+from vser_stream.core.commands import Feedback
+from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.features.spec import digest
-from vser_stream.core.messages import SiteStatus, Versions, message_of, status_message
+from vser_stream.core.messages import SiteStatus, Versions, message_of, status_message, utc
 from vser_stream.core.pipeline import Pipeline
-from vser_stream.core.report import Reporter
-from vser_stream.errors import ConfigError
-from vser_stream.runtime.delivery import Delivery
+from vser_stream.core.reason.rules import RuleBook
+from vser_stream.core.report import Reporter, Story
+from vser_stream.errors import ConfigError, OutboxError
+from vser_stream.runtime import escalation
+from vser_stream.runtime.access import Access
+from vser_stream.runtime.commands import CommandDesk
+from vser_stream.runtime.delivery import Counters, Delivery
+from vser_stream.runtime.inbox import Inbox
 from vser_stream.runtime.listener import Listener, new_id
+from vser_stream.runtime.metrics import (
+    latency_of,
+    readings_of_delivery,
+    readings_of_escalation,
+    readings_of_source,
+)
+from vser_stream.runtime.reasoners import escalation_of
+from vser_stream.runtime.reception import Reception
+from vser_stream.runtime.rehearsal import rehearse
 from vser_stream.runtime.roster import Roster
 from vser_stream.runtime.sources import source_of
 from vser_stream.values import Message
 
 __all__ = ["Agent", "versions_of"]
 
-STOP_WITHIN = 4.0
-"""Time for the cameras to let go and the outbox to drain, each (s)."""
+LET_GO_WITHIN = 1.0
+"""Time for the sources to end (s)."""
+
+SAY_GOODBYE_WITHIN = 2.0
+"""Time for what waits and the goodbye to be published (s)."""
+
+DAY = 86_400.0
+"""(s)."""
 
 _log = logging.getLogger(__name__)
 
 
-def versions_of(model: OnnxSvm) -> Versions:
+def versions_of(model: OnnxSvm, book: RuleBook, *, reasoner: str | None = None) -> Versions:
     """What made the decisions, for the alert document."""
-    return Versions(package=__version__, model=f"{model.name}@{model.version}+{model.sha256[:12]}")
+    return Versions(
+        package=__version__,
+        model=model.identity,
+        rules=f"{book.name}@{book.version}+{book.digest[:12]}",
+        reasoner=reasoner,
+    )
 
 
 class Agent:
@@ -55,21 +89,87 @@ class Agent:
         self._pitch = SwiftF0Tracker()
         features = digest(self._pitch)
         self._model = OnnxSvm.load(config.model_dir, features=features)
+        self._shelf = shelf_of(config)
+        self._escalation = escalation_of(config.reasoner, self._shelf.writer)
         self._state = _private_folder(config.state_path)
         self._baselines = BaselineStore(self._state, features=features)
         self._outbox = SqliteOutbox(self._state / "outbox.db")
-        self._scorer = ThreadPoolExecutor(1, thread_name_prefix="scorer")
+        self.scorer = ThreadPoolExecutor(1, thread_name_prefix="scorer")
+        """Where every source is scored."""
+
+        self.metrics = Metrics()
         self._heard = False
+        self._refused: Condition | None = None
         self._stopping = asyncio.Event()
         will = status_message(config.site, SiteStatus.OFFLINE, "will")
         broker = broker_of(config.mqtt, client_id=f"vser-{config.site}")
+        self._access = Access(broker, topics=self._alert_topics)
+        self._feedback = FeedbackFile(self._state / "feedback.jsonl")
+        desk = CommandDesk(config.site, sources=lambda: self.listeners, keep_feedback=self._keep_feedback)
+        self._reception = Reception(
+            config.site, config.homeassistant, listeners=lambda: self.listeners, desk=desk, put=self._put
+        )
+        inbox = Inbox(self._reception.topics, on_received=self._reception.receive, access=self._access)
         self._delivery = Delivery(
             self._outbox,
             partial(MqttPublisher, broker, will=will),
             on_connected=self._greeting,
             on_stopping=self._farewell,
+            on_sent=self._note_sent,
+            on_refused=self._access.deny,
+            attend=inbox.attend,
         )
-        self._roster = Roster(self._listener, health_every=config.publish.health_every)
+        self._roster = Roster(
+            self._listener, health_every=config.publish.health_every, on_gone=self._reception.forget
+        )
+
+    async def rehearse(self) -> None:
+        """Judge one made utterance where all others will be, and get the reasoner ready.
+
+        Raises:
+            ConfigError: It cannot be judged, or the reasoner can never be used.
+        """
+        if self._escalation is not None:
+            await self._escalation.prepare()
+        work = partial(rehearse, self._decider(None), WebRtcVad())
+        await asyncio.get_running_loop().run_in_executor(self.scorer, work)
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """Those of the sources that are listened to now."""
+        return self._roster.listeners
+
+    async def counters(self) -> Counters:
+        """How delivery stands."""
+        return await self._delivery.counters()
+
+    async def in_words(self) -> str:
+        """How all stands, in one line."""
+        counters = await self.counters()
+        heard = sum(listener.heard is True for listener in self.listeners)
+        words = [
+            f"{heard} of {len(self.listeners)} sources heard",
+            "broker connected" if counters.connected else "broker away",
+            f"{counters.depth} messages wait",
+        ]
+        return "; ".join([*words, self._refused.reason] if self._refused else words)
+
+    async def readings(self) -> list[Reading]:
+        """How all stands, in figures."""
+        model, sources = self._model, self.listeners
+        features = str(model.manifest["features"])
+        what = {"version": __version__, "model": model.name, "model_version": model.version}
+        return [
+            Reading(
+                "vser_info", "What runs here.", 1.0, what | {"sha256": model.sha256, "features": features}
+            ),
+            Reading("vser_config_valid", "0 when the last reload was refused.", self._refused is None),
+            *(one for each in sources for one in readings_of_source(each.health(), heard=each.heard is True)),
+            *readings_of_delivery(await self.counters()),
+            *readings_of_escalation(
+                asked.counters() if (asked := self._escalation) else escalation.Counters()
+            ),
+        ]
 
     async def run(self) -> None:
         """Listen and deliver until :meth:`stop`, or until every recording has been played."""
@@ -77,16 +177,40 @@ class Agent:
         delivering = asyncio.create_task(self._delivery.run(), name="delivery")
         listening = asyncio.create_task(self._roster.run(), name="sources")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop")
+        reasoning = asyncio.create_task(self._reason(), name="reasoner")
+        purging = asyncio.create_task(self._purge(), name="purge")
         try:
             await asyncio.wait({delivering, listening, stopping}, return_when=asyncio.FIRST_COMPLETED)
             self._roster.stop()
-            await listening
+            reasoning.cancel()
+            if self._escalation is not None:
+                self._escalation.close()  # who waits for it hears at once that the SVM decides
+            await asyncio.wait({listening}, timeout=LET_GO_WITHIN)
+            if listening.done():
+                listening.result()
         finally:
             stopping.cancel()
-            await self._delivery.stop(STOP_WITHIN)
+            reasoning.cancel()
+            purging.cancel()
+            await self._delivery.stop(SAY_GOODBYE_WITHIN)
             await delivering
-            self._scorer.shutdown()
+            # One that hangs is not waited for.
+            self.scorer.shutdown(wait=False, cancel_futures=True)
             self._outbox.close()
+
+    async def _reason(self) -> None:
+        if self._escalation is not None:
+            await self._escalation.run()
+
+    async def _purge(self) -> None:
+        """Keep evidence only as long as it may be kept."""
+        while True:
+            try:
+                gone = await self._delivery.purge(time.time() - self._config.privacy.evidence_days * DAY)
+                _log.info("evidence purged: records=%d", gone)
+            except OutboxError as exc:
+                _log.error("old evidence is still here, tried again tomorrow: error=%s", exc)
+            await asyncio.sleep(DAY)
 
     def stop(self) -> None:
         """End :meth:`run` in good order; may be called by a signal handler of the event loop."""
@@ -100,33 +224,67 @@ class Agent:
             name for name in Config.model_fields if name != "sources" and _differ(name, config, self._config)
         ]:
             _log.warning("configuration: takes effect after a restart only: %s", ", ".join(later))
+        self._refused = None
         self._config = self._config.model_copy(update={"sources": config.sources})
+        self._shelf.reload()
         self._roster.apply(config.sources)
         _log.warning("configuration read again: sources=%s", ",".join(one.name for one in config.sources))
 
-    def _listener(self, source: SourceConfig) -> Listener:
-        config = self._config
+    def keep_configuration(self, reason: str) -> None:
+        """The file cannot be used now: say so, and go on."""
+        words = f"configuration kept as it was, the file is wrong: {reason}"
+        self._refused = Condition(ConditionName.CONFIGURATION, "low", time.time(), words)
+        _log.error("%s", words)
+
+    def _decider(self, baseline: Baseline | None) -> Decider:
         judge = Judge(
             scorer=self._model,
             prior=self._model.prior,
             escalate_below=self._threshold(),
-            reasoner_expected=config.reasoner.backend != "none",
+            reasoner_expected=self._config.reasoner.backend != "none" and self._escalation is None,
+            writer=self._shelf.writer,
         )
-        decider = Decider(judge, self._pitch, baseline=self._baselines.load(source.name))
+        return Decider(judge, self._pitch, baseline=baseline)
+
+    def _listener(self, source: SourceConfig) -> Listener:
+        config = self._config
+        decider = self._decider(self._baselines.load(source.name))
         return Listener(
             site=config.site,
             name=source.name,
             source=source_of(source),
             pipeline=Pipeline(decider, WebRtcVad(), segment=config.segment, alarm=config.alarm),
-            reporter=Reporter(
-                site=config.site, source=source.name, versions=versions_of(self._model), new_id=new_id
-            ),
-            scorer=self._scorer,
-            put=self._delivery.put,
+            reporter=Reporter(site=config.site, source=source.name, versions=self._versions, new_id=new_id),
+            recalled=partial(self._recalled, source.name),
+            scorer=self.scorer,
+            commit=self._delivery.commit,
             on_capture=self._say_status,
+            metrics=self.metrics,
             on_learned=lambda: self._baselines.save(source.name, decider.baseline),
             publish_utterances=config.publish.utterances,
+            escalation=self._escalation,
+            besides=partial(self._besides, source.name),
         )
+
+    def _recalled(self, source: str) -> tuple[AlarmState, Story]:
+        """The alarm and the numbering as they were when this source was last listened to."""
+        try:
+            document = self._outbox.memory(source)
+            return recall(document) if document else (AlarmState(), Story())
+        except (OutboxError, ValueError, KeyError, TypeError) as exc:
+            _log.error("alarm state is lost and begins anew: source=%s error=%s", source, exc)
+            return AlarmState(), Story()
+
+    def _besides(self, source: str) -> Iterator[Condition]:
+        """What is wrong with more than the source itself."""
+        yield from self._access.conditions(source)
+        yield from self._delivery.conditions()
+        if self._refused is not None:
+            yield self._refused
+
+    def _versions(self) -> Versions:
+        reasoner = self._escalation.version if self._escalation is not None else None
+        return versions_of(self._model, self._shelf.book, reasoner=reasoner)
 
     def _threshold(self) -> float:
         wanted = self._config.route.escalate_below
@@ -149,6 +307,23 @@ class Agent:
         for listener in self._roster.listeners:
             yield message_of(listener.state(), new_id())
             yield message_of(listener.health(), new_id())
+        yield from self._reception.presentation()
+
+    async def _put(self, message: Message) -> None:
+        await self._delivery.put(message)
+
+    async def _keep_feedback(self, source: str, feedback: Feedback) -> None:
+        given = feedback.model_dump(mode="json", include={"alert_id", "verdict", "by", "note"})
+        record = {"source": source, **given, "at": utc(time.time()).isoformat()}
+        await asyncio.to_thread(self._feedback.append, record)
+
+    def _alert_topics(self) -> list[str]:
+        return [f"vser/v1/{self._config.site}/{listener.name}/alert" for listener in self.listeners]
+
+    def _note_sent(self, message: Message) -> None:
+        self._access.allow(message.topic)
+        if (latency := latency_of(message, time.time())) is not None:
+            self.metrics.alerted(latency)
 
     def _farewell(self) -> Iterator[Message]:
         yield status_message(self._config.site, SiteStatus.STOPPED, new_id())

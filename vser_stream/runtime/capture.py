@@ -32,6 +32,9 @@ INBOX = 100
 KEPT = 20
 """Transitions that are remembered."""
 
+HANDLING = 10.0
+"""Longest time in which whoever gets a block comes back for the next (s)."""
+
 _BREAKS = {CaptureEvent.STALE, CaptureEvent.LOST, CaptureEvent.REFUSED}
 
 _log = logging.getLogger(__name__)
@@ -67,7 +70,7 @@ class Capture:
         self._reader: _Reader | None = None
         self._hanging: list[_Reader] = []
         self._timeline = Timeline()
-        self._silent_since = time.monotonic()
+        self._silent_since = self._due_at = time.monotonic()
         self.state = CaptureState.IDLE
         self.reason: str | None = None
         """Why it is not running."""
@@ -94,6 +97,13 @@ class Capture:
     def age(self) -> float | None:
         """Age of the last block (s); None before the first."""
         return None if self.last_block_at is None else time.monotonic() - self.last_block_at
+
+    @property
+    def overdue(self) -> float:
+        """Time since something was to happen here that did not (s): a block, a retry, an ending."""
+        if self.state in {CaptureState.ENDED, CaptureState.IDLE}:
+            return 0.0
+        return max(0.0, time.monotonic() - self._due_at)
 
     @property
     def deaf_since(self) -> float | None:
@@ -145,6 +155,7 @@ class Capture:
         while not self._stopped:
             reader = self._open()
             async for block in self._until_over(reader):
+                self._due_at = time.monotonic() + HANDLING
                 yield block
             if self._stopped:
                 return
@@ -201,9 +212,8 @@ class Capture:
         allowed = self._patience.silence_allowed(heard=reader.heard_for > 0)
         if self.state is CaptureState.STALLED:
             allowed += self._patience.abandon_after
-        return await asyncio.wait_for(
-            self._inbox.get(), max(0.0, reader.heard_at + allowed - time.monotonic())
-        )
+        self._due_at = reader.heard_at + allowed
+        return await asyncio.wait_for(self._inbox.get(), max(0.0, self._due_at - time.monotonic()))
 
     async def _pause(self, outage: VserError, failures: int) -> None:
         refused = isinstance(outage, CaptureRefusedError | AudioError)
@@ -211,6 +221,7 @@ class Capture:
         self.restarts += 1
         self._go(CaptureEvent.REFUSED if refused else CaptureEvent.LOST, str(outage))
         _log.warning("source %s lost, trying again in %.1f s: %s", self._name, wait, outage)
+        self._due_at = time.monotonic() + wait
         self._wakened.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wakened.wait(), wait)

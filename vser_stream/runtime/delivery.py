@@ -3,9 +3,6 @@
 A message is put on the disk, published, and deleted once the broker acknowledged it. Where
 the disk is full, read-only or hangs, messages are kept in memory instead and published all
 the same: an alarm does not wait for a disk.
-
-All disk work runs in order on one thread of its own. The default executor would do, were it
-not shared with whoever blocks in it.
 """
 
 from __future__ import annotations
@@ -15,17 +12,19 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.core.condition import Condition, ConditionName
+from vser_stream.core.messages import told_late
 from vser_stream.errors import MessageRefusedError, OutboxError, PublishError
-from vser_stream.ports import Publisher
-from vser_stream.values import Message
+from vser_stream.runtime.inbox import Connection
+from vser_stream.runtime.keeper import Keeper
+from vser_stream.values import Memory, Message, Record
 
 __all__ = ["Connection", "Counters", "Delivery", "backoff"]
 
@@ -41,22 +40,10 @@ URGENT = 2
 REFUSED_PAUSE = 60.0
 """Before a topic the broker refused is tried again; somebody may have corrected its rules (s)."""
 
-DISK_PATIENCE = 1.0
-"""Longest wait for the disk: a healthy flash card commits within some ten milliseconds (s)."""
-
-MEMORY_LIMIT = 1000
-"""Messages kept in memory while the disk fails."""
+AWAY_AFTER = 30.0
+"""A broker that restarts is back before that (s)."""
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
-
-
-class Connection(Publisher, Protocol):
-    """An open connection to a broker."""
-
-    async def closed(self) -> PublishError:
-        """Wait until the connection is lost; return why."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +73,11 @@ class Counters:
     """Messages dropped because too many waited."""
 
     unsaved: int
-    """Messages the disk did not keep; they were in memory only."""
+    """Messages the disk did not keep, which were in memory only, and records it lost."""
+
+
+async def _attend(connection: Connection) -> PublishError:
+    return await connection.closed()
 
 
 class Delivery:
@@ -98,6 +89,9 @@ class Delivery:
         on_connected: What to publish first on each connection, such as the retained status
             and states. Older waiting messages for the same retained topics are forgotten.
         on_stopping: What to publish last before :meth:`stop` disconnects.
+        attend: What else to do with each connection until it is lost; returns why it was.
+        on_refused: Told of a topic the broker does not let us publish on, and why.
+        on_sent: Told of each message the broker has acknowledged.
         jitter: A random number from 0 to 1 at each call.
     """
 
@@ -108,17 +102,20 @@ class Delivery:
         *,
         on_connected: Callable[[], Iterable[Message]] = tuple,
         on_stopping: Callable[[], Iterable[Message]] = tuple,
+        attend: Callable[[Connection], Coroutine[Any, Any, PublishError]] = _attend,
+        on_refused: Callable[[str, str], object] = lambda *_: None,
+        on_sent: Callable[[Message], object] = id,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._outbox = outbox
+        self._outbox, self._keeper = outbox, Keeper(outbox)
         self._connect = connect
         self._on_connected = on_connected
         self._on_stopping = on_stopping
+        self._attend = attend
+        self._on_refused = on_refused
+        self._on_sent = on_sent
         self._jitter = jitter
-        self._memory = SqliteOutbox(None, limit=MEMORY_LIMIT)
-        self._disk = ThreadPoolExecutor(1, thread_name_prefix="outbox")
-        self._stalled: asyncio.Future[Any] | None = None
-        self._disk_fails = False
+        self._lost_at = time.time()
         # Set by put() and stop(): something to send; something to connect for.
         self._wake, self._hurry = asyncio.Event(), asyncio.Event()
         self._refused: dict[str, float] = {}
@@ -126,20 +123,34 @@ class Delivery:
         self._limit: asyncio.Timeout | None = None
         self._over = asyncio.Event()
         self._connected = False
-        self._sent = self._failed = self._connections = self._unsaved = 0
-        self._depth, self._oldest = 0, 0.0
+        self._sent = self._failed = self._connections = 0
 
     async def put(self, message: Message) -> None:
         """Return once the message is kept, on the disk or, where that fails, in memory."""
+        await self.commit((message,))
+
+    async def commit(
+        self, messages: Sequence[Message], *, memory: Memory | None = None, records: Sequence[Record] = ()
+    ) -> None:
+        """Return once all of it is kept, as one, and publish the messages.
+
+        Args:
+            messages: Kept in memory where the disk fails.
+            memory: Of a source, for after a restart; where the disk fails, tried again later.
+            records: Evidence; where the disk fails, it is lost and counted.
+        """
         try:
-            await self._save_held()
-            await self._on_disk(partial(self._outbox.put, message))
-        except OutboxError as exc:
-            self._hold(message, exc)
-        else:
-            self._disk_fails = False
+            await self._keeper.commit(messages, memory=memory, records=records)
         finally:
-            self.notify(urgent=message.priority >= URGENT)
+            self.notify(urgent=any(message.priority >= URGENT for message in messages))
+
+    async def purge(self, before: float) -> int:
+        """Delete evidence from before ``before`` (wall time, s); return how many records.
+
+        Raises:
+            OutboxError: The disk failed, or takes its time; it may still be done.
+        """
+        return await self._keeper.on_disk(partial(self._outbox.purge, before))
 
     def notify(self, *, urgent: bool = False) -> None:
         """Look for messages now; if ``urgent``, connect for them without waiting longer."""
@@ -147,21 +158,30 @@ class Delivery:
         if urgent:
             self._hurry.set()
 
+    def conditions(self) -> Iterator[Condition]:
+        """What is wrong with the disk and the broker, for whoever reads health, metrics or the log."""
+        if (since := self._keeper.fails_since) is not None:
+            reason = (
+                "messages are kept in memory only; free space on the disk of the state folder, or replace it"
+            )
+            yield Condition(ConditionName.DISK, "medium", since, reason)
+        if not self._connected and time.time() - self._lost_at >= AWAY_AFTER:
+            reason = "the broker cannot be reached, alerts wait on this box; see vser-stream doctor"
+            yield Condition(ConditionName.BROKER_AWAY, "medium", self._lost_at, reason)
+
     async def counters(self) -> Counters:
         """How delivery stands; depth and age are the last known ones while the disk fails."""
-        with contextlib.suppress(OutboxError):
-            self._depth = await self._on_disk(self._outbox.__len__)
-            self._oldest = await self._on_disk(partial(self._outbox.oldest, time.time()))
+        depth, oldest = await self._keeper.depth(time.time())
         return Counters(
             connected=self._connected,
             sent=self._sent,
             failed=self._failed,
             reconnects=max(0, self._connections - 1),
-            depth=self._depth + len(self._memory),
-            oldest=self._oldest,
-            expired=self._outbox.expired + self._memory.expired,
-            evicted=self._outbox.evicted + self._memory.evicted,
-            unsaved=self._unsaved,
+            depth=depth,
+            oldest=oldest,
+            expired=self._keeper.expired,
+            evicted=self._keeper.evicted,
+            unsaved=self._keeper.unsaved,
         )
 
     async def run(self) -> None:
@@ -182,7 +202,7 @@ class Delivery:
             self._limit = None
             # What was acknowledged is deleted before the caller closes the outbox.
             with contextlib.suppress(OutboxError):
-                await self._on_disk(lambda: None)
+                await self._keeper.settle()
             self._over.set()
 
     async def stop(self, deadline: float) -> None:
@@ -201,7 +221,7 @@ class Delivery:
             self._limit.reschedule(now + deadline if self._connected else now)
         self.notify(urgent=True)
         with contextlib.suppress(OutboxError):
-            await self._save_held()
+            await self._keeper.save()
         if running:
             await self._over.wait()
 
@@ -219,11 +239,12 @@ class Delivery:
         except PublishError as exc:
             _log.warning("no connection to the broker: error=%s", exc)
         finally:
-            self._connected = False
+            if self._connected:
+                self._connected, self._lost_at = False, time.time()
         return 0.0 if opened is None else loop.time() - opened
 
     async def _serve(self, connection: Connection) -> None:
-        lost = asyncio.create_task(connection.closed())
+        lost = asyncio.create_task(self._attend(connection))
         lost.add_done_callback(lambda _: self._wake.set())
         try:
             for message in self._greeting():
@@ -237,9 +258,7 @@ class Delivery:
     def _greeting(self) -> list[Message]:
         messages = list(self._on_connected())
         topics = {message.topic for message in messages if message.retain}
-        # Queued before anybody can put a newer message, and before the next one is read.
-        self._queue(partial(self._outbox.discard, topics))
-        self._memory.discard(topics)
+        self._keeper.discard(topics)
         return messages
 
     async def _drain(self, connection: Connection, lost: asyncio.Task[PublishError]) -> None:
@@ -259,66 +278,25 @@ class Delivery:
 
     async def _publish(self, connection: Connection, message: Message) -> None:
         try:
-            await connection.publish(message)
+            await connection.publish(told_late(message, time.time()))
         except MessageRefusedError as exc:
             self._failed += 1
             self._refused[message.topic] = asyncio.get_running_loop().time() + REFUSED_PAUSE
             _log.error("message refused: topic=%s id=%s error=%s", message.topic, message.id, exc)
+            self._on_refused(message.topic, str(exc))
             return
         except PublishError:
             self._failed += 1
             raise
         self._sent += 1
-        self._memory.delete(message.id)
-        self._queue(partial(self._outbox.delete, message.id))
+        self._on_sent(message)
+        self._keeper.delete(message.id)
 
     async def _next(self) -> Message | None:
-        """The most urgent message that may be sent; at the same priority the disk's is older."""
+        """The most urgent message that may be sent."""
         clock = asyncio.get_running_loop().time()
-        now, skip = time.time(), [topic for topic, until in self._refused.items() if until > clock]
-        try:
-            saved = await self._on_disk(partial(self._outbox.next, now, skip=skip))
-        except OutboxError as exc:
-            self._complain(exc)
-            saved = None
-        waiting = [m for m in (saved, self._memory.next(now, skip=skip)) if m is not None]
-        return max(waiting, key=lambda message: message.priority, default=None)
-
-    def _hold(self, message: Message, exc: OutboxError) -> None:
-        self._complain(exc)
-        self._unsaved += 1
-        if message.retain:
-            self._queue(partial(self._outbox.discard, {message.topic}))
-        self._memory.put(message)
-
-    async def _save_held(self) -> None:
-        """Move to the disk what it did not keep before."""
-        for message in self._memory:
-            await self._on_disk(partial(self._outbox.put, message))
-            self._memory.delete(message.id)
-
-    def _complain(self, exc: OutboxError) -> None:
-        if not self._disk_fails:
-            _log.error("messages are kept in memory only: error=%s", exc)
-        self._disk_fails = True
-
-    async def _on_disk(self, call: Callable[[], _T]) -> _T:
-        """Run ``call`` on the disk's thread, also to its end when nobody waits any longer.
-
-        Raises:
-            OutboxError: The disk failed, or hangs.
-        """
-        if self._stalled is None or self._stalled.done():
-            work = self._queue(call)
-            await asyncio.wait({work}, timeout=DISK_PATIENCE)
-            if work.done():
-                return work.result()
-            self._stalled = work
-            work.add_done_callback(_seen)
-        raise OutboxError("outbox: the disk does not answer; check it for errors")
-
-    def _queue(self, call: Callable[[], _T]) -> asyncio.Future[_T]:
-        return asyncio.get_running_loop().run_in_executor(self._disk, call)
+        skip = [topic for topic, until in self._refused.items() if until > clock]
+        return await self._keeper.next(time.time(), skip=skip)
 
 
 def backoff(failures: int, jitter: float) -> float:
@@ -330,12 +308,6 @@ def backoff(failures: int, jitter: float) -> float:
     """
     doublings = min(max(0, failures - 1), 6)
     return min(LONGEST_PAUSE, 2.0**doublings) * (1 - jitter / 2)
-
-
-def _seen(work: asyncio.Future[Any]) -> None:
-    """Take note of the outcome nobody waited for; the message is in memory."""
-    if not work.cancelled():
-        work.exception()
 
 
 async def _wait(event: asyncio.Event, longest: float) -> None:

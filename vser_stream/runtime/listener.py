@@ -7,11 +7,14 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from functools import partial
+from typing import Protocol
 
-from vser_stream.core.alarm import Transition
+from vser_stream.adapters.prometheus import Metrics
+from vser_stream.core.alarm_memory import remember
+from vser_stream.core.alarm_state import AlarmState, Transition
 from vser_stream.core.capture_state import CaptureState, Patience
 from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.core.messages import (
@@ -19,18 +22,33 @@ from vser_stream.core.messages import (
     State,
     changes_of,
     conditions_of,
+    judgement_of,
     message_of,
     utc,
     utterance_of,
 )
 from vser_stream.core.pipeline import Outcome, Pipeline, Rejected
-from vser_stream.core.report import Reporter
+from vser_stream.core.reason.weigh import History
+from vser_stream.core.record import record_of
+from vser_stream.core.report import Reporter, Story
 from vser_stream.core.sanity import SignalWatch
 from vser_stream.errors import VserError
 from vser_stream.ports import AudioSource
 from vser_stream.runtime.capture import Capture
 from vser_stream.runtime.containment import contained
-from vser_stream.values import Block, Cut, Decision, Label, Message, SegmentKind
+from vser_stream.runtime.escalation import Escalation
+from vser_stream.values import (
+    RATE,
+    Block,
+    Case,
+    Cut,
+    DecidedBy,
+    Decision,
+    Memory,
+    Message,
+    Record,
+    SegmentKind,
+)
 
 __all__ = ["Listener", "new_id"]
 
@@ -43,12 +61,25 @@ UNHEARD = 5.0
 TOLD = 8
 """Changes of capture in a health document."""
 
+ATTEND_EVERY = 1.0
+"""Between two looks at the clock while there is no audio to tell the time (s)."""
+
 _log = logging.getLogger(__name__)
 
 
 def new_id() -> str:
     """A random id."""
     return uuid.uuid4().hex
+
+
+class Commit(Protocol):
+    """Keeps messages, what a source must know after a restart, and the evidence in one transaction."""
+
+    async def __call__(
+        self, messages: Sequence[Message], *, memory: Memory | None = None, records: Sequence[Record] = ()
+    ) -> None:
+        """Return once all are kept, on the disk or, where that fails, in memory."""
+        ...
 
 
 class Listener:
@@ -60,11 +91,15 @@ class Listener:
         source: Where its audio comes from.
         pipeline: Fresh; used on ``scorer`` only.
         reporter: Numbers its alerts.
+        recalled: The alarm and the numbering as an earlier listener left them; asked when it has ended.
         scorer: One thread for all scoring, so that the event loop stays free.
-        put: Hands a message to delivery.
+        commit: Hands over messages with what must be kept beside them, all or nothing.
         on_capture: Called when :attr:`heard` may have changed.
         on_learned: Called on ``scorer`` when the calm baseline has moved.
+        metrics: Counts what is heard and decided.
         publish_utterances: Tell each judged utterance too.
+        escalation: Where what is ambiguous goes; None to let the SVM decide.
+        besides: What is wrong with it elsewhere than here.
         patience: With outages.
     """
 
@@ -77,46 +112,91 @@ class Listener:
         pipeline: Pipeline,
         reporter: Reporter,
         scorer: Executor,
-        put: Callable[[Message], Awaitable[None]],
+        commit: Commit,
         on_capture: Callable[[], Awaitable[None]],
         on_learned: Callable[[], None],
+        metrics: Metrics,
         publish_utterances: bool,
+        recalled: Callable[[], tuple[AlarmState, Story]] = lambda: (AlarmState(), Story()),
+        escalation: Escalation | None = None,
+        besides: Callable[[], Iterable[Condition]] = tuple,
         patience: Patience | None = None,
     ) -> None:
         self.name = name
         self._site = site
         self._pipeline, self._reporter = pipeline, reporter
-        self._scorer = scorer
-        self._put, self._on_capture, self._on_learned = put, on_capture, on_learned
+        self._scorer, self._recalled = scorer, recalled
+        self._commit = commit
+        self._on_capture, self._on_learned = on_capture, on_learned
+        self._metrics = metrics
         self._publish_utterances = publish_utterances
+        self._escalation = escalation
+        self._history = History()
+        self._weighing: set[asyncio.Task[None]] = set()
+        self._besides = besides
+        self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._watch = SignalWatch()
         self._known: tuple[Condition, ...] = ()
         self.capture = Capture(name, source, on_change=self._changed.set, patience=patience)
-        self._label: Label | None = None
+        self._last: Decision | None = None
+        self._paused = pipeline.alarm.pause
         self._utterances = self._rejected = self._raised = 0
 
     async def run(self) -> None:
         """Listen; returns when a recording has ended or after :meth:`stop`."""
+        self._pipeline.alarm, self._reporter.story = self._recalled()
+        self._paused = self._pipeline.alarm.pause
         silent = True
         async for block in self.capture.blocks():
             if silent is not (block is None):
                 silent = block is None
                 await self._on_capture()
-            await self._tell(await self._score(block))
+            async with self._turn:
+                await self._tell(await self._score(block))
             self._note_conditions()
-        await self._tell(await self._score(None))
-        await self._put(message_of(self.health(), new_id()))
+        async with self._turn:
+            await self._tell(await self._score(None))
+        await asyncio.gather(*self._weighing)
+        await self._commit((message_of(self.health(), new_id()),))
 
     async def watch(self, every: float) -> None:
         """Publish health every so many seconds, and at once when something changes; never ends."""
         while True:
             self._note_conditions()
             self._changed.clear()
-            await self._put(message_of(self.health(), new_id()))
+            await self._commit((message_of(self.health(), new_id()),))
             await self._on_capture()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), every if self.heard else min(every, UNHEARD))
+
+    async def attend(self) -> None:
+        """Let time pass for the alarm while nothing is heard; never ends."""
+        while True:
+            await asyncio.sleep(ATTEND_EVERY)
+            if not self.heard:
+                await self._on_alarm(partial(self._pipeline.wait, time.time()))
+
+    async def amend(self, decision: Decision) -> tuple[Transition, ...]:
+        """Publish what a second verdict on an utterance changes."""
+        outcomes = await self._on_alarm(partial(self._pipeline.amend, decision, time.time()))
+        return tuple(outcome.what for outcome in outcomes if isinstance(outcome.what, Transition))
+
+    async def acknowledge(self, *, by: str, alert_id: str | None = None) -> bool:
+        """Somebody takes care of the open alarm; False if none waits for it, or it is another one."""
+        if alert_id not in {None, self.state().alert_id}:
+            return False
+        return bool(await self._on_alarm(partial(self._pipeline.acknowledge, time.time(), by=by)))
+
+    async def pause(self, *, for_s: float, by: str) -> None:
+        """Raise nothing below panic for a while, and say so."""
+        await self._on_alarm(partial(self._pipeline.pause, time.time(), for_s=for_s, by=by))
+
+    async def resume(self) -> bool:
+        """End a pause; False if there is none."""
+        paused = self._pipeline.alarm.pause is not None
+        await self._on_alarm(partial(self._pipeline.resume, time.time()))
+        return paused
 
     def stop(self) -> None:
         """Let :meth:`run` end."""
@@ -133,9 +213,14 @@ class Listener:
             return None
         return self.capture.last_block_at is not None and self.capture.deaf_since is None
 
+    @property
+    def overdue(self) -> float:
+        """Time since something was to happen here that did not (s)."""
+        return self.capture.overdue
+
     def conditions(self) -> tuple[Condition, ...]:
         """What is technically wrong with the source now."""
-        found = list(self._watch.conditions)
+        found = [*self._watch.conditions, *self._besides()]
         if (since := self.capture.deaf_since) is not None:
             reason = self.capture.reason or "being opened"
             found.insert(0, Condition(ConditionName.CAPTURE_LOST, "medium", since, reason))
@@ -147,7 +232,11 @@ class Listener:
 
     def state(self) -> State:
         """Current alarm condition."""
-        return self._reporter.state(self._pipeline.alarm, label=self._label, updated_at=time.time())
+        last = self._last
+        state = self._reporter.state(
+            self._pipeline.alarm, label=None if last is None else last.label, updated_at=time.time()
+        )
+        return state if last is None else state.model_copy(update=judgement_of(last))
 
     def health(self) -> Health:
         """Whether the source is heard, and how well."""
@@ -206,35 +295,97 @@ class Listener:
         known = self._pipeline.decider.baseline
         if block is not None:
             self._watch.feed(block)
+        began = time.monotonic()
         outcomes = self._pipeline.flush(Cut.GAP) if block is None else self._pipeline.feed(block)
+        self._metrics.scored(
+            self.name,
+            audio=0.0 if block is None else len(block.pcm) / RATE,
+            work=time.monotonic() - began,
+            decided=any(isinstance(outcome.what, Decision) for outcome in outcomes),
+        )
         if self._pipeline.decider.baseline is not known:
             self._on_learned()
         return outcomes
 
     async def _tell(self, outcomes: list[Outcome]) -> None:
+        """All alerts of one look are kept together, or a restart between two would lose the second."""
+        told = [self._alert(each.what) for each in outcomes if isinstance(each.what, Transition)]
+        if told or self._paused != self._pipeline.alarm.pause:
+            self._paused = self._pipeline.alarm.pause
+            messages = [message for message, _ in told] + [self._state_message()]
+            records = [record for _, record in told if record is not None]
+            memory = Memory(self.name, remember(self._pipeline.alarm, self._reporter.story))
+            await self._commit(messages, memory=memory, records=records)
         for outcome in outcomes:
             match outcome.what:
-                case Transition() as transition:
-                    await self._alert(transition)
                 case Decision() as decision if decision.segment.kind is SegmentKind.UTTERANCE:
-                    await self._utterance(decision)
+                    await self._judged(decision)
                 case Rejected(reason=reason):
                     self._rejected += 1
+                    self._metrics.rejected(self.name)
                     _log.info("utterance not judged: source=%s reason=%s", self.name, reason)
                 case _:
                     pass
 
-    async def _alert(self, transition: Transition) -> None:
+    def _alert(self, transition: Transition) -> tuple[Message, Record | None]:
+        """The document of a transition, and what it rests on; a restored decision was recorded before."""
         alert = self._reporter.alert(transition, published_at=time.time())
         _log.warning(
             "alarm %s: source=%s level=%s reason=%s", alert.event, self.name, transition.level, alert.reason
         )
-        await self._put(message_of(alert, alert.id))
-        await self._put(message_of(self.state(), new_id()))
+        self._metrics.alarm(self.name, level=transition.level, event=alert.event)
+        if transition.decision.rows is None:
+            return message_of(alert, alert.id), None
+        record = record_of(
+            transition.decision,
+            site=self._site,
+            source=self.name,
+            versions=alert.versions,
+            alert_id=alert.alert_id,
+            event=alert.event,
+            recorded_at=alert.published_at.timestamp(),
+        )
+        return message_of(alert, alert.id), record
+
+    def _state_message(self) -> Message:
+        return message_of(self.state(), new_id())
+
+    async def _on_alarm(self, work: Callable[[], list[Outcome]]) -> list[Outcome]:
+        """Change the alarm on the scoring thread, and tell it before anything else may change it."""
+        async with self._turn:
+            outcomes = await asyncio.get_running_loop().run_in_executor(self._scorer, work)
+            await self._tell(outcomes)
+        return outcomes
+
+    async def _judged(self, decision: Decision) -> None:
+        """The alarm has heard the SVM already; what is ambiguous is weighed while listening goes on."""
+        if self._escalation is None:
+            await self._utterance(decision)
+            return
+        case = self._history.case(decision, self._escalation.book)
+        if not decision.escalated:
+            await self._utterance(decision)
+            return
+        weighing = asyncio.create_task(
+            self._weigh(self._escalation, decision, case), name=f"weigh {self.name}"
+        )
+        self._weighing.add(weighing)
+        weighing.add_done_callback(self._weighing.discard)
+
+    async def _weigh(self, escalation: Escalation, decision: Decision, case: Case) -> None:
+        settled = await escalation.weigh(decision, case, early=self.amend)
+        if settled.decided_by is DecidedBy.LLM:
+            await self.amend(settled)
+        await self._utterance(settled)
 
     async def _utterance(self, decision: Decision) -> None:
         self._utterances += 1
-        self._label = decision.label
+        self._metrics.utterance(self.name, decision)
+        last = self._last
+        if last is None or last.segment.heard_at <= decision.segment.heard_at:  # the reasoner takes its time
+            self._last = decision
+        if last is None or last.label is not decision.label:
+            await self._commit((self._state_message(),))
         if self._publish_utterances:
             document = utterance_of(decision, site=self._site, source=self.name)
-            await self._put(message_of(document, new_id()))
+            await self._commit((message_of(document, new_id()),))

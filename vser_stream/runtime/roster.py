@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from vser_stream.config import SourceConfig
@@ -25,11 +25,19 @@ class Roster:
     Args:
         make: A listener for a source; it opens nothing yet.
         health_every: Time between two health messages of a source (s).
+        on_gone: Called when a source that is no longer wanted has ended.
     """
 
-    def __init__(self, make: Callable[[SourceConfig], Listener], *, health_every: float) -> None:
+    def __init__(
+        self,
+        make: Callable[[SourceConfig], Listener],
+        *,
+        health_every: float,
+        on_gone: Callable[[str], Awaitable[None]],
+    ) -> None:
         self._make = make
         self._health_every = health_every
+        self._on_gone = on_gone
         self._entries: dict[str, _Entry] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -85,8 +93,12 @@ class Roster:
             await asyncio.wait([after])
         listening = asyncio.create_task(listener.run(), name=f"run-{listener.name}")
         watching = asyncio.create_task(listener.watch(self._health_every), name=f"health-{listener.name}")
+        attending = asyncio.create_task(listener.attend(), name=f"attend-{listener.name}")
         try:
             await listening
         finally:
             listening.cancel()
             watching.cancel()
+            attending.cancel()
+        if listener.name not in self._entries:
+            await self._on_gone(listener.name)

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.broker import Mosquitto
+from support.delivery import ALERT, Subscriber, alert, connected, deliver, running
+from support.disk import full_disk
+
+from vser_stream.adapters.kept import KeptFile
+from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.values import Memory, Message, Record
+
+pytestmark = pytest.mark.usefixtures("quiet_loop")
+
+
+def happened(name: str, at: float) -> Message:
+    document = {
+        "schema": "vser.alert/1",
+        "id": name,
+        "published_at": datetime.fromtimestamp(at, UTC).isoformat(),
+    }
+    payload = json.dumps(document | {"late": False}, separators=(",", ":")).encode()
+    return Message(ALERT, payload, 1, retain=False, id=name, priority=2)
+
+
+async def test_what_was_told_after_an_outage_says_so_with_its_own_time(
+    outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber
+) -> None:
+    delivery = deliver(outbox, server, subscriber)
+    now = time.time()
+    async with running(delivery):
+        await connected(delivery)
+        server.stop()
+        for name, at in (("a", now - 60), ("b", now)):
+            await delivery.put(happened(name, at))
+        server.start()
+        arrived = [json.loads(payload) for payload in await subscriber.until_count(2)]
+    assert [(one["id"], one["late"]) for one in arrived] == [("a", True), ("b", False)]
+    assert datetime.fromisoformat(arrived[0]["published_at"]).timestamp() == pytest.approx(now - 60, abs=1e-5)
+
+
+async def test_all_of_an_event_is_kept_and_its_messages_arrive(
+    path: Path, outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber
+) -> None:
+    delivery = deliver(outbox, server, subscriber)
+    async with running(delivery):
+        await delivery.commit(
+            (alert("a", priority=2), alert("b")), memory=Memory("bed", b"1"), records=(Record("bed", b"{}"),)
+        )
+        assert await subscriber.until_count(2) == ["a", "b"]
+    with KeptFile(path) as file:
+        assert (file.verify()[0], outbox.memory("bed")) == (1, b"1")
+
+
+async def test_on_a_full_disk_messages_go_out_memory_is_kept_for_later_and_a_record_counts_as_lost(
+    path: Path,
+    outbox: SqliteOutbox,
+    server: Mosquitto,
+    subscriber: Subscriber,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    delivery = deliver(outbox, server, subscriber)
+    async with running(delivery):
+        await connected(delivery)
+        with full_disk():
+            for n in (b"1", b"2"):
+                await delivery.commit(
+                    (alert(f"bed {n!r}"),), memory=Memory("bed", n), records=(Record("bed", n),)
+                )
+            await delivery.commit((), memory=Memory("hall", b"3"))
+            await subscriber.until_count(2)
+            assert [condition.name for condition in delivery.conditions()] == ["disk"]
+        assert (outbox.memory("bed"), outbox.memory("hall")) == (None, None)
+        await delivery.commit((), memory=Memory("hall", b"4"), records=(Record("hall", b"4"),))
+        assert (outbox.memory("bed"), outbox.memory("hall")) == (b"2", b"4")
+        assert (await delivery.counters()).unsaved == 4
+        assert list(delivery.conditions()) == []
+    with KeptFile(path) as file:
+        assert ([one.source for one in file.records()], file.verify()[0]) == (["hall"], 1)
+    assert [r.levelname for r in caplog.records if "kept in memory only" in r.message] == ["ERROR"]
+
+
+async def test_a_disk_that_hangs_delays_an_event_by_a_second_and_keeps_its_latest_memory(
+    path: Path, outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber
+) -> None:
+    delivery = deliver(outbox, server, subscriber)
+    async with running(delivery):
+        await connected(delivery)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # all writers wait
+            begin = time.monotonic()
+            await delivery.commit((alert("a", priority=2),), memory=Memory("bed", b"1"))
+            await delivery.commit((alert("b", priority=2),), memory=Memory("bed", b"2"))
+            await subscriber.until_count(2)
+            assert time.monotonic() - begin < 2.0
+        async with asyncio.timeout(10):
+            while outbox.memory("bed") != b"1":  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+        await delivery.commit((alert("c"),))
+        assert outbox.memory("bed") == b"2"
+        assert await subscriber.until_count(3) == ["a", "b", "c"]
+
+
+async def test_evidence_is_purged_where_it_is_written(
+    path: Path, outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber
+) -> None:
+    delivery = deliver(outbox, server, subscriber)
+    await delivery.commit((), records=(Record("bed", b"{}"), Record("bed", b"[]")))
+    assert await delivery.purge(time.time() + 1) == 2
+    with KeptFile(path) as file:
+        assert list(file.records()) == []

@@ -1,0 +1,105 @@
+"""Delivery on a real broker, and somebody who listens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from support.broker import Mosquitto
+
+from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.runtime.delivery import Connection, Delivery
+from vser_stream.values import Message
+
+__all__ = ["ALERT", "STATE", "STATUS", "Subscriber", "alert", "connected", "deliver", "retained", "running"]
+
+STATUS = "vser/v1/home/status"
+
+
+ALERT = "vser/v1/home/bed/alert"
+
+
+STATE = "vser/v1/home/bed/state"
+
+
+def alert(name: str, *, priority: int = 0) -> Message:
+    return Message(ALERT, name.encode(), 1, retain=False, id=name, priority=priority)
+
+
+def retained(topic: str, text: str) -> Message:
+    return Message(topic, text.encode(), 1, retain=True, id=f"{text}-{time.monotonic_ns()}")
+
+
+class Subscriber:
+    """Keeps what arrives, over one connection after another."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.payloads: list[str] = []
+        self.listening = asyncio.Event()
+        self._broker = broker
+        self._arrived = asyncio.Event()
+
+    async def run(self) -> None:
+        while True:
+            with contextlib.suppress(Exception):
+                async with MqttPublisher(self._broker) as connection:
+                    await connection.subscribe("#")
+                    self.listening.set()
+                    async for message in connection.received():
+                        self.payloads.append(message.payload.decode())
+                        self._arrived.set()
+            self.listening.clear()
+            await asyncio.sleep(0.02)
+
+    async def until(self, enough: Callable[[list[str]], bool]) -> list[str]:
+        async with asyncio.timeout(10):
+            while not enough(self.payloads):
+                self._arrived.clear()
+                await self._arrived.wait()
+        return self.payloads
+
+    async def until_count(self, count: int) -> list[str]:
+        return await self.until(lambda payloads: len(payloads) >= count)
+
+
+def deliver(
+    outbox: SqliteOutbox,
+    server: Mosquitto,
+    subscriber: Subscriber,
+    *,
+    greeting: Iterable[Message] = (),
+    goodbye: Iterable[Message] = (),
+) -> Delivery:
+    """A delivery that does not publish while the subscriber is away: the broker would not keep it."""
+
+    @asynccontextmanager
+    async def connect() -> AsyncIterator[Connection]:
+        async with MqttPublisher(
+            Broker(server.host, server.port, client_id="agent", timeout=0.5)
+        ) as connection:
+            await subscriber.listening.wait()
+            yield connection
+
+    return Delivery(
+        outbox, connect, on_connected=lambda: greeting, on_stopping=lambda: goodbye, jitter=lambda: 1.0
+    )
+
+
+@asynccontextmanager
+async def running(delivery: Delivery) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(delivery.run())
+    try:
+        yield task
+    finally:
+        await delivery.stop(2.0)
+        await asyncio.wait({task})
+
+
+async def connected(delivery: Delivery) -> None:
+    async with asyncio.timeout(10):
+        while not (await delivery.counters()).connected:  # noqa: ASYNC110 - counters are asked for, not told
+            await asyncio.sleep(0.01)

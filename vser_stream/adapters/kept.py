@@ -1,0 +1,111 @@
+"""The agent's database, seen from outside.
+
+The agent may be running: reading opens the file read-only, and nothing is created or moved aside.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Self
+
+from vser_stream.adapters import evidence
+from vser_stream.errors import OutboxError, UserError
+
+__all__ = ["KeptFile", "in_use"]
+
+PATIENCE = 5.0
+"""How long to wait for the agent's transaction (s)."""
+
+
+class KeptFile:
+    """What an agent keeps.
+
+    Args:
+        path: The agent's database.
+        writable: For :meth:`purge`.
+
+    Raises:
+        UserError: There is no such file.
+        OutboxError: It cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, writable: bool = False) -> None:
+        self._path = path
+        if not path.exists():
+            raise UserError(f"{path}: no agent has kept anything here; check state_dir in the configuration")
+        with self._errors():
+            uri = f"{path.absolute().as_uri()}?mode={'rw' if writable else 'ro'}"
+            self._db = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def records(self) -> Iterator[evidence.Chained]:
+        """All evidence, oldest first."""
+        with self._errors():
+            yield from evidence.records(self._db)
+
+    def record(self, number: int) -> evidence.Chained:
+        """One record.
+
+        Raises:
+            UserError: There is none of that id.
+        """
+        with self._errors():
+            found = evidence.record(self._db, number)
+        if found is None:
+            raise UserError(f"{self._path}: no record {number}; see: vser-stream records ls")
+        return found
+
+    def verify(self) -> tuple[int, str]:
+        """Walk the chain of evidence; return how many records it has, and the latest hash.
+
+        Raises:
+            DataError: A record was changed, removed, or put in later.
+        """
+        with self._errors():
+            self._db.execute("BEGIN")  # one view of it all, whatever the agent appends
+            try:
+                return evidence.verify(self._db)
+            finally:
+                self._db.execute("ROLLBACK")
+
+    def purge(self, before: float) -> int:
+        """Delete evidence from before ``before`` (wall time, s); return how many records."""
+        with self._errors():
+            return evidence.purge(self._db, before)
+
+    def waiting(self) -> list[tuple[str, float, int, str, int]]:
+        """Id, wall time (s), priority, topic and size (bytes) of each message, in the order of sending."""
+        query = (
+            "SELECT id, created_at, priority, topic, length(payload) FROM outbox ORDER BY priority DESC, seq"
+        )
+        with self._errors():
+            return self._db.execute(query).fetchall()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as exc:
+            raise OutboxError(
+                f"{self._path}: cannot be used ({exc}); ask as the agent's user, "
+                "after this release of the agent has run once"
+            ) from exc
+
+
+def in_use(path: Path) -> bool:
+    """Whether another process, such as the agent, has the database open."""
+    with closing(sqlite3.connect(path, timeout=0.0, isolation_level=None)) as db:
+        try:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as exc:
+            return exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return False

@@ -1,0 +1,25 @@
+"""The database of the agent on this box, for the verbs that look into it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vser_stream.config import Config
+
+__all__ = ["OfAgent", "at", "database"]
+
+OfAgent = Annotated[Path, typer.Option("--config", help="The agent's configuration: where its state is.")]
+
+
+def database(settings: Config) -> Path:
+    """The file the agent keeps everything in."""
+    return settings.state_path / "outbox.db"
+
+
+def at(seconds: float) -> str:
+    """Unix time for people, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(" ", "seconds")

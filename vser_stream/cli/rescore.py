@@ -1,0 +1,119 @@
+"""``vser-stream rescore``: decide again what was decided then, from the evidence."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vser_stream.adapters.kept import KeptFile
+from vser_stream.adapters.svm import GOLDEN_TOLERANCE, OnnxSvm
+from vser_stream.cli.kept import database
+from vser_stream.cli.models import load_model
+from vser_stream.cli.records import exported
+from vser_stream.config import Config, load, shipped_model
+from vser_stream.core.decide import mean_score
+from vser_stream.core.record import RECORD, canonical, chained, rows_of, scored_of
+from vser_stream.errors import DataError, ModelError, UserError
+from vser_stream.values import LABELS, Probabilities
+
+__all__ = ["rescore"]
+
+
+def rescore(
+    record: Annotated[
+        str,
+        typer.Argument(help="Id of a record in the agent's database, a JSON file, or - for standard input."),
+    ],
+    config: Annotated[
+        Path | None, typer.Option(help="The agent's configuration: database and model.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Model folder, instead of the configuration's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Let the model decide again from a record, and compare it with what it said then.
+
+    Exit code 0 if it says the same, 3 if the model is another one, 4 if the record is not what was
+    written or the answer differs.
+    """
+    settings = load(config) if config else None
+    document = _document(record, settings)
+    svm = load_model(model or (settings.model_dir if settings else shipped_model()))
+    then, now = _answers(document, svm)
+    worst = max(abs(then.of(label) - now.of(label)) for label in LABELS)
+    if worst > GOLDEN_TOLERANCE or now.top is not then.top:
+        raise DataError(
+            f"record {record}: the same model now answers {worst:.1e} off ({_words(now)}); check onnxruntime"
+        )
+    if as_json:
+        facts = {"exact": worst == 0.0, "then": asdict(then), "now": asdict(now), "label": now.top}
+        print(json.dumps(facts | {"decided": document["label"], "decided_by": document["decided_by"]}))
+        return
+    how = "bit for bit" if worst == 0.0 else f"but for {worst:.1e}, another processor or onnxruntime"
+    print(
+        f"record {record}: the SVM says the same again, {how}: {_words(now)}; "
+        f"then decided {document['label']} by {document['decided_by']}"
+    )
+
+
+def _document(record: str, settings: Config | None) -> dict[str, Any]:
+    """The document of a record that is what was written.
+
+    Raises:
+        UserError: There is no such record.
+        DataError: It was changed, or is none.
+    """
+    if record.isdecimal():
+        if settings is None:
+            raise UserError(f"record {record}: say whose: --config FILE")
+        with KeptFile(database(settings)) as file:
+            given = exported(file.record(int(record)))
+    else:
+        given = _read(record)
+    try:
+        document: dict[str, Any] = given["document"]
+        intact = chained(given["previous"], canonical(document)) == given["hash"]
+        known = document["schema"] == RECORD
+    except (KeyError, TypeError, AttributeError) as exc:
+        raise DataError(f"record {record}: is none; give a line of vser-stream records export") from exc
+    if not intact:
+        raise DataError(f"record {record}: is not what was written, the hash differs; export it again")
+    if not known:
+        raise DataError(f"record {record}: is {document['schema']}, not {RECORD}; use the matching release")
+    return document
+
+
+def _read(name: str) -> Any:
+    try:
+        return json.loads(sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes())
+    except OSError as exc:
+        raise DataError(f"{name}: cannot be read ({exc.strerror}); give an id or a file") from exc
+    except ValueError as exc:
+        raise DataError(f"{name}: is no JSON object; give one line of vser-stream records export") from exc
+
+
+def _answers(document: dict[str, Any], svm: OnnxSvm) -> tuple[Probabilities, Probabilities]:
+    """What the model said then, and what it says now.
+
+    Raises:
+        ModelError: It is another model.
+        DataError: There is nothing to score.
+    """
+    try:
+        made_by = document["versions"]["model"]
+        rows, then = rows_of(document), scored_of(document)
+    except (KeyError, TypeError, ValueError) as exc:
+        raise DataError("the record has no rows to score; only decisions of the SVM have") from exc
+    if made_by != svm.identity:
+        raise ModelError(
+            f"the record was scored by {made_by}, this is {svm.identity}; give its folder with --model"
+        )
+    return then, mean_score(svm, rows)
+
+
+def _words(probabilities: Probabilities) -> str:
+    return ", ".join(f"{label} {probabilities.of(label):.4f}" for label in LABELS)
