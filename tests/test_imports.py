@@ -14,8 +14,8 @@ TRAINING_MAY_USE = {"core", "adapters", "config", "ports", "values", "errors"}
 TRAINING_ADAPTERS = {"wavfile", "vad", "pitch", "svm", "llama_process"}
 CORE_MAY_USE = {"numpy", "scipy", "python_speech_features", "pydantic"}
 PURE_STDLIB = {
-    "__future__", "abc", "collections", "dataclasses", "datetime", "difflib", "enum", "functools", "hashlib",
-    "itertools", "json", "math", "re", "types", "typing", "unicodedata",
+    "__future__", "abc", "base64", "collections", "dataclasses", "datetime", "difflib", "enum", "functools",
+    "hashlib", "itertools", "json", "math", "re", "types", "typing", "unicodedata",
 }  # fmt: skip
 
 
@@ -85,5 +85,6 @@ def test_each_third_party_library_is_imported_by_one_adapter_only() -> None:
     for path in (PACKAGE / "adapters").glob("*.py"):
         for name in imports_of(path.read_text()):
             owners.setdefault(name.split(".")[0], set()).add(path.stem)
-    libraries = {"av", "sounddevice", "webrtcvad", "swift_f0", "aiomqtt", "sqlite3", "prometheus_client"}
+    libraries = {"av", "sounddevice", "webrtcvad", "swift_f0", "aiomqtt", "prometheus_client"}
     assert {name: len(owners[name]) for name in libraries} == dict.fromkeys(libraries, 1)
+    assert owners["sqlite3"] == {"outbox", "evidence", "kept"}, "the agent's one database file"

@@ -199,6 +199,14 @@ def test_looking_beside_a_writer_sees_what_it_wrote_and_changes_nothing(path: Pa
             file.purge(math.inf)
 
 
+def test_evidence_may_be_purged_beside_a_writer_and_the_chain_goes_on(path: Path) -> None:
+    with SqliteOutbox(path) as outbox, KeptFile(path, writable=True) as file:
+        outbox.commit((), records=(record(0), record(1)))
+        assert file.purge(math.inf) == 2
+        outbox.commit((), records=(record(2),))
+        assert ([one.id for one in file.records()], file.verify()[0]) == ([3], 1)
+
+
 HOLDER = """
 import sys
 from pathlib import Path

@@ -24,7 +24,7 @@ def test_what_waits_is_listed_and_published_by_hand(tmp_path: Path, server: Mosq
     config = configuration(tmp_path, server.port)
     with SqliteOutbox(tmp_path / "state/outbox.db") as outbox:
         outbox.put(alert("old", seconds_ago=60))
-        outbox.put(alert("new", seconds_ago=0))
+        outbox.put(alert("new", seconds_ago=-60))  # starting commands takes its time
         listed = vser_stream("outbox", "ls", "--json", "--config", config).stdout.splitlines()
         assert [json.loads(line)["id"] for line in listed] == ["old", "new"]
         refused = vser_stream("outbox", "flush", "--config", config)

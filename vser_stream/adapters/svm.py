@@ -23,9 +23,12 @@ from vser_stream.core.baseline import Prior
 from vser_stream.errors import ModelError, ModelMismatchError
 from vser_stream.values import LABELS, Probabilities, Vector
 
-__all__ = ["FILES", "GOLDEN_TOLERANCE", "OnnxSvm", "answer", "open_graph"]
+__all__ = ["FILES", "GOLDEN_TOLERANCE", "SECOND", "OnnxScorer", "OnnxSvm", "answer", "open_graph"]
 
 FILES = ("svm.onnx", "vectors.npz", "MODEL_CARD.md")
+
+SECOND = "second.onnx"
+"""A second opinion; a model may do without."""
 """What a model folder holds beside ``manifest.toml``, which has the sha256 of each."""
 
 GOLDEN_TOLERANCE = 1e-3
@@ -44,6 +47,19 @@ _ORT_ERRORS = (
 _VECTORS = ("location", "scale", "weight", "golden_inputs", "golden_probabilities")
 
 _COPY_AGAIN = "copy the whole model folder again or train it anew"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnnxScorer:
+    """A graph with input ``X`` and output ``probabilities``; implements :class:`vser_stream.ports.Scorer`."""
+
+    session: onnxruntime.InferenceSession
+
+    def score(self, vector: Vector) -> Probabilities:
+        """Judge one row of model inputs, shape (n_inputs,)."""
+        calm, angry, panic = answer(self.session, np.asarray(vector, np.float32)[np.newaxis])[0]
+        total = calm + angry + panic
+        return Probabilities(calm=float(calm / total), angry=float(angry / total), panic=float(panic / total))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +84,9 @@ class OnnxSvm:
     """``manifest.toml`` in full."""
 
     session: onnxruntime.InferenceSession
+
+    second: OnnxScorer | None = None
+    """A second opinion on the same rows, where the folder holds one."""
 
     @classmethod
     def load(cls, folder: Path, *, features: str) -> OnnxSvm:
@@ -99,6 +118,7 @@ class OnnxSvm:
             thresholds=manifest.thresholds,
             manifest=manifest.document,
             session=session,
+            second=_second(folder, manifest.sums.get(SECOND)),
         )
 
     @property
@@ -108,9 +128,7 @@ class OnnxSvm:
 
     def score(self, vector: Vector) -> Probabilities:
         """Judge one row of model inputs, shape (n_inputs,)."""
-        calm, angry, panic = answer(self.session, np.asarray(vector, np.float32)[np.newaxis])[0]
-        total = calm + angry + panic
-        return Probabilities(calm=float(calm / total), angry=float(angry / total), panic=float(panic / total))
+        return OnnxScorer(self.session).score(vector)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +205,12 @@ def _check_manifest(manifest: _Manifest, path: Path, features: str) -> None:
         raise ModelError(f"{path}: labels are not {', '.join(LABELS)} in this order; {_COPY_AGAIN}")
     if manifest.default_share not in manifest.thresholds:
         raise ModelError(f"{path}: has no threshold for its default share; {_COPY_AGAIN}")
+
+
+def _second(folder: Path, sha256: str | None) -> OnnxScorer | None:
+    if sha256 is None:
+        return None
+    return OnnxScorer(open_graph(_verified(folder / SECOND, sha256), name=str(folder / SECOND)))
 
 
 def _vectors(content: bytes, path: Path) -> dict[str, NDArray[np.generic]]:

@@ -7,67 +7,76 @@ Exit codes: 0 done, 1 a bug, 2 a wrong argument, 3 a file on this box must be co
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from vser_stream.cli import (
-    about,
-    ack,
-    calibrate,
-    classify,
-    config,
-    devices,
-    doctor,
-    evaluate,
-    fhir,
-    models,
-    outbox,
-    probe,
-    purge,
-    records,
-    replay,
-    rescore,
-    rules,
-    run,
-    train,
-    train_reasoner,
-    watch,
-)
 from vser_stream.errors import VserError
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(
-    name="vser-stream",
-    help="Calm, angry or panic: vocal distress alerts with reasons over MQTT. Not a medical device.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-app.command("run")(run.run)
-app.command("replay")(replay.replay)
-app.command("classify")(classify.classify)
-app.command("train")(train.train)
-app.command("train-reasoner")(train_reasoner.train_reasoner)
-app.command("evaluate")(evaluate.evaluate)
-app.command("devices")(devices.devices)
-app.command("probe")(probe.probe)
-app.command("doctor")(doctor.doctor)
-app.command("about")(about.about)
-app.command("calibrate")(calibrate.calibrate)
-app.command("watch")(watch.watch)
-app.command("ack")(ack.ack)
-app.command("pause")(ack.pause)
-app.command("resume")(ack.resume)
-app.command("fhir")(fhir.fhir)
-app.command("rescore")(rescore.rescore)
-app.command("purge")(purge.purge)
-app.add_typer(config.app, name="config")
-app.add_typer(models.app, name="models")
-app.add_typer(rules.app, name="rules")
-app.add_typer(records.app, name="records")
-app.add_typer(outbox.app, name="outbox")
+_VERBS = {
+    "run": "run",
+    "replay": "replay",
+    "classify": "classify",
+    "train": "train",
+    "train-reasoner": "train_reasoner",
+    "evaluate": "evaluate",
+    "devices": "devices",
+    "probe": "probe",
+    "doctor": "doctor",
+    "about": "about",
+    "calibrate": "calibrate",
+    "watch": "watch",
+    "ack": "ack",
+    "pause": "ack:pause",
+    "resume": "ack:resume",
+    "fhir": "fhir",
+    "records": "records:app",
+    "rescore": "rescore",
+    "purge": "purge",
+    "outbox": "outbox:app",
+    "config": "config:app",
+    "models": "models:app",
+    "rules": "rules:app",
+}
+"""Where each verb is: a module of this package, and what in it, if not what the module is called."""
+
+
+class _Verbs(TyperGroup):
+    """Imports a verb when it is asked for: all of them together take two seconds of CPU."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Every verb."""
+        del ctx
+        return list(_VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The verb of this name."""
+        del ctx
+        if cmd_name not in _VERBS:
+            return None
+        module, _, what = _VERBS[cmd_name].partition(":")
+        verb = getattr(importlib.import_module(f"vser_stream.cli.{module}"), what or module)
+        if not isinstance(verb, typer.Typer):
+            alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            alone.command(cmd_name)(verb)
+            verb = alone
+        command = typer.main.get_command(verb)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(name="vser-stream", cls=_Verbs, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _about() -> None:
+    """Calm, angry or panic: vocal distress alerts with reasons over MQTT. Not a medical device."""
 
 
 def main() -> None:

@@ -91,6 +91,7 @@ def classify(
         judge = Judge(
             scorer=loaded,
             prior=loaded.prior,
+            second=loaded.second,
             escalate_below=loaded.escalate_below,
             reasoner_expected=decider is DeciderKind.HYBRID and reasoner is None,
             writer=shelf.writer,

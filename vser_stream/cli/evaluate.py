@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from vser_stream.adapters import rulebook
 from vser_stream.cli.extras import needs_train
 from vser_stream.cli.models import load_model
 from vser_stream.cli.progress import bars
+from vser_stream.config import shipped_rules
 from vser_stream.errors import UserError
 
 __all__ = ["evaluate"]
@@ -22,7 +25,7 @@ def evaluate(
         Path | None, typer.Option(help="Model folder. Without it the recipe is cross-validated by speaker.")
     ] = None,
     conditions: Annotated[
-        bool, typer.Option("--conditions", help="With a model: also through noise, rooms and codecs.")
+        bool, typer.Option("--conditions", help="Also a fifth of it through noise, rooms and codecs.")
     ] = False,
     scenes: Annotated[
         bool, typer.Option("--scenes", help="Count events told and false alarms in composed hours instead.")
@@ -35,6 +38,17 @@ def evaluate(
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Follow the calm baseline over time instead.")
     ] = False,
+    variants: Annotated[
+        str | None,
+        typer.Option(help="With --reasoner: versions of the reference table, such as v1,v2,v3,v4,v5."),
+    ] = None,
+    reasoner: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of a bundled reasoner, or a GGUF chat model; repeatable."),
+    ] = None,
+    clips: Annotated[
+        int, typer.Option(min=8, help="With --reasoner: most clips of each set of speakers.")
+    ] = 200,
     report: Annotated[Path | None, typer.Option(help="Write an HTML page there, and JSON beside it.")] = None,
     seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
     cache: Annotated[Path | None, typer.Option(help="Folder for computed features.")] = None,
@@ -45,6 +59,12 @@ def evaluate(
 
     A model's figures only mean something on speakers it was not trained on.
     """
+    if reasoner:
+        _reasoners(
+            data, reasoner, variants or "v1,v2,v3,v4,v5", clips=clips, as_json=as_json,
+            seed=seed, cache=cache, processes=processes,
+        )  # fmt: skip
+        return
     if scenes:
         _evaluate_scenes(
             data, model, homes=homes, minutes=minutes, report=report, as_json=as_json,
@@ -54,18 +74,24 @@ def evaluate(
     if ablation or baselines:
         if model or report or (ablation and baselines):
             raise UserError("--ablation and --baselines go alone, without --model and --report")
-        study = _ablation if ablation else _baselines
-        study(data, seed=seed, cache=cache, processes=processes, as_json=as_json)
+        kind = "ablation" if ablation else "baselines"
+        _study(kind, data, seed=seed, cache=cache, processes=processes, as_json=as_json)
         return
     with needs_train():
         from vser_stream.training import evaluate as figures  # noqa: PLC0415 - extra [train]
         from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.evaluation import text_table  # noqa: PLC0415 - extra [train]
         from vser_stream.training.report import write_report  # noqa: PLC0415 - extra [train]
     features = FeatureCache(cache, processes=processes)
     with bars() as progress:
         if model is None:
             evaluation = figures.evaluate_recipe(
-                data, seed=seed, cache=features, processes=processes, progress=progress
+                data,
+                conditions=conditions,
+                seed=seed,
+                cache=features,
+                processes=processes,
+                progress=progress,
             )
         else:
             evaluation = figures.evaluate_model(
@@ -79,7 +105,7 @@ def evaluate(
             )
     if report:
         write_report(evaluation, report)
-    print(json.dumps(evaluation.to_dict()) if as_json else figures.text_table(evaluation))
+    print(json.dumps(evaluation.to_dict()) if as_json else text_table(evaluation))
 
 
 def _evaluate_scenes(
@@ -114,27 +140,61 @@ def _evaluate_scenes(
     print(json.dumps(evaluation.to_dict()) if as_json else events.events_table(evaluation))
 
 
-def _ablation(data: Path, *, seed: int, cache: Path | None, processes: int, as_json: bool) -> None:
+def _study(kind: str, data: Path, *, seed: int, cache: Path | None, processes: int, as_json: bool) -> None:
+    """One that only varies the recipe, or what is heard: ``ablation`` or ``baselines``."""
     with needs_train():
-        from vser_stream.training.ablation import (  # noqa: PLC0415 - extra [train]
-            ablation_table,
-            evaluate_ablation,
-        )
+        from vser_stream.training import ablation, listening  # noqa: PLC0415 - extra [train]
         from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
     features = FeatureCache(cache, processes=processes)
     with bars() as progress:
-        found = evaluate_ablation(data, seed=seed, cache=features, processes=processes, progress=progress)
-    print(json.dumps(found.to_dict()) if as_json else ablation_table(found))
+        if kind == "ablation":
+            left_out = ablation.evaluate_ablation(
+                data, seed=seed, cache=features, processes=processes, progress=progress
+            )
+            facts, text = left_out.to_dict(), ablation.ablation_table(left_out)
+        else:
+            followed = listening.evaluate_listening(
+                data, seed=seed, cache=features, processes=processes, progress=progress
+            )
+            facts, text = followed.to_dict(), listening.listening_table(followed)
+    print(json.dumps(facts) if as_json else text)
 
 
-def _baselines(data: Path, *, seed: int, cache: Path | None, processes: int, as_json: bool) -> None:
+def _reasoners(
+    data: Path,
+    reasoners: list[Path],
+    variants: str,
+    *,
+    clips: int,
+    seed: int,
+    cache: Path | None,
+    processes: int,
+    as_json: bool,
+) -> None:
     with needs_train():
+        from vser_stream.training import reasoner_report as reports  # noqa: PLC0415 - extra [train]
         from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
-        from vser_stream.training.listening import (  # noqa: PLC0415 - extra [train]
-            evaluate_listening,
-            listening_table,
-        )
-    features = FeatureCache(cache, processes=processes)
+        from vser_stream.training.reasoner_cases import evidence_of_corpus  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.variants import VARIANTS, Books  # noqa: PLC0415 - extra [train]
+    chosen = variants.split(",")
+    if unknown := set(chosen) - set(VARIANTS):
+        raise UserError(f"--variants {', '.join(sorted(unknown))}: known are {', '.join(VARIANTS)}")
+    refined = shipped_rules()
+    books = Books(
+        first=rulebook.load(refined.with_name("paper-definitions.toml")), refined=rulebook.load(refined)
+    )
     with bars() as progress:
-        found = evaluate_listening(data, seed=seed, cache=features, processes=processes, progress=progress)
-    print(json.dumps(found.to_dict()) if as_json else listening_table(found))
+        features = FeatureCache(cache, processes=processes)
+        evidence = evidence_of_corpus(
+            data, books.refined, cache=features, seed=seed, processes=processes, progress=progress
+        )
+        found = [
+            reports.report_on(
+                evidence, path, books=books, variants=chosen, clips=clips, seed=seed, progress=progress
+            )
+            for path in reasoners
+        ]
+    if as_json:
+        print(json.dumps([asdict(one) for one in found]))
+        return
+    print("\n\n".join(map(reports.report_text, found)))

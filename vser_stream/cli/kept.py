@@ -22,4 +22,4 @@ def database(settings: Config) -> Path:
 
 def at(seconds: float) -> str:
     """Unix time for people, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(" ", "seconds")
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}Z"

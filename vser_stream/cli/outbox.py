@@ -35,7 +35,7 @@ def outbox() -> None:
 @app.command("ls")
 def list_all(config: OfAgent, as_json: AsJson = False) -> None:
     """List what waits, in the order of sending; may be asked while the agent runs."""
-    table = Table("id", "since (UTC)", "priority", "topic", "bytes")
+    table = Table("id", "since", "priority", "topic", "bytes")
     with KeptFile(database(load(config))) as file:
         rows = file.waiting()
     for name, since, priority, topic, size in rows:

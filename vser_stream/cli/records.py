@@ -29,7 +29,7 @@ def records() -> None:
 @app.command("ls")
 def list_all(config: OfAgent, as_json: AsJson = False) -> None:
     """List the records, oldest first; may be asked while the agent runs."""
-    table = Table("id", "written (UTC)", "source", "event", "label", "decided by", "alert")
+    table = Table("id", "written", "source", "event", "label", "decided by", "alert")
     with KeptFile(database(load(config))) as file:
         for record in file.records():
             document = json.loads(record.document)

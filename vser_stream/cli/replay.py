@@ -140,6 +140,7 @@ def _pipeline(
     judge = Judge(
         scorer=model,
         prior=model.prior,
+        second=model.second,
         escalate_below=model.escalate_below if wanted is None else wanted,
         reasoner_expected=settings is not None and settings.reasoner.backend != "none" and alone,
         writer=lambda: writer,

@@ -13,7 +13,7 @@ from vser_stream.core.features.extract import Extractor
 from vser_stream.core.reason.written import Writer
 from vser_stream.core.route import is_ambiguous
 from vser_stream.ports import PitchTracker, Scorer
-from vser_stream.values import LABELS, DecidedBy, Decision, Probabilities, Segment, Vector
+from vser_stream.values import LABELS, DecidedBy, Decision, Probabilities, Segment, SegmentKind, Vector
 
 __all__ = ["Decider", "Judge", "mean_score"]
 
@@ -25,6 +25,9 @@ class Judge:
     scorer: Scorer
     prior: Prior
     escalate_below: float
+    second: Scorer | None = None
+    """A second opinion on ambiguous utterances, for a reasoner to weigh."""
+
     reasoner_expected: bool = False
     """The ambiguous were meant for a reasoner; where the SVM decides them it is a fallback."""
 
@@ -63,8 +66,15 @@ class Decider:
             evidence=describe(vector, self.baseline, floor_db=segment.floor_db),
             rows=np.stack(rows),
             scored=probabilities,
+            second=self._second(segment, rows) if escalated else None,
         )
         return self._judge.writer().reasoned(decision)
+
+    def _second(self, segment: Segment, rows: Iterable[Vector]) -> Probabilities | None:
+        """Only whole utterances are weighed."""
+        if self._judge.second is None or segment.kind is not SegmentKind.UTTERANCE:
+            return None
+        return mean_score(self._judge.second, rows)
 
     def learn(self, vector: Vector) -> None:
         """Move the baseline towards one calm utterance."""

@@ -240,6 +240,7 @@ class Agent:
         judge = Judge(
             scorer=self._model,
             prior=self._model.prior,
+            second=self._model.second,
             escalate_below=self._threshold(),
             reasoner_expected=self._config.reasoner.backend != "none" and self._escalation is None,
             writer=self._shelf.writer,

@@ -24,6 +24,7 @@ from vser_stream.training.histories import Rows, Table, cold, listened
 from vser_stream.training.metrics import Figures
 from vser_stream.training.progress import Progress, silent
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.second import add_second, fit_second, second_graph
 from vser_stream.training.tables import material_of, table_of
 from vser_stream.values import LABELS
 
@@ -104,7 +105,11 @@ def train(
         found = judge_unlearned(unlearned, judge=fitted.judge, prior=fitted.prior, seed=seed)
         evaluation = replace(evaluation, unheard=found[0], false_alarms=found[1])
     made = _Made(corpora_of(learned), material.clean, fitted, evaluation)
-    return _write(out, made, told, recipe=recipe, seed=seed, features=cache.features, began=began)
+    trained = _write(out, made, told, recipe=recipe, seed=seed, features=cache.features, began=began)
+    progress("second opinion", 0, 1)
+    add_second(out, second_graph(fit_second(material, recipe, seed=seed)))
+    progress("second opinion", 1, 1)
+    return replace(trained, took=time.monotonic() - began)
 
 
 def _read(path: Path) -> str:

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.cases import BOOK
+from support.gguf_file import tiny_specialist
+from support.told import invented_evidence
+
+from vser_stream.training.counterfactual import EDITS
+from vser_stream.training.reasoner_report import Report, report_on, report_text
+from vser_stream.training.variants import Books
+
+EVIDENCE = invented_evidence(BOOK, clips=200)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    folder = tmp_path_factory.mktemp("reasoner-untaught")
+    tiny_specialist(folder / "model.gguf")
+    books = Books(first=BOOK, refined=BOOK)
+    return report_on(EVIDENCE, Path(folder), books=books, variants=["v1", "v4"], clips=12)
+
+
+def test_every_version_is_tried_on_three_sets_of_speakers_and_the_test_set(report: Report) -> None:
+    assert [(one.variant, one.subset, one.clips) for one in report.scores] == [
+        (variant, subset, 12) for variant in ("v1", "v4") for subset in ("test", "set 1", "set 2", "set 3")
+    ]
+
+
+def test_it_is_compared_in_every_state_of_knowledge(report: Report) -> None:
+    assert list(report.compared) == [
+        f"{kind}, {part}"
+        for kind in ("running", "cold", "spoiled")
+        for part in ("test speakers", "all speakers")
+    ]
+
+
+def test_even_an_untaught_model_publishes_nothing_untrue(report: Report) -> None:
+    assert [(one.language, one.passed) for one in report.published] == [("en", 1.0), ("vi", 1.0)]
+
+
+def test_the_text_tells_all_of_it(report: Report) -> None:
+    text = report_text(report)
+    for told in (*EDITS, "v4", "LR stacker", "published rationales, vi"):
+        assert told in text

@@ -1,0 +1,67 @@
+"""``vser-stream train-reasoner``: the bundled reasoner from a corpus."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vser_stream.adapters import rulebook
+from vser_stream.cli.extras import needs_train
+from vser_stream.cli.progress import bars
+from vser_stream.config import shipped_rules
+
+__all__ = ["train_reasoner"]
+
+
+def train_reasoner(
+    data: Annotated[Path, typer.Option(help="CSV with path, speaker, label; paths start from its folder.")],
+    out: Annotated[Path, typer.Option(help="Folder of the model, such as models/reasoner-mine.")],
+    minutes: Annotated[
+        float, typer.Option(min=0.01, help="Time for teaching, on one processor core.")
+    ] = 30.0,
+    rules: Annotated[Path | None, typer.Option(help="Rules to tell with; default: the shipped ones.")] = None,
+    no_rationales: Annotated[
+        bool, typer.Option("--no-rationales", help="Teach the belief only (an ablation).")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
+    cache: Annotated[Path | None, typer.Option(help="Folder for computed features.")] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object.")] = False,
+) -> None:
+    """Teach the small language model that explains ambiguous decisions, and export it for llama.cpp.
+
+    A model that is already in the folder stays until the new one is whole and answers as it should.
+    """
+    with needs_train():
+        from vser_stream.training import reasoner as training  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.reasoner_cases import evidence_of_corpus  # noqa: PLC0415 - extra [train]
+    book = rulebook.load(rules or shipped_rules())
+    with bars() as progress:
+        evidence = evidence_of_corpus(
+            data, book, cache=FeatureCache(cache, processes=processes), seed=seed, processes=processes,
+            progress=progress,
+        )  # fmt: skip
+        made = training.train_reasoner(
+            evidence,
+            out,
+            book=book,
+            minutes=minutes,
+            rationales=not no_rationales,
+            seed=seed,
+            progress=progress,
+        )
+    if as_json:
+        print(json.dumps({**asdict(made), "folder": str(out)}))
+        return
+    print(
+        f"{out}: version {made.version}, {made.parameters / 1e6:.2f} M parameters, {made.size / 1e6:.1f} MB"
+    )
+    print(f"{made.examples} examples in {made.took:.0f} s; belief as taught in {made.agreement:.1%}")
+    for name, one in made.free.items():
+        print(f"free rationales, {name}: {one.faithful:.3f} of the claims true, {one.passed:.1%} wholly")
+    print(f"llama.cpp against torch: {made.parity.worst:.1e}; Q8_0 {made.quantized.worst:.1e}")
