@@ -26,7 +26,7 @@ def imports_of(source: str) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "importlib.import_module":
-            yield ast.literal_eval(node.args[0])
+            yield ast.unparse(node.args[0]).removeprefix("f").strip("'")
 
 
 def violations(module: str, source: str) -> list[str]:

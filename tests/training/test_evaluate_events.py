@@ -84,7 +84,7 @@ def test_the_alarm_run_again_gives_what_the_live_pipeline_gives(home: Home) -> N
     scene = Scene(pcm=pcm, sounds=(), events=(), enrolment=())
     judge, tracker = Judge(home.model.scorer(), home.model.prior, escalate_below=0.0), SwiftF0Tracker()
     again = alarms(decisions_of(scene, Decider(judge, tracker)), config=AlarmConfig(), end=len(pcm) / RATE)
-    pipeline = Pipeline(Decider(judge, tracker), WebRtcVad())
+    pipeline = Pipeline(Decider(judge, tracker), WebRtcVad(), alarm=AlarmConfig().unattended)
     outcomes = [it for block in scene.blocks() for it in pipeline.feed(block)] + pipeline.flush()
     live = [(it.now, it.what) for it in outcomes if isinstance(it.what, Transition)]
     assert {change.event for _, change in live} >= {"raised", "cleared"}
