@@ -47,7 +47,7 @@ What next
                         .venv/bin/vser-stream devices
   or your camera        url = "rtsp://…" in the configuration
   a recording           .venv/bin/vser-stream replay FILE
-See "Configuration" in README.md. Not a medical device; the model was trained on acted speech."""
+See "Run it" in README.md. Not a medical device; the model was trained on acted speech."""
 
 console = Console(highlight=False, soft_wrap=True)
 

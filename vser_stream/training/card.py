@@ -142,6 +142,9 @@ what it took for calm itself while listening (running), or 1 or 3 calm clips tha
 While it listens it is asked twice, from the calm it has learned by itself and from where it began, and
 the mean decides.
 
+Beside it `second.onnx` (boosted trees and small networks on the same inputs) has a second opinion of
+ambiguous utterances, which only a reasoner hears.
+
 Learned are the clips as they were recorded and as the pipeline hears them in composed rooms: cut into
 windows and utterances by its own segmenter, over made noises, music and a television (on which the
 speaker's own calm clips are heard), and, as calm, what the detector takes for speech of those alone.
