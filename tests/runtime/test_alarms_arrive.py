@@ -90,3 +90,24 @@ def test_whenever_the_agent_is_killed_nothing_it_had_kept_is_lost(tmp_path: Path
     killed = kill(tmp_path, times=3, seed=2)
     assert killed.arrived
     assert (killed.missing, killed.damaged) == ([], [])
+    assert killed.gaps == {"a": [], "b": [], "c": []}
+
+
+def test_after_a_kill_an_alarm_goes_on_as_it_stood(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as broker, Subscriber(broker) as subscriber:
+        config = agent_configuration(tmp_path, broker.port, [panics(tmp_path / "a.wav", 1)])
+        config.write_text(config.read_text().replace("latching = false", "latching = true"))
+
+        def events() -> list[str]:
+            return [one["event"] for one in subscriber.documents("alert")]
+
+        with daemon(config) as first:
+            wait_for(lambda: "latched" in events(), within=30, what="the end of the panic")
+            first.kill()
+        with daemon(config):
+            wait_for(lambda: "reraised" in events(), within=30, what="the same panic once more")
+            wait_for(lambda: subscriber.documents("state")[-1]["signal"] == "on", within=5, what="the state")
+        told = {one["id"]: one for one in subscriber.documents("alert")}.values()
+    assert events().count("raised") == 1
+    assert len({one["alert_id"] for one in told}) == 1
+    assert [one["seq"] for one in told] == list(range(1, len(told) + 1))
