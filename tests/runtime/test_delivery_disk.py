@@ -11,6 +11,7 @@ from support.delivery import STATE, Subscriber, alert, connected, deliver, retai
 from support.disk import full_disk
 
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.core.condition import ConditionName
 
 pytestmark = pytest.mark.usefixtures("quiet_loop")
 
@@ -28,12 +29,14 @@ async def test_a_full_disk_delays_nothing_and_what_it_refused_is_saved_later(
                 await delivery.put(alert(name, priority=2))
                 await subscriber.until(lambda payloads, name=name: name in payloads)  # type: ignore[misc]  # default binds
                 assert time.monotonic() - begin < 0.5
+            assert [one.name for one in delivery.conditions()] == [ConditionName.DISK]
             server.freeze()
             await delivery.put(alert("c"))
             await delivery.put(alert("d"))
         assert len(outbox) == 0
         await delivery.put(alert("e"))
         assert [m.id for m in outbox] == ["c", "d", "e"]
+        assert list(delivery.conditions()) == []
         server.thaw()
         await subscriber.until(lambda payloads: payloads[-1] == "e")
         assert (await delivery.counters()).unsaved == 4
