@@ -5,16 +5,16 @@ import http.client
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from support.broker import free_port
 from support.daemon import wait_for
+from support.http_server import serving
 
 __all__ = ["ChatServer", "chat_server", "completion", "llama_cpp_server"]
 
@@ -71,16 +71,9 @@ def chat_server(answer: Callable[[Request], Request | bytes | int]) -> Iterator[
         def log_message(self, *_: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served = ChatServer(f"http://127.0.0.1:{server.server_port}/v1", answer)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(Handler) as url:
+        served = ChatServer(f"{url}/v1", answer)
         yield served
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @contextlib.contextmanager

@@ -2,10 +2,11 @@
 
 import contextlib
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from support.http_server import serving
 
 __all__ = ["FileServer", "file_server"]
 
@@ -49,13 +50,6 @@ def file_server(content: bytes) -> Iterator[FileServer]:
         def log_message(self, *_: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served = FileServer(f"http://127.0.0.1:{server.server_port}/models/some.gguf", content)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(Handler) as url:
+        served = FileServer(f"{url}/models/some.gguf", content)
         yield served
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

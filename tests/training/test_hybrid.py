@@ -24,7 +24,8 @@ class Knows:
         return Probabilities(*(np.eye(3)[EVIDENCE.y[row]] * 0.98 + 0.02 / 3).tolist())
 
     def explain(self, case: Case, label: Label, *, within: float) -> str:
-        raise NotImplementedError
+        del case, label, within
+        raise AssertionError("nobody asks for words here")
 
 
 @cache
