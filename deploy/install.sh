@@ -2,8 +2,8 @@
 # Installs vser-stream as a service on Debian or Ubuntu. It may be run again, to update: what somebody
 # has edited below /etc is never overwritten, and the service is restarted if it runs.
 #
-#   deploy/install.sh               the service
-#   deploy/install.sh --reasoner    and what a language model on this box needs (compiles for some minutes)
+#   deploy/install.sh               the service, with llama.cpp for the reasoner (compiles for some minutes)
+#   deploy/install.sh --no-reasoner without it: ambiguous cases are left to the SVM
 #   deploy/install.sh --broker      and a Mosquitto on this box that keeps alarms over a power cut
 #   deploy/install.sh --dry-run     only say what would be done
 #   deploy/install.sh --uninstall   take it away; configuration, passwords and state stay
@@ -20,13 +20,13 @@ etc=$destdir/etc/vser-stream
 units=$destdir/etc/systemd/system
 broker_etc=$destdir/etc/mosquitto
 dry_run=false broker=false uninstall=false files_only=false
-extras=mic
+extras=mic,llm
 
 for option in "$@"; do
   case $option in
     --dry-run) dry_run=true ;;
     --broker) broker=true ;;
-    --reasoner) extras=mic,llm ;;
+    --no-reasoner) extras=mic ;;
     --uninstall) uninstall=true ;;
     --files-only) files_only=true ;;
     *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
@@ -65,7 +65,7 @@ fi
 if ! $files_only; then
   packages=(python3-venv libportaudio2)
   if $broker; then packages+=(mosquitto mosquitto-clients); fi
-  if [[ $extras == *llm* ]]; then packages+=(python3-dev build-essential cmake); fi
+  if [[ $extras == *llm* ]]; then packages+=(build-essential); fi
   if $dry_run; then
     echo "would install: ${packages[*]}"
   elif [[ -z $destdir ]]; then

@@ -135,7 +135,7 @@ class ReasonerConfig(Section):
     """Who judges the ambiguous."""
 
     backend: Literal["bundled", "gguf", "server", "none"] = Field(
-        "none", description="the model that came with us, a file, an OpenAI-compatible server, or nobody"
+        "bundled", description="the model that came with us, a file, an OpenAI-compatible server, or nobody"
     )
     model: ConfigPath | None = Field(None, description="gguf: the file; server and bundled have their own")
     sha256: str | None = Field(None, pattern=r"^[0-9a-fA-F]{64}$", description="of the gguf file")

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ SCENE = Path(__file__).with_name("scene.flac")
 LONGEST = 180.0
 """Longer than the scene and the slowest start (s)."""
 
+SOURCE = "vser/v1/demo/bedroom"
 COLOURS = {"calm": "cyan", "angry": "yellow", "panic": "bold red"}
 WANTED = {"angry", "panic"}
 
@@ -37,10 +39,14 @@ state_dir = "state"
 [mqtt]
 host = "127.0.0.1"
 port = {port}
+[publish]
+utterances = true
 [[sources]]
 name = "bedroom"
 file = "{scene}"
 """
+WITH_REASONER = "the bundled language model weighs what is ambiguous"
+WITHOUT_REASONER = "not installed, the SVM decides the ambiguous as fallback (deploy/demo.sh --reasoner)"
 NEXT = """
 What next
   your own microphone   .venv/bin/pip install -e '.[mic]'   (and: apt install libportaudio2)
@@ -57,8 +63,9 @@ async def main() -> int:
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="vser-demo-") as folder:
         async with broker(port, Path(folder)) as name, subscriber(port) as alerts:
-            console.print(f"broker: {name} on 127.0.0.1:{port}, subscribed to vser/v1/demo/bedroom/alert")
-            console.print("scene:  a calm voice, then agitated, then in panic (made with espeak-ng)\n")
+            console.print(f"broker: {name} on 127.0.0.1:{port}, subscribed to {SOURCE}/#")
+            console.print("scene:  a calm voice, then agitated, then in panic (made with espeak-ng)")
+            console.print(f"reasoner: {WITH_REASONER if find_spec('llama_cpp') else WITHOUT_REASONER}\n")
             labels = await play(port, Path(folder), alerts)
     if missing := WANTED - labels:
         console.print(f"[bold red]no {' and no '.join(sorted(missing))} alert was received")
@@ -107,7 +114,8 @@ async def subscriber(port: int) -> AsyncIterator[MqttPublisher]:
     while True:
         try:
             async with MqttPublisher(Broker("127.0.0.1", port)) as connection:
-                await connection.subscribe("vser/v1/demo/bedroom/alert")
+                await connection.subscribe(f"{SOURCE}/alert")
+                await connection.subscribe(f"{SOURCE}/utterance")
                 yield connection
                 return
         except PublishError:
@@ -139,12 +147,24 @@ async def play(port: int, folder: Path, alerts: MqttPublisher) -> set[str]:
 
 
 async def listen(alerts: MqttPublisher, labels: set[str]) -> None:
-    """Print alerts as they arrive, and note what was alarmed."""
+    """Print what arrives, and note what was alarmed."""
     async for received in alerts.received():
-        alert = json.loads(received.payload)
-        show(alert)
-        if alert["event"] in {"raised", "escalated"}:
-            labels.add(alert["label"])
+        document = json.loads(received.payload)
+        if received.topic.endswith("/utterance"):
+            show_utterance(document)
+            continue
+        show(document)
+        if document["event"] in {"raised", "escalated"}:
+            labels.add(document["label"])
+
+
+def show_utterance(utterance: dict[str, Any]) -> None:
+    """Print what one utterance sounded like; the reasons too where it was ambiguous."""
+    label, doubtful = utterance["label"], utterance["escalated"]
+    doubt = f", ambiguous, decided by {utterance['decided_by']}" if doubtful else ""
+    console.print(f"          [{COLOURS[label]}]{label}[/] {utterance['confidence']:.2f}{doubt}", style="dim")
+    if doubtful:
+        console.print(f"          {utterance['rationale']}\n", style="dim")
 
 
 def show(alert: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.rulebook import shelf_of
 from vser_stream.cli.models import load_model
 from vser_stream.cli.replay import rows_of
 from vser_stream.config import shipped_model
@@ -35,12 +36,12 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path, default=[SCENE])
     files = parser.parse_args().files
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    model, pitch = load_model(shipped_model()), SwiftF0Tracker()
-    list(rows_of(files[0], model, pitch))  # warm up
+    model, pitch, writer = load_model(shipped_model()), SwiftF0Tracker(), shelf_of(None).writer()
+    list(rows_of(files[0], model, pitch, writer=writer))  # warm up
     speech, began, cpu = 0.0, time.perf_counter(), time.process_time()
     while speech < LEAST:
         for file in files:
-            rows = [row for row in rows_of(file, model, pitch) if row["type"] == "utterance"]
+            rows = [row for row in rows_of(file, model, pitch, writer=writer) if row["type"] == "utterance"]
             speech += sum(row["end_s"] - row["start_s"] for row in rows)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -62,6 +62,8 @@ def test_a_healthy_box_with_one_topic_the_broker_refuses(tmp_path: Path, server:
         "configuration",
         "model",
         "voice activity and features",
+        "rules",
+        "reasoner",
         "source hall: name resolves",
         "source hall: TCP connects",
         "source hall: RTSP answers",
@@ -108,6 +110,24 @@ def test_it_goes_on_after_each_failure(tmp_path: Path) -> None:
     failed = [line for line in done.stdout.splitlines() if line.startswith("fail ")]
     assert [line.split(": ")[1] for line in failed] == ["first samples", "TCP connects"]
     assert done.stdout.splitlines()[-1].startswith("ok   disk: sync: ")
+
+
+@pytest.mark.parametrize(
+    ("reasoner", "verdict", "words"),
+    [
+        ("", "ok", "judged a made utterance in"),
+        ('backend = "none"', "ok", "left to the SVM"),
+        ('backend = "server"\nurl = "http://127.0.0.1:{port}/v1"', "fail", "127.0.0.1"),
+    ],
+)
+def test_the_reasoner_is_asked_as_the_daemon_would(
+    tmp_path: Path, reasoner: str, verdict: str, words: str
+) -> None:
+    config = configuration(tmp_path, free_port())
+    config.write_text(f"{config.read_text()}[reasoner]\n{reasoner.format(port=free_port())}\n")
+    _, steps = examined(config)
+    assert steps["reasoner"][0] == verdict
+    assert words in steps["reasoner"][1]
 
 
 def test_without_a_configuration_the_rest_is_still_examined(tmp_path: Path) -> None:

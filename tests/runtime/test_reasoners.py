@@ -24,9 +24,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_nobody_is_asked_unless_configured() -> None:
-    assert reasoner_of(ReasonerConfig(), Writer) is None
-    assert escalation_of(ReasonerConfig(), Writer) is None
+def test_nobody_is_asked_where_the_operator_wants_it_so() -> None:
+    assert reasoner_of(ReasonerConfig(backend="none"), Writer) is None
+    assert escalation_of(ReasonerConfig(backend="none"), Writer) is None
 
 
 def test_the_bundled_reasoner_is_what_its_manifest_says(folder: Path) -> None:
@@ -78,7 +78,7 @@ def test_without_llama_cpp_the_svm_decides_and_one_line_says_how_to_get_it(
 
 def test_the_bundled_reasoner_stands_by(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reasoners, "shipped_reasoner", lambda: folder)
-    with standing_by(ReasonerConfig(backend="bundled"), Writer) as reasoner:
+    with standing_by(ReasonerConfig(), Writer) as reasoner:
         assert reasoner is not None
         assert reasoner.ready
     assert not reasoner.ready

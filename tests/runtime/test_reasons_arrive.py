@@ -51,12 +51,14 @@ def test_what_the_daemon_tells_is_what_a_replay_tells(tmp_path: Path, server: Mo
         utterances, alerts = told.documents("utterance"), told.documents("alert")
         assert told.documents("health")[-1]["dropped_blocks"] == 0  # else the box was too busy to compare
     settings = load(config)
-    with standing_by(settings.reasoner, shelf_of(settings).writer) as reasoner:
+    writer = shelf_of(settings).writer()
+    with standing_by(settings.reasoner, lambda: writer) as reasoner:
         replayed = list(
             rows_of(
                 SCENE,
                 load_model(settings.model_dir),
                 SwiftF0Tracker(),
+                writer=writer,
                 settings=settings,
                 reasoner=reasoner,
             )

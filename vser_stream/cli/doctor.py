@@ -24,19 +24,22 @@ from vser_stream.adapters.mqtt_login import Broker
 from vser_stream.adapters.mqtt_stages import connects, encrypts, resolves
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.rtsp import RtspCamera
+from vser_stream.adapters.rulebook import RuleShelf, shelf_of
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.cli.about import libraries
 from vser_stream.cli.examination import DoubtError, Examination, Finding, Verdict
 from vser_stream.cli.models import load_model
 from vser_stream.cli.probe import Stage, Walk, listen, reach
-from vser_stream.config import Config, SourceConfig, load, shipped_model
+from vser_stream.config import Config, ReasonerConfig, SourceConfig, load, shipped_model
 from vser_stream.core.decide import Decider, Judge
+from vser_stream.core.reason.weigh import History
 from vser_stream.core.survey import Survey
 from vser_stream.errors import ConfigError, VserError
 from vser_stream.runtime.agent import broker_of
+from vser_stream.runtime.reasoners import standing_by
 from vser_stream.runtime.rehearsal import rehearse
 from vser_stream.runtime.sources import source_of
-from vser_stream.values import Message
+from vser_stream.values import Decision, Message
 
 __all__ = ["doctor"]
 
@@ -60,7 +63,7 @@ def doctor(
     config: Annotated[Path, typer.Option(help="Configuration file (TOML).")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Examine this box: Python, model, sources, broker, clock and disk, each with what to do.
+    """Examine this box: Python, model, rules, reasoner, sources, broker, clock, disk; each with what to do.
 
     Exit code 1 if anything fails. Subscribers of the site see an empty message on each topic that is
     tried; sources are opened, so a microphone only one program may use must be free. Passwords are
@@ -69,8 +72,9 @@ def doctor(
     examination = Examination(_print_nothing if as_json else _print_finding)
     _examine_software(examination)
     settings = examination.step("configuration", partial(load, config), lambda one: f"site {one.site}")
-    _examine_model(examination, settings)
+    decision = _examine_model(examination, settings)
     if settings is not None:
+        _examine_reasoner(examination, settings, decision)
         for source in settings.sources:
             _examine_source(examination, source)
         _examine_broker(examination, settings)
@@ -96,21 +100,49 @@ def _packages() -> str:
         raise ConfigError(f"{exc.name} is not installed; install vser-stream again") from exc
 
 
-def _examine_model(examination: Examination, settings: Config | None) -> None:
+def _examine_model(examination: Examination, settings: Config | None) -> Decision | None:
+    """Return what was made of a made utterance, unless something failed."""
     folder = settings.model_dir if settings else shipped_model()
     model = examination.step(
         "model",
         partial(load_model, folder),
         lambda one: f"{one.name} {one.version}, verified",
     )
-    if model is not None:
-        judge = Judge(scorer=model, prior=model.prior, escalate_below=model.escalate_below)
-        decider = Decider(judge, SwiftF0Tracker())
-        examination.step(
-            "voice activity and features",
-            lambda: rehearse(decider, WebRtcVad()),
-            lambda _: "a made utterance was judged",
-        )
+    if model is None:
+        return None
+    judge = Judge(scorer=model, prior=model.prior, escalate_below=model.escalate_below)
+    decider = Decider(judge, SwiftF0Tracker())
+    return examination.step(
+        "voice activity and features",
+        lambda: rehearse(decider, WebRtcVad()),
+        lambda _: "a made utterance was judged",
+    )
+
+
+def _examine_reasoner(examination: Examination, settings: Config, decision: Decision | None) -> None:
+    shelf = examination.step("rules", partial(shelf_of, settings), _book)
+    if shelf is not None and decision is not None:
+        examination.step("reasoner", partial(_reason, settings.reasoner, shelf, decision))
+
+
+def _book(shelf: RuleShelf) -> str:
+    book = shelf.writer().book
+    return f"{book.name} {book.version}, {len(book.rules)} rules"
+
+
+def _reason(config: ReasonerConfig, shelf: RuleShelf, decision: Decision) -> str:
+    if config.backend == "none":
+        return "none is wanted: the ambiguous are left to the SVM"
+    with standing_by(config, shelf.writer) as reasoner:
+        if reasoner is None:
+            raise DoubtError(
+                "llama.cpp or its model is missing, the SVM decides the ambiguous; install vser-stream[llm]"
+            )
+        case = History().case(decision, shelf.writer().book)
+        began = time.monotonic()
+        reasoner.judge(case, within=config.deadline)
+        took = 1000 * (time.monotonic() - began)
+        return f"{reasoner.version} judged a made utterance in {took:.0f} ms"
 
 
 def _examine_source(examination: Examination, config: SourceConfig) -> None:

@@ -58,11 +58,12 @@ def replay(
     pitch = SwiftF0Tracker()
     show = _print_json if as_json else _print_line
     failed: AudioError | None = None
-    wanted = settings.reasoner if settings else ReasonerConfig()
-    with standing_by(wanted, shelf_of(settings).writer) as reasoner:
+    writer = shelf_of(settings).writer()
+    heard = partial(rows_of, settings=settings, writer=writer, realtime=realtime)
+    with standing_by(_reasoner_of(settings), lambda: writer) as reasoner:
         for file in files:
             try:
-                rows = rows_of(file, model, pitch, settings=settings, realtime=realtime, reasoner=reasoner)
+                rows = heard(file, model, pitch, reasoner=reasoner)
                 _show(rows, file, show)
             except AudioError as exc:
                 print(f"vser-stream: {exc}", file=sys.stderr)
@@ -85,6 +86,7 @@ def rows_of(
     model: OnnxSvm,
     pitch: PitchTracker,
     *,
+    writer: Writer,
     settings: Config | None = None,
     realtime: bool = False,
     reasoner: Standby | None = None,
@@ -96,7 +98,6 @@ def rows_of(
     """
     site = settings.site if settings else "replay"
     source = re.sub(r"[^A-Za-z0-9_-]", "_", file.stem)[:64] or "recording"
-    writer = shelf_of(settings).writer()
     versions = versions_of(model, writer.book, reasoner=reasoner.version if reasoner else None)
     reporter = Reporter(site=site, source=source, versions=lambda: versions, new_id=_counted_ids(source))
     pipeline = _pipeline(model, pitch, settings, writer=writer, alone=reasoner is None)
@@ -142,7 +143,7 @@ def _pipeline(
         prior=model.prior,
         second=model.second,
         escalate_below=model.escalate_below if wanted is None else wanted,
-        reasoner_expected=settings is not None and settings.reasoner.backend != "none" and alone,
+        reasoner_expected=_reasoner_of(settings).backend != "none" and alone,
         writer=lambda: writer,
     )
     return Pipeline(
@@ -152,6 +153,10 @@ def _pipeline(
         # Nobody acknowledges anything in a recording.
         alarm=(settings.alarm if settings else AlarmConfig()).unattended,
     )
+
+
+def _reasoner_of(settings: Config | None) -> ReasonerConfig:
+    return settings.reasoner if settings else ReasonerConfig()
 
 
 def _counted_ids(source: str) -> Callable[[], str]:
