@@ -68,7 +68,7 @@ def test_an_unknown_key_is_named_with_its_file_and_the_nearest_known_one(tmp_pat
         ('host = "127.0.0.1"', 'host = "h"\npassword_file = "p"', "password_file needs username"),
         ('host = "127.0.0.1"', 'host = "h"\nport = 99999', "mqtt.port"),
         ('backend = "bundled"', 'backend = "gpt"', "reasoner.backend"),
-        ("[reasoner]", "[alarm.panic]\nvotes = 4\n[reasoner]", "votes = 4 can never be reached among of = 3"),
+        ("[reasoner]", "[alarm.panic]\nescalate_after = [60, 30]\n[reasoner]", "escalate_after must grow"),
         (
             "[reasoner]",
             '[[sources]]\nname = "bedroom"\ndevice = "d"\n[reasoner]',
@@ -118,4 +118,4 @@ def test_the_state_folder_is_systemds_where_it_gives_one(
 def test_one_alarm_key_leaves_the_others_at_their_defaults(tmp_path: Path) -> None:
     config = load(written(tmp_path, SMALLEST + "[alarm.panic]\nfast = 0.8\n"))
     assert config.alarm.panic.fast == 0.8
-    assert config.alarm.panic.votes == Config.model_fields["alarm"].default.panic.votes
+    assert config.alarm.panic.distress == Config.model_fields["alarm"].default.panic.distress

@@ -8,28 +8,30 @@ from vser_stream.core.alarm_state import AlarmEvent, AlarmState, Transition
 from vser_stream.values import Decision, Label
 
 CONFIG = AlarmConfig(
-    panic=PanicConfig(votes=2, of=3, within=10, at_least=0.5, fast=0.9, hold=60, refractory=0),
-    angry=AngryConfig(votes=3, of=5, within=20, at_least=0.5, hold=30, refractory=60),
+    panic=PanicConfig(distress=3.0, half_life=10, at_least=0.5, fast=0.9, hold=60, refractory=0),
+    angry=AngryConfig(distress=5.5, half_life=10, at_least=0.5, hold=30, refractory=60),
 ).unattended
 PANIC = {"panic": 0.7, "angry": 0.2, "calm": 0.1}
-SURE_PANIC = {"panic": 0.95, "angry": 0.03, "calm": 0.02}
+SURE_PANIC = {"panic": 0.95, "calm": 0.05}
 ANGRY = {"angry": 0.8, "panic": 0.1, "calm": 0.1}
 CALM = {"calm": 0.9, "angry": 0.06, "panic": 0.04}
 
 
-def run(*timed: tuple[float, dict[str, float] | None]) -> list[tuple[float, AlarmEvent, Label]]:
+def run(
+    *timed: tuple[float, dict[str, float] | None], config: AlarmConfig = CONFIG
+) -> list[tuple[float, AlarmEvent, Label]]:
     """Drive the alarm by utterances; None only lets time pass."""
     state, story = AlarmState(), []
     for at, probabilities in timed:
-        state, over = tick(state, START + at, config=CONFIG)
+        state, over = tick(state, START + at, config=config)
         changes: tuple[Transition, ...] = ()
         if probabilities is not None:
-            state, changes = step(state, decision(at=at, **probabilities), START + at, config=CONFIG)
+            state, changes = step(state, decision(at=at, **probabilities), START + at, config=config)
         story += [(at, t.event, t.level) for t in (*over, *changes)]
     return story
 
 
-def test_one_unsure_panic_raises_nothing_and_two_within_the_time_do() -> None:
+def test_one_unsure_panic_raises_nothing_and_two_within_seconds_do() -> None:
     assert run((1, PANIC)) == []
     assert run((1, PANIC), (5, PANIC)) == [(5, AlarmEvent.RAISED, Label.PANIC)]
     assert run((1, PANIC), (12, PANIC)) == []
@@ -37,6 +39,11 @@ def test_one_unsure_panic_raises_nothing_and_two_within_the_time_do() -> None:
 
 def test_one_sure_panic_is_enough() -> None:
     assert run((1, SURE_PANIC)) == [(1, AlarmEvent.RAISED, Label.PANIC)]
+
+
+def test_as_shipped_a_voice_in_distress_for_half_a_minute_raises_though_no_word_of_it_is_sure() -> None:
+    events = run(*[(at, {"panic": 0.9, "calm": 0.1}) for at in range(0, 30, 2)], config=AlarmConfig())
+    assert [(event, level) for _, event, level in events] == [(AlarmEvent.RAISED, Label.PANIC)]
 
 
 def test_a_calm_voice_never_raises() -> None:
@@ -48,9 +55,9 @@ def test_anger_must_last() -> None:
     assert run((1, ANGRY), (3, ANGRY), (5, ANGRY)) == [(5, AlarmEvent.RAISED, Label.ANGRY)]
 
 
-def test_a_panic_counts_as_a_vote_for_anger_too() -> None:
-    events = run((1, ANGRY), (3, PANIC), (14, ANGRY))
-    assert events == [(14, AlarmEvent.RAISED, Label.ANGRY)]
+def test_a_panic_counts_for_anger_too() -> None:
+    events = run((1, ANGRY), (3, PANIC), (5, ANGRY))
+    assert events == [(5, AlarmEvent.RAISED, Label.ANGRY)]
 
 
 def test_panic_escalates_anger_under_the_same_condition() -> None:
@@ -62,9 +69,14 @@ def test_a_lower_level_does_not_disturb_a_higher_one() -> None:
     assert len(run((1, SURE_PANIC), *[(t, ANGRY) for t in range(2, 50)])) == 1
 
 
-def test_a_condition_clears_only_after_its_hold_time_without_votes() -> None:
+def test_a_condition_clears_only_after_its_hold_time_without_distress() -> None:
     events = run((1, SURE_PANIC), (50, PANIC), (109, None), (111, None), (300, None))
     assert events[1:] == [(111, AlarmEvent.CLEARED, Label.PANIC)]
+
+
+def test_anger_keeps_no_panic_up() -> None:
+    events = run((1, SURE_PANIC), (50, ANGRY), (62, None))
+    assert events[1:] == [(62, AlarmEvent.CLEARED, Label.PANIC)]
 
 
 def test_anger_is_held_back_in_its_refractory_time_and_says_so_once() -> None:
@@ -72,7 +84,7 @@ def test_anger_is_held_back_in_its_refractory_time_and_says_so_once() -> None:
     events = run((1, ANGRY), (2, ANGRY), (3, ANGRY), (34, None), *angry_again)
     assert events[1] == (34, AlarmEvent.CLEARED, Label.ANGRY)
     assert {event for _, event, _ in events[2:]} == {AlarmEvent.SUPPRESSED}
-    assert len(events) == 2 + 3  # one for each utterance with enough votes
+    assert len(events) == 2 + 3  # one for each utterance after which there is enough
 
 
 def test_the_refractory_time_of_anger_never_holds_back_panic() -> None:
@@ -141,16 +153,67 @@ def test_every_cleared_condition_was_raised_before(
             current = Label.CALM
 
 
-def test_the_windows_of_one_utterance_are_one_vote() -> None:
+def test_the_windows_of_one_utterance_count_once() -> None:
     windows = [(at, decision(at=at, utterance_at=1.0, **PANIC)) for at in (2.0, 2.5, 3.0)]
     assert drive(*windows) == []
     later = decision(at=6.0, **PANIC)
     assert [t.event for t in drive(*windows, (6.0, later))] == [AlarmEvent.RAISED]
 
 
-def test_an_utterance_has_one_vote_more_for_each_three_seconds() -> None:
-    short = [(at, decision(at=at, utterance_at=1.0, **PANIC)) for at in (2.0, 3.9)]
+def test_a_longer_utterance_counts_more_and_not_by_its_length() -> None:
+    short = [(at, decision(at=at, utterance_at=1.0, **PANIC)) for at in (2.0, 3.2)]
     assert drive(*short) == []
-    assert [t.event for t in drive(*short, (4.0, decision(at=4.0, utterance_at=1.0, **PANIC)))] == [
+    assert [t.event for t in drive(*short, (3.6, decision(at=3.6, utterance_at=1.0, **PANIC)))] == [
         AlarmEvent.RAISED
     ]
+
+
+def test_a_voice_torn_between_panic_and_anger_counts_for_panic_in_part() -> None:
+    torn = {"panic": 0.5, "angry": 0.48, "calm": 0.02}
+    assert run((1, torn)) == []
+    assert run((1, torn), (2, torn)) == [(2, AlarmEvent.RAISED, Label.PANIC)]
+
+
+def test_anger_is_no_panic_however_long_it_lasts() -> None:
+    angry = {"panic": 0.3, "angry": 0.68, "calm": 0.02}
+    assert [level for _, _, level in run(*[(at, angry) for at in range(60)])] == [Label.ANGRY]
+
+
+def test_anger_that_turns_to_panic_escalates_at_the_first_utterance_of_panic() -> None:
+    angry = [(at, {"panic": 0.05, "angry": 0.93, "calm": 0.02}) for at in range(20)]
+    events = run(*angry, (20, {"panic": 0.85, "angry": 0.13, "calm": 0.02}))
+    assert events[-1] == (20, AlarmEvent.ESCALATED, Label.PANIC)
+
+
+def test_calm_speech_takes_away_what_was_heard() -> None:
+    config = AlarmConfig(
+        panic=PanicConfig(distress=5.0, at_least=0.88, fast=1.0), angry=AngryConfig(distress=9.0)
+    )
+    state = AlarmState()
+    for at, belief in enumerate([0.985, 0.015, 0.015, 0.985, 0.985]):
+        heard = decision(at=at, panic=belief, calm=1 - belief)
+        state, told = step(state, heard, START + at, config=config)
+        assert told == ()
+
+
+def panics(*beliefs: float) -> list[int]:
+    """When panic is raised by utterances a second apart, with these beliefs in panic and all else calm."""
+    state, raised = AlarmState(), []
+    for at, belief in enumerate(beliefs):
+        heard = decision(at=at, panic=belief, calm=1 - belief)
+        state, told = step(state, heard, START + at, config=AlarmConfig())
+        raised += [at for one in told if one.level is Label.PANIC]
+    return raised
+
+
+def test_an_unsure_panic_that_goes_on_is_raised() -> None:
+    assert panics(*[0.9] * 20) == [9]
+
+
+def test_panic_is_raised_as_soon_however_long_it_was_calm() -> None:
+    assert panics(0.98, 0.98, 0.98) == [2]
+    assert panics(*[0.0] * 60, 0.98, 0.98, 0.98) == [62]
+
+
+def test_one_calm_word_does_not_undo_a_panic() -> None:
+    assert panics(0.98, 0.98, 0.0, 0.98, 0.98) == [4]

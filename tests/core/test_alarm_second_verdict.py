@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from support.decisions import START, decision
 
-from vser_stream.config import AlarmConfig
+from vser_stream.config import AlarmConfig, AngryConfig, PanicConfig
 from vser_stream.core.alarm import amend, step
 from vser_stream.core.alarm_state import AlarmEvent, AlarmState
 from vser_stream.values import Decision, Label, Probabilities
@@ -18,7 +18,7 @@ def second(first: Decision, **probabilities: float) -> Decision:
 
 
 def test_it_raises_an_alarm_the_first_did_not() -> None:
-    unsure = decision(angry=0.5, panic=0.5, at=0.0)
+    unsure = decision(calm=0.2, angry=0.4, panic=0.4, at=0.0)
     state, _ = step(AlarmState(), unsure, START, config=CONFIG)
     state, told = amend(state, second(unsure, panic=1.0), START + 1, config=CONFIG)
     assert [(one.event, one.level) for one in told] == [(AlarmEvent.RAISED, Label.PANIC)]
@@ -33,13 +33,25 @@ def test_it_ends_no_alarm_the_first_has_raised() -> None:
     assert state.level is Label.PANIC
 
 
-def test_it_is_no_second_vote() -> None:
+def test_an_utterance_judged_twice_counts_once() -> None:
+    first = decision(panic=0.98, calm=0.02, at=0.0)
+    state, told = step(AlarmState(), first, START, config=CONFIG)
+    for after in (1, 2, 3):
+        state, more = amend(state, second(first, panic=0.98, calm=0.02), START + after, config=CONFIG)
+        assert (told, more) == ((), ())
+
+
+def test_it_raises_what_would_have_been_raised_then_whoever_spoke_since() -> None:
+    config = AlarmConfig(panic=PanicConfig(distress=5.5, fast=1.0), angry=AngryConfig(distress=9.0))
     state = AlarmState()
-    first = decision(panic=0.8, calm=0.2, at=0.0)
-    state, told = step(state, first, START, config=CONFIG)
-    state, more = amend(state, second(first, panic=0.85, calm=0.15), START + 1, config=CONFIG)
-    assert [*told, *more] == []
-    assert len(state.votes) == 1
+    for at in (0.0, 2.0):
+        state, told = step(state, decision(panic=0.985, calm=0.015, at=at), START + at, config=config)
+        assert told == ()
+    unsure = decision(calm=0.5, panic=0.5, at=4.0)
+    state, _ = step(state, unsure, START + 4, config=config)
+    state, _ = step(state, decision(calm=1.0, at=9.0), START + 9, config=config)
+    state, told = amend(state, second(unsure, panic=0.985, calm=0.015), START + 10, config=config)
+    assert [(one.event, one.level) for one in told] == [(AlarmEvent.RAISED, Label.PANIC)]
 
 
 def test_of_an_utterance_long_forgotten_it_is_nothing() -> None:

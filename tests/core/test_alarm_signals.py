@@ -16,8 +16,8 @@ from vser_stream.core.votes import called_for
 from vser_stream.values import DecidedBy, Label
 
 CONFIG = AlarmConfig(
-    panic=PanicConfig(votes=2, of=3, within=10, at_least=0.5, fast=0.9, hold=60, escalate_after=(30, 120)),
-    angry=AngryConfig(votes=1, of=1, within=20, at_least=0.5, hold=30, refractory=60),
+    panic=PanicConfig(distress=1.4, at_least=0.5, fast=0.9, hold=60, escalate_after=(30, 120)),
+    angry=AngryConfig(distress=0.8, at_least=0.5, hold=30, refractory=60),
     acknowledge_for=300,
     longest_pause=3600,
     remind_every=900,
@@ -128,7 +128,7 @@ def test_a_pause_holds_back_anger_and_says_so_and_never_panic() -> None:
     (held,) = room.anger(5)
     assert (held.event, held.reason) == (
         E.SUPPRESSED,
-        "1 votes of the last 1 utterances within 20 s; held back, paused by Ana for another 595 s",
+        "1 utterance within 1 s: distress 5.7, alarm from 0.8; held back, paused by Ana for another 595 s",
     )
     assert [one.event for one in room.panic(6)] == [E.RAISED]
 
@@ -164,7 +164,8 @@ def test_alarm_off_is_told_with_each_panic_it_holds_back_and_leaves_anger_on() -
 
 
 def test_less_is_needed_to_sustain_a_condition_than_to_raise_it() -> None:
-    room = Room(config=CONFIG.unattended)
+    stern = CONFIG.panic.model_copy(update={"at_least": 0.8})
+    room = Room(config=CONFIG.model_copy(update={"panic": stern}).unattended)
     room.panic(0)
     room.take(
         step(room.state, decision(at=50, panic=0.4, calm=0.3, angry=0.3), START + 50, config=room.config)

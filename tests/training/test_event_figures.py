@@ -7,14 +7,14 @@ from support.decisions import decision
 from support.heard import heard
 
 from vser_stream.config import AlarmConfig, PanicConfig
-from vser_stream.training.event_figures import ODDS, EventEvaluation, figures_of, scaled
+from vser_stream.training.event_figures import FACTORS, EventEvaluation, figures_of, scaled
 from vser_stream.training.homes import MODES, Heard
 from vser_stream.training.metrics import Interval
 from vser_stream.training.room import Sound
 from vser_stream.training.scenes import Event
 from vser_stream.values import Label
 
-ALARM = AlarmConfig(panic=PanicConfig(votes=2, of=3, within=10.0, at_least=0.5, fast=0.9))
+ALARM = AlarmConfig(panic=PanicConfig(distress=1.5, at_least=0.5, fast=0.9))
 PANIC = [Event(Label.PANIC, start, start + 8.0) for start in (200.0, 600.0)]
 
 
@@ -54,7 +54,7 @@ def test_a_level_without_events_has_no_recall(evaluation: EventEvaluation) -> No
 
 
 def test_panic_told_as_anger_only_has_no_time_to_alert() -> None:
-    angry = [(at, decision(calm=0.1, angry=0.9, at=at)) for at in (201.0, 202.0, 203.0)]
+    angry = [(at, decision(calm=0.001, angry=0.999, at=at)) for at in (201.0, 202.0, 203.0)]
     homes = [heard(PANIC, angry, mode=mode) for mode in MODES]
     panic = figures_of(homes, ALARM, subject="test").detections["cold"]["panic"]
     assert panic.recall == Interval(0.0, 0.0, 0.0)
@@ -64,8 +64,8 @@ def test_panic_told_as_anger_only_has_no_time_to_alert() -> None:
 
 def test_the_curve_goes_through_the_configured_point(evaluation: EventEvaluation) -> None:
     now = evaluation.detections["cold"]["panic"]
-    point = next(point for point in evaluation.curves["cold"]["panic"] if point.odds == 1.0)
-    assert (point.at_least, point.fast) == pytest.approx((0.5, 0.9))
+    point = next(point for point in evaluation.curves["cold"]["panic"] if point.factor == 1.0)
+    assert (point.distress, point.fast) == pytest.approx((1.5, 0.9))
     assert (point.recall, point.false_per_hour) == (now.recall, now.false_per_hour)
     assert point.median_s == 2.0
 
@@ -73,16 +73,16 @@ def test_the_curve_goes_through_the_configured_point(evaluation: EventEvaluation
 def test_a_more_cautious_alarm_tells_less(evaluation: EventEvaluation) -> None:
     points = evaluation.curves["warm 3"]["panic"]
     told = [point.recall.value for point in points if point.recall]
-    assert [point.odds for point in points] == list(ODDS)
+    assert [point.factor for point in points] == list(FACTORS)
     assert (told[0], told[-1]) == (0.75, 0.0)
     assert told == sorted(told, reverse=True)
 
 
-def test_odds_of_one_change_nothing_and_certainty_stays() -> None:
-    assert scaled(ALARM, 1.0) == ALARM
-    twice = scaled(ALARM, 2.0)
-    assert twice.panic.at_least == pytest.approx(2 / 3)
-    assert twice.panic.fast == pytest.approx(18 / 19)
+def test_a_factor_of_one_changes_nothing_and_certainty_stays() -> None:
+    once, twice = scaled(ALARM, 1.0), scaled(ALARM, 2.0)
+    assert (once.panic.distress, once.panic.fast) == pytest.approx((1.5, 0.9))
+    assert twice.panic.distress == 3.0
+    assert twice.panic.fast == pytest.approx(81 / 82)  # odds of 9 squared
     assert twice.angry.fast == 1.0
 
 

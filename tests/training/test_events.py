@@ -15,7 +15,9 @@ from vser_stream.training.room import Sound
 from vser_stream.training.scenes import Event
 from vser_stream.values import FRAME, RATE, Decision, Label
 
-CONFIG = AlarmConfig(panic=PanicConfig(fast=0.9, hold=60.0), angry=AngryConfig(votes=3, of=5, hold=30.0))
+CONFIG = AlarmConfig(
+    panic=PanicConfig(fast=0.9, hold=60.0), angry=AngryConfig(distress=7.0, at_least=0.5, hold=30.0)
+)
 PANIC = Event(Label.PANIC, 100.0, 108.0)
 ANGRY = Event(Label.ANGRY, 100.0, 108.0)
 

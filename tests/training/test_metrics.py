@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vser_stream.training.metrics import confusion, figures, gain, missed, reliability, risk_coverage
+from vser_stream.training.metrics import confusion, figures, gain, missed, reliability, risk_coverage, share
 
 CALM, ANGRY, PANIC = np.eye(3)
 
@@ -87,6 +87,12 @@ def test_a_gain_is_taken_on_the_same_draws() -> None:
     one = figures(Y, P, speakers=SPEAKERS).macro_f1.value
     other = figures(Y, P[::-1], speakers=SPEAKERS).macro_f1.value
     assert gain(Y, P, over=P[::-1], speakers=SPEAKERS).value == pytest.approx(one - other)
+
+
+def test_a_share_is_drawn_over_speakers() -> None:
+    """A speaker who always hits and one who never does: a draw has one of them twice, or both."""
+    found = share(np.array([True, True, True, False]), speakers=np.array(list("aaab")))
+    assert (found.value, found.low, found.high) == (0.75, 0.0, 1.0)
 
 
 def test_missed_panic_is_counted_with_what_it_was_called_and_what_is_escalated() -> None:

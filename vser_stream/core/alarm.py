@@ -1,8 +1,8 @@
 """From decisions to alarm transitions, for one source, in the words of IEC 60601-1-8.
 
-A condition is *raised* when enough recent utterances vote for a level, or when one is sure enough,
+A condition is *raised* when enough distress was heard lately, or when one decision is sure enough,
 *escalated* to a higher level at any time, *amended* when the utterance behind it is judged again,
-and over after a time without votes. A latching one then stays signalled (*latched*) until somebody
+and over after a time without distress. A latching one then stays signalled (*latched*) until somebody
 acknowledges it; any other is *cleared*. An acknowledgement ends the signal for a while: a condition
 that is still present then is *reraised*, as is a latched one that comes back. What nobody
 acknowledges is told again, step by step (*unacknowledged*, then *reminder*).
@@ -45,7 +45,7 @@ Step = tuple[AlarmState, tuple[Transition, ...]]
 def step(state: AlarmState, decision: Decision, now: float, *, config: AlarmConfig) -> Step:
     """Take a decision made at wall time ``now`` (s)."""
     state = _at(state, now)
-    state = replace(state, votes=with_vote(state.votes, Vote(now, decision), config=config))
+    state = replace(state, votes=with_vote(state.votes, Vote(now, decision)))
     state, raised = _raise(state, decision, now, voted_at=now, config=config)
     state, amended = _close_window(state, decision)
     alarm = state.alarm

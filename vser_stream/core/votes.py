@@ -1,7 +1,13 @@
-"""Which alarm level the latest utterances call for."""
+"""How much distress was heard lately, and which alarm level it calls for.
+
+Distress is a leaky CUSUM (Page, 1954, "Continuous inspection schemes"): an utterance adds to it the
+more surely it is not calm, the longer it is, and the more of it is the level in question; calm speech
+takes away from it, time lets it fade, and it never falls below nothing.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -15,9 +21,11 @@ __all__ = ["URGENT_FIRST", "Vote", "called_for", "rank", "rules_of", "silent", "
 URGENT_FIRST = (Label.PANIC, Label.ANGRY)
 """Levels that can be raised."""
 
-_LONG = 3.0
-"""Speech after which an utterance has one vote more (s); measured on composed homes."""
+_KEPT = 16
+"""Utterances remembered: what is older has faded."""
 
+_SUREST = 6.0
+"""Log-odds beyond which a calibrated probability is not believed (0.9975)."""
 
 _NOTHING: Pcm = np.zeros(0, np.int16)
 
@@ -38,31 +46,55 @@ class Vote:
         return self.decision.segment.heard_at
 
 
+@dataclass(frozen=True, slots=True)
+class _Distress:
+    """What was heard since there last was none."""
+
+    sum: float = 0.0
+    """Log-odds times the square root of seconds."""
+
+    at: float = 0.0
+    """Wall time (s)."""
+
+    since: float = 0.0
+    """Wall time of the first word (s)."""
+
+    utterances: int = 0
+
+
 def silent(decision: Decision) -> Decision:
     """A decision without its audio: what is remembered for long holds none."""
     return replace(decision, segment=replace(decision.segment, pcm=_NOTHING))
 
 
-def with_vote(votes: tuple[Vote, ...], vote: Vote, *, config: AlarmConfig) -> tuple[Vote, ...]:
+def with_vote(votes: tuple[Vote, ...], vote: Vote) -> tuple[Vote, ...]:
     """The latest vote of each utterance, oldest first: its windows are one misjudgement, not several."""
     others = tuple(earlier for earlier in votes if earlier.utterance != vote.utterance)
-    vote = replace(vote, decision=silent(vote.decision))
-    return (*others, vote)[-max(config.panic.of, config.angry.of) :]
+    return (*others, replace(vote, decision=silent(vote.decision)))[-_KEPT:]
 
 
 def called_for(
     votes: tuple[Vote, ...], latest: Decision, now: float, *, config: AlarmConfig
 ) -> Iterator[tuple[Label, str]]:
-    """Every level that is voted for, highest first, and why."""
+    """Every level that is called for, highest first, and why.
+
+    Args:
+        votes: With that of ``latest``, and of utterances after it if it is a second verdict.
+        latest: The decision that may raise an alarm.
+        now: Wall time at which its utterance was first judged (s).
+        config: When levels begin.
+    """
     for level in URGENT_FIRST:
         rules = rules_of(level, config)
-        belief = _belief(latest, level)
         if not _speaks_for(latest, level, at_least=rules.at_least):
-            continue  # what was heard before does not make a calm voice an alarm
+            continue  # what was heard before makes no alarm of a calm voice, nor panic of anger
+        belief = _belief(latest, level)
         if latest.label is level and belief >= rules.fast:
             yield level, f"one decision at {belief:.2f}"
-        elif (count := sum(_counted(votes, level, now, config))) >= rules.votes:
-            yield level, f"{count} votes of the last {rules.of} utterances within {rules.within:g} s"
+            continue
+        heard = (one for one in _course(votes, level, rules) if one.at >= now)
+        if enough := next((one for one in heard if one.sum >= rules.distress), None):
+            yield level, _told(enough, rules)
 
 
 def sustains(decision: Decision, level: Label, *, config: AlarmConfig) -> bool:
@@ -81,21 +113,60 @@ def rank(label: Label) -> int:
     return LABELS.index(label)
 
 
-def _counted(votes: tuple[Vote, ...], level: Label, now: float, config: AlarmConfig) -> Iterator[int]:
-    """Votes of each utterance that has any: over a television that never pauses one holds several cries."""
-    rules = rules_of(level, config)
-    for vote in votes[-rules.of :]:
-        recent = now - vote.at <= rules.within
-        if recent and _speaks_for(vote.decision, level, at_least=rules.at_least):
-            segment = vote.decision.segment
-            yield 1 + int((segment.end - segment.onset) / RATE / _LONG)
+def _course(votes: tuple[Vote, ...], level: Label, rules: LevelConfig) -> Iterator[_Distress]:
+    """How much there was after each vote."""
+    heard = _Distress()
+    for vote in votes:
+        heard = _after(heard, vote, level, rules)
+        yield heard
+
+
+def _after(heard: _Distress, vote: Vote, level: Label, rules: LevelConfig) -> _Distress:
+    kept = 0.5 ** (max(0.0, vote.at - heard.at) / rules.half_life)
+    segment = vote.decision.segment
+    seconds = (segment.end - segment.onset) / RATE
+    # Neighbouring half seconds of one voice err together: twice the speech is not twice the evidence.
+    weight = math.sqrt(seconds)
+    total = heard.sum * kept + weight * _surely(vote.decision, level, rules)
+    if total <= 0.0:
+        return _Distress(at=vote.at)
+    return _Distress(
+        sum=total,
+        at=vote.at,
+        since=heard.since if heard.utterances else vote.at - seconds,
+        utterances=heard.utterances + 1,
+    )
+
+
+def _surely(decision: Decision, level: Label, rules: LevelConfig) -> float:
+    """Log-odds of not being calm over those asked for; what speaks for a lower level counts less."""
+    over = max(0.0, _log_odds(_not_calm(decision))) - _log_odds(rules.at_least)
+    if over <= 0.0:
+        return over
+    # Panic is often torn between panic and anger: half of each is still 0.7 of the weight.
+    return over * math.sqrt(_belief(decision, level) / _not_calm(decision))
+
+
+def _told(heard: _Distress, rules: LevelConfig) -> str:
+    utterances = "1 utterance" if heard.utterances == 1 else f"{heard.utterances} utterances"
+    span = heard.at - heard.since
+    return f"{utterances} within {span:.0f} s: distress {heard.sum:.1f}, alarm from {rules.distress:g}"
 
 
 def _speaks_for(decision: Decision, level: Label, *, at_least: float) -> bool:
-    """A decision votes for its own level and the ones below: a panic is no evidence against anger."""
-    return rank(decision.label) >= rank(level) and _belief(decision, level) >= at_least
+    return rank(decision.label) >= rank(level) and _not_calm(decision) >= at_least
+
+
+def _not_calm(decision: Decision) -> float:
+    return 1.0 - decision.probabilities.calm
 
 
 def _belief(decision: Decision, level: Label) -> float:
     """Probability of this level or a higher one."""
     return sum(decision.probabilities.of(label) for label in LABELS if rank(label) >= rank(level))
+
+
+def _log_odds(share: float) -> float:
+    if not 0.0 < share < 1.0:
+        return math.copysign(_SUREST, share - 0.5)
+    return min(_SUREST, max(-_SUREST, math.log(share / (1.0 - share))))

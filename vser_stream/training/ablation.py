@@ -141,18 +141,15 @@ def ablate(
 
 def ablation_table(ablation: Ablation) -> str:
     """The figures as lines of text: macro-F1 of the whole, and what each variant has over it."""
-    whole = ablation.variants[0]
-    columns = [(protocol, history) for protocol in whole.figures for history in whole.figures[protocol]]
     lines = [
         f"{ablation.clips} clips, {ablation.speakers} speakers, {ablation.folds} folds",
-        "macro-F1 of the whole, then what each variant has over it; * if its interval does not hold 0",
-        "",
-        f"{'':<36}" + "".join(f"{protocol:>{10 * len(it)}}" for protocol, it in whole.figures.items()),
-        f"{'':<28}{'inputs':>8}" + "".join(f"{history:>10}" for _, history in columns),
+        "macro-F1 of the whole, then what each variant has over it, with 95 % intervals over speakers;",
+        "* if an interval does not hold 0",
     ]
-    for variant in ablation.variants:
-        cells = [_cell(variant.figures[protocol][history], variant is whole) for protocol, history in columns]
-        lines.append(f"{variant.name:<28}{variant.inputs:>8}" + "".join(f"{cell:>10}" for cell in cells))
+    for protocol, histories in ablation.variants[0].figures.items():
+        columns = "".join(f"  {history:<24}" for history in histories)
+        lines += ["", f"{protocol:<26}{'inputs':>6}{columns}".rstrip()]
+        lines += [_row(variant, protocol) for variant in ablation.variants]
     return "\n".join(lines)
 
 
@@ -215,8 +212,14 @@ def _figure(table: Table, one: Outcome, whole: Outcome) -> Figure:
     )
 
 
-def _cell(figure: Figure, whole: bool) -> str:  # noqa: FBT001 - private, one caller
-    if whole:
-        return f"{figure.macro_f1.value:.3f}"
-    told = figure.gain.low > 0.0 or figure.gain.high < 0.0
-    return f"{figure.gain.value:+.3f}{'*' if told else ' '}"
+def _row(variant: Variant, protocol: str) -> str:
+    cells = [_cell(figure) for figure in variant.figures[protocol].values()]
+    return f"{variant.name:<26}{variant.inputs:>6}" + "".join(f"  {cell:<24}" for cell in cells).rstrip()
+
+
+def _cell(figure: Figure) -> str:
+    gain = figure.gain
+    if gain.low == gain.high == 0.0:
+        return str(figure.macro_f1)
+    told = "*" if gain.low > 0.0 or gain.high < 0.0 else ""
+    return f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]{told}"

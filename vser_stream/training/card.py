@@ -197,8 +197,9 @@ Every fifth clip through noise, telephone codecs, a room and other levels, in th
 
 The recipe again, each model in the homes of speakers it has not heard; panic and anger of those who live
 there, visitors, a television, music and noises made as for training, with other seeds and voices
-(`vser-stream evaluate --scenes --homes 24 --minutes 20 --seed 100`), and how the calm baseline fares
-over time (`vser-stream evaluate --baselines`), where these were added:
+(`vser-stream evaluate --scenes --homes 24 --minutes 20 --seed 100`; the numbers of the alarm were chosen
+on homes of other seeds), how the calm baseline fares over time (`vser-stream evaluate --baselines`), and
+what each group of features is worth (`vser-stream evaluate --ablation`), where these were added:
 
 {studies}
 
@@ -217,7 +218,8 @@ decisions above: {thresholds}. In force unless configured otherwise: {default_sh
 
 ## Made by
 
-    vser-stream train --data CORPUS --out models/{name} --conditions --study homes.txt --study baselines.txt
+    vser-stream train --data CORPUS --out models/{name} --conditions \\
+        --study homes.txt --study baselines.txt --study ablation.txt
 
 with the recipe and the seed in `manifest.toml`; CORPUS is a folder with a `manifest.csv`.
 """

@@ -38,6 +38,7 @@ from vser_stream.training.validate import (
     try_out,
     within_corpora,
 )
+from vser_stream.values import LABELS, Label
 
 __all__ = [
     "conditions_of",
@@ -46,10 +47,12 @@ __all__ = [
     "groups_of",
     "judge_recipe",
     "judge_unlearned",
+    "panic_found",
 ]
 
+_PANIC = LABELS.index(Label.PANIC)
 _POINTS = 100
-"""Points kept of a risk-coverage curve."""
+"""Points kept of a curve."""
 
 _CLEAN = ""
 _EVERY = 5
@@ -268,10 +271,24 @@ def _curve(table: Table, outcome: Outcome) -> Curve:
     confidence, right, clips = reliability(y, outcome.probabilities)
     coverage, risk = risk_coverage(y, outcome.probabilities)
     kept = np.unique(np.linspace(0, len(y) - 1, _POINTS).astype(np.int64))
+    found, falsely = panic_found(y, outcome.probabilities)
     return Curve(
         confidence=confidence.tolist(),
         right=right.tolist(),
         clips=clips.tolist(),
         coverage=coverage[kept].tolist(),
         risk=risk[kept].tolist(),
+        panic_found=found[kept].tolist(),
+        falsely=falsely[kept].tolist(),
     )
+
+
+def panic_found(
+    y: NDArray[np.int64], probabilities: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Share of panic that is found, and of all else that is called panic, each of shape (n,).
+
+    From the clip that is most probably panic to all clips. Where there is no panic none is found.
+    """
+    panic = (y == _PANIC)[np.argsort(-probabilities[:, _PANIC], kind="stable")]
+    return np.cumsum(panic) / max(panic.sum(), 1), np.cumsum(~panic) / max((~panic).sum(), 1)

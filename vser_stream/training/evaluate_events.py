@@ -108,6 +108,7 @@ def events_figure(evaluation: EventEvaluation) -> Figure:
         recall.set(title=f"{level}: events told", xlabel="false alarms an hour", ylabel="recall")
         recall.set(ylim=(0, 1.02))
         recall.set_xscale("symlog", linthresh=0.5)
+        recall.set_xlim(left=0)
         times.set(title=f"{level}: time to alert", xlabel="s from the first word", ylabel="events")
         recall.legend()
     return figure
@@ -115,13 +116,13 @@ def events_figure(evaluation: EventEvaluation) -> Figure:
 
 def _plot_curve(axes: Axes, points: Sequence[Point], *, label: str) -> None:
     both = [
-        (it.false_per_hour.value, it.recall.value, it.odds)
+        (it.false_per_hour.value, it.recall.value, it.factor)
         for it in points
         if it.false_per_hour and it.recall
     ]
     axes.plot([false for false, _, _ in both], [recall for _, recall, _ in both], ".-", label=label)
-    for false, recall, odds in both:
-        if odds == 1.0:
+    for false, recall, factor in both:
+        if factor == 1.0:
             axes.plot(false, recall, "ko")
 
 
@@ -132,7 +133,7 @@ def _told(figure: Interval | None) -> str:
 def _line(point: Point) -> str:
     median = "-" if point.median_s is None else f"{point.median_s:.1f}"
     return (
-        f"    odds x {point.odds:<7.3g} vote {point.at_least:.3f} fast {point.fast:.3f}"
+        f"    x {point.factor:<6.3g} distress {point.distress:<6.3g} fast {point.fast:.3f}"
         f"  recall {_told(point.recall)}  false/h {_told(point.false_per_hour)}  {median} s"
     )
 

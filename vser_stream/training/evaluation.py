@@ -30,6 +30,12 @@ class Curve:
     risk: list[float]
     """Share of wrong decisions among the most confident."""
 
+    panic_found: list[float]
+    """Share of panic found where ever less probable panic is called so."""
+
+    falsely: list[float]
+    """Share of all else called panic there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:

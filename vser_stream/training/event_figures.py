@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -18,12 +19,12 @@ from vser_stream.training.metrics import Interval
 from vser_stream.training.progress import Progress, silent, tracked
 from vser_stream.values import Label
 
-__all__ = ["ALARMS", "Detection", "EventEvaluation", "Point", "figures_of", "scaled"]
+__all__ = ["ALARMS", "FACTORS", "Detection", "EventEvaluation", "Point", "figures_of", "scaled"]
 
 ALARMS = (Label.PANIC, Label.ANGRY)
 
-ODDS: Final = tuple(2.0**power for power in np.arange(-6.0, 6.5, 0.5).tolist())
-"""Factors on the odds of all thresholds, sensitive first; one leaves them as configured."""
+FACTORS: Final = tuple(2.0**power for power in np.arange(-3.0, 2.25, 0.25).tolist())
+"""On the distress asked for and the log-odds of ``fast``, sensitive first; one leaves both as configured."""
 
 _DRAWS = 1000
 """Of homes, for the intervals."""
@@ -68,8 +69,8 @@ class Detection:
 class Point:
     """One setting of the thresholds."""
 
-    odds: float
-    at_least: float
+    factor: float
+    distress: float
     fast: float
     recall: Interval | None
     false_per_hour: Interval | None
@@ -112,12 +113,12 @@ def figures_of(
             for level in ALARMS
         }
     curves: dict[str, dict[str, list[Point]]] = {mode: {level: [] for level in ALARMS} for mode in modes}
-    for odds in tracked(ODDS, "thresholds", total=len(ODDS), progress=progress):
-        config = scaled(alarm, odds)
+    for factor in tracked(FACTORS, "thresholds", total=len(FACTORS), progress=progress):
+        config = scaled(alarm, factor)
         for mode, homes in modes.items():
             verdicts = [judge(home, config) for home in homes]
             for level in ALARMS:
-                curves[mode][level].append(_point(verdicts, level, config=config, odds=odds))
+                curves[mode][level].append(_point(verdicts, level, config=config, factor=factor))
     return EventEvaluation(
         subject=subject,
         homes=len(modes[MODES[0]]),
@@ -129,16 +130,20 @@ def figures_of(
     )
 
 
-def scaled(alarm: AlarmConfig, odds: float) -> AlarmConfig:
-    """The same alarm, asking for ``odds`` times the odds; what asks for certainty still does."""
-    return AlarmConfig(panic=_scaled(alarm.panic, odds), angry=_scaled(alarm.angry, odds))
+def scaled(alarm: AlarmConfig, factor: float) -> AlarmConfig:
+    """The same alarm, asking for ``factor`` times as much; what asks for certainty still does."""
+    return AlarmConfig(panic=_scaled(alarm.panic, factor), angry=_scaled(alarm.angry, factor))
 
 
-def _scaled(level: _Level, odds: float) -> _Level:
-    def harder(share: float) -> float:
-        return share * odds / (share * odds + (1 - share))
+def _scaled(level: _Level, factor: float) -> _Level:
+    harder = {"distress": level.distress * factor, "fast": _surer(level.fast, factor)}
+    return level.model_copy(update=harder)
 
-    return level.model_copy(update={"at_least": harder(level.at_least), "fast": harder(level.fast)})
+
+def _surer(share: float, factor: float) -> float:
+    if share in {0.0, 1.0}:
+        return share
+    return 1 / (1 + math.exp(-factor * math.log(share / (1 - share))))
 
 
 def _detection(verdicts: Sequence[Verdict], level: Label) -> Detection:
@@ -158,12 +163,12 @@ def _detection(verdicts: Sequence[Verdict], level: Label) -> Detection:
     )
 
 
-def _point(verdicts: Sequence[Verdict], level: Label, *, config: AlarmConfig, odds: float) -> Point:
+def _point(verdicts: Sequence[Verdict], level: Label, *, config: AlarmConfig, factor: float) -> Point:
     told, rules = _told(verdicts, level), config.panic if level is Label.PANIC else config.angry
     delays = list(itertools.chain.from_iterable(_delays(told)))
     return Point(
-        odds=odds,
-        at_least=rules.at_least,
+        factor=factor,
+        distress=rules.distress,
         fast=rules.fast,
         recall=_recall(told),
         false_per_hour=_false_per_hour(verdicts, level),

@@ -23,6 +23,7 @@ __all__ = [
     "missed",
     "reliability",
     "risk_coverage",
+    "share",
 ]
 
 _Floats = NDArray[np.float64]
@@ -132,6 +133,14 @@ def gain(
         for given in (probabilities, over)
     )
     return _interval(one - other)
+
+
+def share(
+    hits: NDArray[np.bool_], *, speakers: NDArray[np.str_], draws: int = 1000, seed: int = 0
+) -> Interval:
+    """How many of ``n`` hit, as a share; speakers of shape (n,)."""
+    weights = _weights(speakers, draws=draws, seed=seed)
+    return _interval(_mean(hits.astype(np.float64), weights))
 
 
 def missed(

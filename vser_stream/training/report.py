@@ -73,14 +73,17 @@ def _html(title: str, *, over: str, plots: str, table: str) -> str:
 
 
 def _plot(curve: Curve, judged: Figures) -> Figure:
-    figure = Figure(figsize=(13, 4), layout="constrained")
-    calibration, decisions, risk = figure.subplots(1, 3)
+    figure = Figure(figsize=(16, 4), layout="constrained")
+    calibration, decisions, risk, panic = figure.subplots(1, 4)
     calibration.plot([0, 1], [0, 1], color="0.7")
     calibration.plot(curve.confidence, curve.right, "o-")
     calibration.set(title=f"Calibration, ECE {judged.ece.value:.3f}", xlabel="confidence", ylabel="right")
     _plot_decisions(decisions, judged)
     risk.plot(curve.coverage, curve.risk)
     risk.set(title=f"Risk-coverage, AURC {judged.aurc.value:.3f}", xlabel="coverage", ylabel="error")
+    panic.plot(curve.falsely, curve.panic_found)
+    panic.set(title="Panic, clip by clip", xlabel="others called panic", ylabel="found")
+    panic.set(xlim=(0, 0.5), ylim=(0, 1.02))
     return figure
 
 
