@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 from support.cases import BOOK
 from support.told import invented_evidence
 
 from vser_stream.core.reason.prompt import RULE_GAIN, pull
 from vser_stream.training.counterfactual import EDITS, Steered, steered, steering_table
+from vser_stream.training.metrics import Interval
 from vser_stream.values import LABELS, Case, Label, Probabilities
 
-CASES = invented_evidence(BOOK).running
+EVIDENCE = invented_evidence(BOOK)
 
 
 @dataclass(frozen=True)
@@ -29,30 +31,56 @@ class Obeys:
         raise AssertionError("nobody asks for words here")
 
 
-def under(gain: float) -> dict[str, Steered]:
-    return {one.edit: one for one in steered(lambda _book: Obeys(gain), CASES, BOOK, most=60)}
+@cache
+def under(gain: float, *, cases: int = 120) -> dict[str, Steered]:
+    told, speakers = EVIDENCE.running[:cases], EVIDENCE.speakers[:cases]
+    found = steered(lambda _book: Obeys(gain), told, BOOK, speakers=speakers, most=60)
+    return {one.edit: one for one in found}
+
+
+def value(share: Interval | None) -> float | None:
+    return share.value if share else None
 
 
 def test_one_that_obeys_moves_wherever_it_should_and_nowhere_else() -> None:
     found = under(RULE_GAIN)
     assert list(found) == list(EDITS)
     for one in found.values():
-        assert one.wrong == 0.0
-        assert (one.label.did, one.label.did_not) == (1.0 if one.label.should else 0.0, 1.0)
-    assert [found[edit].right for edit in EDITS[:3]] == [1.0, 1.0, 1.0]
+        assert one.wrong.value == 0.0
+        assert (value(one.label.did), value(one.label.did_not)) == (1.0 if one.label.should else None, 1.0)
+    assert [value(found[edit].right) for edit in EDITS[:3]] == [1.0, 1.0, 1.0]
     assert [found[edit].due for edit in EDITS[3:]] == [0, 0, 0]
     assert found["moved"].label.should > 0
 
 
 def test_one_that_reads_no_rules_never_moves() -> None:
     found = under(0.0)
-    assert [found[edit].right for edit in EDITS[:3]] == [0.0, 0.0, 0.0]
-    assert found["moved"].label.did == 0.0
+    assert [value(found[edit].right) for edit in EDITS[:3]] == [0.0, 0.0, 0.0]
+    assert value(found["moved"].label.did) == 0.0
+
+
+def test_a_near_tie_counts_neither_way() -> None:
+    @dataclass(frozen=True)
+    class Torn(Obeys):
+        def judge(self, case: Case, *, within: float) -> Probabilities:
+            del case, within
+            return Probabilities(0.2, 0.42, 0.38)
+
+    some, speakers = EVIDENCE.running[:5], EVIDENCE.speakers[:5]
+    *_, reworded = steered(lambda _book: Torn(0.0), some, BOOK, speakers=speakers)
+    assert (reworded.cases, reworded.label.should, reworded.label.should_not) == (5, 0, 0)
+
+
+def test_every_rule_that_fired_is_moved_and_removed() -> None:
+    some = EVIDENCE.running[:5]
+    fired = sum(rule.label is not Label.CALM for case in some for rule in BOOK.fired(case.cues))
+    found = under(RULE_GAIN, cases=5)
+    assert [found["moved"].cases, found["removed"].cases] == [fired, fired]
 
 
 def test_one_that_does_the_contrary_is_always_wrong() -> None:
     found = under(-RULE_GAIN)["moved"]
-    assert (found.right, found.wrong) == (0.0, found.due / found.cases)
+    assert (value(found.right), found.wrong.value) == (0.0, found.due / found.cases)
 
 
 def test_the_table_has_a_line_for_each_edit() -> None:

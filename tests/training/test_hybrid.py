@@ -57,6 +57,7 @@ def test_a_second_opinion_helps_who_has_only_one() -> None:
     found = compared()
     assert found["mean of both"].over_svm.value > 0.0
     assert found["LR stacker"].over_svm.value > 0.0
+    assert found["what is taught, hybrid"].over_svm.value > 0.0
 
 
 def test_the_table_names_every_way() -> None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.cases import BOOK
 from support.corpora import write_corpus
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it comes without types
 
+from vser_stream.core.reason.rules import NO_RULES
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.reasoner_cases import Evidence, evidence_of_corpus
 from vser_stream.training.recipe import Recipe
@@ -16,10 +19,19 @@ SMALL = Recipe(calibration_folds=2, folds=2, longest=2, takes=0, exclude=("held"
 
 
 @pytest.fixture(scope="module")
-def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
-    folder: Path = write_corpus(tmp_path_factory.mktemp("corpus"), speakers=8, clips=3)
-    cache = FeatureCache(tmp_path_factory.mktemp("cache"), processes=2)
-    return evidence_of_corpus(folder, BOOK, cache=cache, recipe=SMALL, seed=0, processes=1)
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("corpus"), speakers=8, clips=3)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> FeatureCache:
+    return FeatureCache(tmp_path_factory.mktemp("cache"), processes=2)
+
+
+@pytest.fixture(scope="module")
+def evidence(corpus: Path, cache: FeatureCache) -> Evidence:
+    with threadpool_limits(1):
+        return evidence_of_corpus(corpus, BOOK, cache=cache, recipe=SMALL, seed=0, processes=1)
 
 
 def test_no_speaker_is_judged_by_models_that_heard_him(evidence: Evidence) -> None:
@@ -49,6 +61,22 @@ def test_a_cold_agent_learns_nothing_and_a_running_one_does(evidence: Evidence) 
 def test_rules_that_fired_are_told(evidence: Evidence) -> None:
     assert [case.fired for case in evidence.running] == [BOOK.fired(case.cues) for case in evidence.running]
     assert any(rule.label is Label.PANIC for case in evidence.running for rule in case.fired)
+
+
+def test_what_was_computed_once_is_not_computed_again_for_other_rules(
+    evidence: Evidence, corpus: Path, cache: FeatureCache
+) -> None:
+    stages = []
+
+    def progress(stage: str, _done: int, _total: int) -> None:
+        stages.append(stage)
+
+    again = evidence_of_corpus(
+        corpus, NO_RULES, cache=cache, recipe=SMALL, seed=0, processes=1, progress=progress
+    )
+    assert "evidence" not in stages
+    assert again.running == [replace(case, fired=()) for case in evidence.running]
+    assert not any(case.fired for case in (*again.cold, *again.spoiled))
 
 
 def test_some_clips_are_told_in_all_three_ways(evidence: Evidence) -> None:

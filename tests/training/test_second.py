@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.tables import invented
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it comes without types
 
 from vser_stream.adapters.svm import SECOND
 from vser_stream.errors import ModelError
@@ -17,6 +19,13 @@ from vser_stream.training.second import Second, add_second, fit_second, second_g
 from vser_stream.training.tables import Material
 
 TABLE = invented(speakers=4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Few rows: on a busy box threads wait for each other a hundred times longer than trees take to grow."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ def train_reasoner(
     data: Annotated[Path, typer.Option(help="CSV with path, speaker, label; paths start from its folder.")],
     out: Annotated[Path, typer.Option(help="Folder of the model, such as models/reasoner-mine.")],
     minutes: Annotated[
-        float, typer.Option(min=0.01, help="Time for teaching, on one processor core.")
+        float, typer.Option(min=0.01, help="Processor time for teaching, on one core.")
     ] = 30.0,
     rules: Annotated[Path | None, typer.Option(help="Rules to tell with; default: the shipped ones.")] = None,
     no_rationales: Annotated[

@@ -2,7 +2,8 @@
 
 An edit of a rule that fired should move the belief its way: a rule moved to another label, removed,
 or added about a cue that is there. The same edits of rules that did not fire, and the same rules
-in other words, should move nothing.
+in other words, should move nothing. Whether a label should turn is what the weights of the rules say of
+the belief before the edit; where they say a near-tie, any label is right.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vser_stream.core.reason.fuse import fuse
 from vser_stream.core.reason.prompt import RULE_GAIN, pull
 from vser_stream.core.reason.rules import TRUSTED_FROM, Condition, Rule, RuleBook, Seen, Texts
 from vser_stream.ports import Reasoner
+from vser_stream.training.metrics import Interval, share
 from vser_stream.values import LABELS, Case, Cue, Label, Probabilities
 
 __all__ = ["EDITS", "Steered", "Turns", "steered", "steering_table"]
@@ -27,6 +30,9 @@ EDITS = ("moved", "removed", "added", "moved, unfired", "added, absent", "reword
 
 _MOVED = 0.1
 """Change of log odds that counts as a move."""
+
+_MARGIN = 0.05
+"""Lead of one label over the next that is no near-tie (probability)."""
 
 _LEAST = 1e-4
 """Least probability that is told from none."""
@@ -38,21 +44,20 @@ _WITHIN = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """Labels that changed, against those that the weights of the rules say should."""
+    """Labels that changed, against those that the weights of the rules say should, near-ties left out."""
 
     should: int
     """Cases in which the belief before the edit, moved as the weights say, has another top label."""
 
-    did: float
+    did: Interval | None
     """Share of those in which it got that label."""
 
     should_not: int
-    did_not: float
+    did_not: Interval | None
     """Share of the others in which the label stayed."""
 
     def __str__(self) -> str:
-        did = f"{self.did:.0%}" if self.should else "-"
-        return f"{did} of {self.should}, kept {self.did_not:.1%} of {self.should_not}"
+        return f"{_shown(self.did)} of {self.should}, kept {_shown(self.did_not)} of {self.should_not}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,10 @@ class Steered:
     due: int
     """Those in which the weights say that the log odds should move: a rule among many like it adds little."""
 
-    right: float
+    right: Interval | None
     """Share of those in which they moved the way of the edit."""
 
-    wrong: float
+    wrong: Interval
     """Share of all in which they moved the other way, or at all where nothing should move."""
 
     label: Turns
@@ -80,6 +85,7 @@ class Steered:
 @dataclass(frozen=True, slots=True)
 class _Edit:
     case: Case
+    speaker: str
     book: RuleBook
     up: Label | None
     """Favoured by the edit, if any label is."""
@@ -92,26 +98,28 @@ def steered(
     cases: Sequence[Case],
     book: RuleBook,
     *,
+    speakers: NDArray[np.str_],
     most: int = 200,
     seed: int = 0,
 ) -> list[Steered]:
-    """Edit the rules of each kind of edit for up to ``most`` cases, and ask before and after.
+    """Make up to ``most`` edits of each kind, and ask before and after.
 
     Args:
         reasoner_for: Gives the reasoner that was told a rule book.
         cases: Under any book; their fired rules are found anew.
         book: To be edited.
-        most: Cases of each kind.
-        seed: Of the choice of cases and edits.
+        speakers: Who was heard in each case, shape (n_cases,).
+        most: Edits of each kind.
+        seed: Of the choice of edits.
 
     Raises:
         ReasonerError: The reasoner cannot answer.
     """
     rng = np.random.default_rng(seed)
-    told = [_under(book, case) for case in cases]
+    told = [(_under(book, case), str(speaker)) for case, speaker in zip(cases, speakers, strict=True)]
     found = []
     for kind in EDITS:
-        edits = [edit for edit in (_edit(kind, case, book, rng) for case in told) if edit]
+        edits = [edit for one in told for edit in _edits(kind, one, book, rng)]
         rng.shuffle(edits)
         # The same book together: a chat model evaluates it once.
         chosen = sorted(edits[:most], key=lambda edit: edit.book.digest)
@@ -147,14 +155,15 @@ def _judged(
     def together(beliefs: Sequence[Probabilities]) -> list[Probabilities]:
         return [fuse(edit.case.probabilities, one) for edit, one in zip(edits, beliefs, strict=True)]
 
+    speakers = np.array([edit.speaker for edit in edits])
     return Steered(
         edit=kind,
         cases=len(edits),
         due=int(due.sum()),
-        right=float(np.mean(moves[due] >= _MOVED)) if due.any() else 0.0,
-        wrong=float(np.mean(moves <= -_MOVED)),
-        label=_turns(before, aims, after),
-        verdict=_turns(together(before), together(aims), together(after)),
+        right=_share(moves >= _MOVED, speakers, among=due),
+        wrong=share(moves <= -_MOVED, speakers=speakers),
+        label=_turns(before, aims, after, speakers),
+        verdict=_turns(together(before), together(aims), together(after), speakers),
     )
 
 
@@ -182,37 +191,58 @@ def _aim(edit: _Edit, before: Probabilities) -> Probabilities:
 
 
 def _turns(
-    before: Sequence[Probabilities], aims: Sequence[Probabilities], after: Sequence[Probabilities]
+    before: Sequence[Probabilities],
+    aims: Sequence[Probabilities],
+    after: Sequence[Probabilities],
+    speakers: NDArray[np.str_],
 ) -> Turns:
-    tops = [(one.top, aim.top, other.top) for one, aim, other in zip(before, aims, after, strict=True)]
-    should = [other is aim for one, aim, other in tops if aim is not one]
-    should_not = [other is one for one, aim, other in tops if aim is one]
+    clear = np.array([_lead(aim) >= _MARGIN for aim in aims])
+    turn = np.array([one.top is not aim.top for one, aim in zip(before, aims, strict=True)])
+    right = np.array([one.top is aim.top for one, aim in zip(after, aims, strict=True)])
     return Turns(
-        should=len(should),
-        did=sum(should) / max(len(should), 1),
-        should_not=len(should_not),
-        did_not=sum(should_not) / max(len(should_not), 1),
+        should=int(np.sum(clear & turn)),
+        did=_share(right, speakers, among=clear & turn),
+        should_not=int(np.sum(clear & ~turn)),
+        did_not=_share(right, speakers, among=clear & ~turn),
     )
 
 
-def _edit(kind: str, case: Case, book: RuleBook, rng: np.random.Generator) -> _Edit | None:
-    """One edit of a kind for a case, or None where there is nothing to edit."""
+def _lead(belief: Probabilities) -> float:
+    """How far the top label is ahead of the next."""
+    *_, second, first = sorted(belief.of(label) for label in LABELS)
+    return first - second
+
+
+def _share(
+    hits: NDArray[np.bool_], speakers: NDArray[np.str_], *, among: NDArray[np.bool_]
+) -> Interval | None:
+    return share(hits[among], speakers=speakers[among]) if among.any() else None
+
+
+def _edits(kind: str, told: tuple[Case, str], book: RuleBook, rng: np.random.Generator) -> Iterator[_Edit]:
+    """All edits of a kind for a case."""
+    case, speaker = told
     if kind == "reworded":
-        return _Edit(case, _reworded(book), None, None)
+        yield _Edit(case, speaker, _reworded(book), None, None)
+        return
     if kind.startswith("added"):
-        return _added(case, book, rng, absent=kind == "added, absent")
+        yield from _added(told, book, rng, absent=kind == "added, absent")
+        return
     fired = {rule.id for rule in case.fired}
     unfired = kind == "moved, unfired"
-    eligible = [rule for rule in book.rules if (rule.id in fired) is not unfired and _turned(rule.label)]
-    if not eligible:
-        return None
-    rule = eligible[int(rng.integers(len(eligible)))]
-    to = _turned(rule.label)
-    if kind == "removed":
-        return _Edit(case, _with(book, [it for it in book.rules if it is not rule]), None, rule.label)
-    moved = rule.model_copy(update={"label": to, "against": None})
-    edited = _with(book, [moved if it is rule else it for it in book.rules])
-    return _Edit(case, edited, None if unfired else to, None if unfired else rule.label)
+    for rule in book.rules:
+        to = _turned(rule.label)
+        if to is None or (rule.id in fired) is unfired:
+            continue
+        moved = rule.model_copy(update={"label": to, "against": None})
+        turned = _with(book, [moved if it is rule else it for it in book.rules])
+        if kind == "removed":
+            gone = _with(book, [it for it in book.rules if it is not rule])
+            yield _Edit(case, speaker, gone, None, rule.label)
+        elif unfired:
+            yield _Edit(case, speaker, turned, None, None)
+        else:
+            yield _Edit(case, speaker, turned, to, rule.label)
 
 
 def _turned(label: Label) -> Label | None:
@@ -220,16 +250,17 @@ def _turned(label: Label) -> Label | None:
     return {Label.PANIC: Label.ANGRY, Label.ANGRY: Label.PANIC}.get(label)
 
 
-def _added(case: Case, book: RuleBook, rng: np.random.Generator, *, absent: bool) -> _Edit | None:
-    """A new rule about a cue that is far from calm; or that says it were where it is not."""
-    far = [cue for cue in case.cues if abs(cue.z) >= 1.0 and cue.confidence >= TRUSTED_FROM]
-    if not far:
-        return None
-    cue = far[int(rng.integers(len(far)))]
-    label = list(Label)[int(rng.integers(len(Label)))]
-    rule = _rule(cue, label, upwards=(cue.z > 0.0) is not absent)
-    edited = _with(book, [*book.rules, rule])
-    return _Edit(case, edited, None if absent else label, None)
+def _added(
+    told: tuple[Case, str], book: RuleBook, rng: np.random.Generator, *, absent: bool
+) -> Iterator[_Edit]:
+    """A new rule about each cue that is far from calm; or that says it were where it is not."""
+    case, speaker = told
+    for cue in case.cues:
+        if abs(cue.z) >= 1.0 and cue.confidence >= TRUSTED_FROM:
+            label = LABELS[int(rng.integers(len(LABELS)))]
+            rule = _rule(cue, label, upwards=(cue.z > 0.0) is not absent)
+            edited = _with(book, [*book.rules, rule])
+            yield _Edit(case, speaker, edited, None if absent else label, None)
 
 
 def _rule(cue: Cue, label: Label, *, upwards: bool) -> Rule:
@@ -272,12 +303,16 @@ def _with(book: RuleBook, rules: Sequence[Rule]) -> RuleBook:
 
 def steering_table(found: Sequence[Steered]) -> str:
     """The figures as lines of text."""
-    columns = f"{'cases':>6}{'due':>6}{'right':>8}{'wrong':>8}  {'label turned':<28}verdict turned"
-    lines = [f"{'edit of the rule book':<24}{columns}"]
-    for one in found:
-        right = f"{one.right:.1%}" if one.due else "-"
-        lines.append(
-            f"{one.edit:<24}{one.cases:>6}{one.due:>6}{right:>8}{one.wrong:>8.1%}  "
-            f"{one.label!s:<28}{one.verdict}"
-        )
-    return "\n".join(lines)
+    columns = f"{'edits':>6}{'due':>6}  {'right':<22}{'wrong':<22}{'label turned':<66}verdict turned"
+    return "\n".join([f"{'edit of the rule book':<24}{columns}", *map(_line, found)])
+
+
+def _line(one: Steered) -> str:
+    return (
+        f"{one.edit:<24}{one.cases:>6}{one.due:>6}  {_shown(one.right):<22}{_shown(one.wrong):<22}"
+        f"{one.label!s:<66}{one.verdict}"
+    )
+
+
+def _shown(one: Interval | None) -> str:
+    return f"{one.value:.1%} [{one.low:.0%}, {one.high:.0%}]" if one else "-"

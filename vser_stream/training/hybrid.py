@@ -1,4 +1,7 @@
-"""Whether the hybrid earns its place: beside the SVM, the mean of both opinions, and plain stackers."""
+"""Whether the hybrid earns its place: beside the SVM, the mean of both opinions, and plain stackers.
+
+What the bundled reasoner is taught is tried too, fitted anew without the speakers it is tried on.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from vser_stream.core.reason.fuse import fuse
 from vser_stream.ports import Reasoner
 from vser_stream.training.metrics import Interval, figures, gain
 from vser_stream.training.reasoner_cases import Evidence
+from vser_stream.training.reasoner_teacher import beliefs_of, fit_teacher
 from vser_stream.values import LABELS, Case, Probabilities
 
 __all__ = ["Compared", "compare", "comparison_table"]
@@ -72,6 +76,7 @@ def compare(
         "LR stacker": _stacked(told, evidence, _logistic),
         "LR stacker, cues": _stacked(with_cues, evidence, _logistic),
         "GB stacker, cues": _stacked(with_cues, evidence, _boosted),
+        "what is taught, hybrid": _fused(cases, _taught(evidence, cases)),
     }
     for name, reasoner in reasoners.items():
         alone = svm.copy()
@@ -79,10 +84,7 @@ def compare(
             belief = reasoner.judge(cases[int(row)], within=_WITHIN)
             alone[row] = [belief.of(label) for label in LABELS]
         ways[f"{name} alone"] = alone
-        fused = [
-            fuse(case.probabilities, Probabilities(*row)) for case, row in zip(cases, alone, strict=True)
-        ]
-        ways[f"{name} hybrid"] = _rows(fused)
+        ways[f"{name} hybrid"] = _fused(cases, alone)
     hybrids = {name: np.where(unsure[:, np.newaxis], rows, svm) for name, rows in ways.items()}
     return {
         part: [
@@ -145,6 +147,21 @@ def _stacked(X: _Floats, evidence: Evidence, make: Callable[[], Any]) -> _Floats
         machine = make().fit(X[~unheard], evidence.y[~unheard])
         rows[unheard] = machine.predict_proba(X[unheard])
     return rows
+
+
+def _taught(evidence: Evidence, cases: Sequence[Case]) -> _Floats:
+    """Each fold by what a reasoner would be taught of the others."""
+    rows = np.zeros((len(cases), len(LABELS)))
+    for fold in np.unique(evidence.folds):
+        unheard = evidence.folds == fold
+        teacher = fit_teacher(*evidence.all_of(~unheard))
+        rows[unheard] = beliefs_of(teacher, [case for case, kept in zip(cases, unheard, strict=True) if kept])
+    return rows
+
+
+def _fused(cases: Sequence[Case], beliefs: _Floats) -> _Floats:
+    pairs = zip(cases, beliefs, strict=True)
+    return _rows([fuse(case.probabilities, Probabilities(*row)) for case, row in pairs])
 
 
 def comparison_table(found: Sequence[Compared]) -> str:

@@ -52,7 +52,7 @@ _READ = 4000
 """Rationales the byte pairs are learned from."""
 
 _COMPARED = 200
-_EXPLAINED = 60
+_EXPLAINED = 100
 """Cases of the held-out speakers for parity, and for free rationales in each language."""
 
 _WITHIN = 60.0
@@ -74,7 +74,7 @@ def train_reasoner(
         evidence: Of the corpus; fold :data:`HELD_OUT` is kept for the figures.
         out: Folder of the model; its name is the model's.
         book: The rules the evidence was told with.
-        minutes: Of teaching.
+        minutes: Of teaching, by the clock of the processor.
         rationales: Without them only the belief is taught (paper C, table 1).
         seed: Of every draw. How far it gets depends on the processor, since the time is given.
         progress: Told of each step.
@@ -158,7 +158,7 @@ def _fill(
         quantized=quantized,
         took=time.monotonic() - began,
     )
-    card = reasoner_card(out.name, result, made.teacher, book)
+    card = reasoner_card(out.name, result, book)
     (new / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     _write_manifest(new, result, created=now.isoformat(timespec="seconds"), book=book, seed=seed)
     return result

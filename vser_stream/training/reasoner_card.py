@@ -10,7 +10,6 @@ from vser_stream.core.reason.language import Language
 from vser_stream.core.reason.prompt import RULE_GAIN
 from vser_stream.core.reason.rules import RuleBook
 from vser_stream.training.reasoner_free import Honesty
-from vser_stream.training.reasoner_teacher import Teacher
 
 __all__ = ["Likeness", "MadeReasoner", "reasoner_card"]
 
@@ -57,9 +56,8 @@ class MadeReasoner:
     """From start to end (s)."""
 
 
-def reasoner_card(name: str, made: MadeReasoner, teacher: Teacher, book: RuleBook) -> str:
+def reasoner_card(name: str, made: MadeReasoner, book: RuleBook) -> str:
     """Write ``MODEL_CARD.md``."""
-    svm, second = teacher.both
     return _CARD.format(
         name=name,
         made=made,
@@ -67,8 +65,6 @@ def reasoner_card(name: str, made: MadeReasoner, teacher: Teacher, book: RuleBoo
         size=made.size / 1e6,
         examples=made.examples,
         languages=", ".join(Language),
-        svm=svm,
-        second=second,
         gain=RULE_GAIN,
         book=f"{book.name} {book.version}",
         free=_rows(made.free),
@@ -94,15 +90,15 @@ any other text than its own prompt gives noise. Not a medical device.
 
 ## What it was taught
 
-- Belief: the weighted opinions of the SVM ({svm:.2f}) and of the second model ({second:.2f}, log
-  probabilities), then {gain} log odds for each unit of weight of the human rules that fired
-  ("{book}"). The weights were fitted so that SVM and reasoner *together* are most often right. It is
-  the plain stacker of both opinions, made readable and steerable; it knows nothing of the voice that
-  the opinions, cues and rules do not say.
-- Rules: whether one fires is computed by code. The prompt tells its label, and its weight as far as
-  its cues can be trusted, beside its number, and the examples had drawn rule books (rules added,
-  removed, moved to another label, weighed anew), so the belief follows whatever rules are in force.
-  Their wording never reaches the model.
+- Belief: a linear map of the log probabilities of the SVM and of the second model, then {gain} log odds
+  for each unit of what the human rules that fired ("{book}") weigh together. The map was fitted so
+  that SVM and reasoner *together* are most often right with the rules counted in. So it is a plain
+  stacker of both opinions, made readable and steerable; it knows nothing of the voice that the
+  opinions, cues and rules do not say.
+- Rules: whether one fires is computed by code, and so is what they weigh together. The prompt tells
+  of each its label, and its weight as far as its cues can be trusted, beside its number, and the
+  examples had drawn rule books (rules added, removed, moved to another label, weighed anew), so the
+  belief follows whatever rules are in force. Their wording never reaches the model.
 - Rationale: cues that speak for the verdict with their distance from calm, in drawn order and
   words, and a rule that fired for it. The grounds are put before it by code; it is conditioned on
   the verdict and never names it. The network starts from an induction circuit, so that it copies.

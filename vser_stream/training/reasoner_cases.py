@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import joblib
 import numpy as np
 from numpy.typing import NDArray
 
+from vser_stream import core, values
 from vser_stream.core.baseline import Baseline, Prior, is_calm_enough
 from vser_stream.core.describe import describe
 from vser_stream.core.features.functionals import FEATURES
@@ -23,10 +27,20 @@ from vser_stream.training.second import fit_second
 from vser_stream.training.tables import Material, material_of
 from vser_stream.values import Case, Label, Probabilities, Vector
 
-__all__ = ["Evidence", "cases_of", "evidence_of", "evidence_of_corpus"]
+__all__ = ["Evidence", "cases_of", "evidence_of", "evidence_of_corpus", "under"]
 
 _SNR = (10.0, 40.0)
 """Range from which the level over the noise floor is drawn: a table has no floor (dB)."""
+
+_CODE = (
+    *(Path(core.__path__[0], name) for name in ("baseline.py", "describe.py")),
+    *(
+        Path(__file__).with_name(name)
+        for name in ("fit.py", "histories.py", "reasoner_cases.py", "second.py", "tables.py")
+    ),
+    Path(values.__file__),
+)
+"""What a case depends on, beside what the feature cache knows of and the rules, which fire anew."""
 
 _RECENT = 3
 _LEVEL = FEATURES.index("level_p95")
@@ -55,11 +69,21 @@ class Evidence:
     folds: NDArray[np.int64]
     """Which models judged a clip; no speaker is in two folds. Shape (n_clips,)."""
 
+    def under(self, book: RuleBook) -> Evidence:
+        """The same with the rules of a book."""
+        running, cold, spoiled = (under(book, kind) for kind in (self.running, self.cold, self.spoiled))
+        return replace(self, running=running, cold=cold, spoiled=spoiled)
+
     def all_of(self, clips: NDArray[np.bool_]) -> tuple[list[Case], NDArray[np.int64]]:
         """Cases of every kind, and the labels, of some clips."""
         rows = np.flatnonzero(clips)
         kinds = (self.running, self.cold, self.spoiled)
         return [kind[row] for kind in kinds for row in rows], np.tile(self.y[rows], len(kinds))
+
+
+def under(book: RuleBook, cases: Sequence[Case]) -> list[Case]:
+    """Let the rules of a book fire on cases, instead of those that did."""
+    return [replace(case, fired=book.fired(case.cues)) for case in cases]
 
 
 def evidence_of_corpus(
@@ -74,6 +98,8 @@ def evidence_of_corpus(
 ) -> Evidence:
     """As :func:`evidence_of`, from a manifest; with the recipe of the shipped model unless told otherwise.
 
+    It is computed once and kept beside the features.
+
     Raises:
         DataError: The manifest is incomplete, or has too few speakers.
         AudioError: A recording cannot be read.
@@ -81,13 +107,23 @@ def evidence_of_corpus(
     recipe = recipe or Recipe()
     clips = read_manifest(data, exclude=(*recipe.exclude, *recipe.calm_only))
     material = material_of(clips, cache, recipe, seed=seed, processes=processes, progress=progress)
-    return evidence_of(material, recipe, book, seed=seed, processes=processes, progress=progress)
+    file = cache.beside(_CODE, name="evidence") / f"{_key(material, recipe, seed)}.joblib"
+    if not file.exists():
+        evidence = evidence_of(material, recipe, seed=seed, processes=processes, progress=progress)
+        scratch = file.with_suffix(f".{os.getpid()}")
+        joblib.dump(evidence, scratch, compress=3)
+        scratch.replace(file)
+    kept: Evidence = joblib.load(file)
+    return kept.under(book)
+
+
+def _key(material: Material, recipe: Recipe, seed: int) -> str:
+    return hashlib.sha256(f"{joblib.hash(material)} {recipe!r} {seed}".encode()).hexdigest()
 
 
 def evidence_of(
     material: Material,
     recipe: Recipe,
-    book: RuleBook,
     *,
     seed: int,
     processes: int = 2,
@@ -95,10 +131,11 @@ def evidence_of(
 ) -> Evidence:
     """Fit the SVM and the second opinion on all but one fold of speakers, and let them judge that one.
 
+    No rule fires yet: see :meth:`Evidence.under`.
+
     Args:
         material: With one spoiled copy at least.
         recipe: Of both opinions.
-        book: The rules in force.
         seed: Of the folds and all draws.
         processes: Folds worked on at once.
         progress: Told of each fold.
@@ -107,7 +144,7 @@ def evidence_of(
         DataError: There are fewer speakers than folds.
     """
     splits = speaker_folds(material.clean, recipe.folds, seed=seed)
-    jobs = (joblib.delayed(_fold)(material, split, recipe, book, seed) for split in splits)
+    jobs = (joblib.delayed(_fold)(material, split, recipe, seed) for split in splits)
     done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
     parts = list(tracked(done, "evidence", total=len(splits), progress=progress))
     found: dict[str, dict[int, Case]] = {"running": {}, "cold": {}, "spoiled": {}}
@@ -120,9 +157,7 @@ def evidence_of(
     return Evidence(**ordered, y=material.clean.y, speakers=material.clean.speakers, folds=folds)
 
 
-def _fold(
-    material: Material, split: Split, recipe: Recipe, book: RuleBook, seed: int
-) -> dict[str, list[Case]]:
+def _fold(material: Material, split: Split, recipe: Recipe, seed: int) -> dict[str, list[Case]]:
     known, unheard = split
     theirs = material.where(known)
     fitted, second = fit(theirs, recipe, seed=seed), fit_second(theirs, recipe, seed=seed)
@@ -134,7 +169,6 @@ def _fold(
             fitted.prior,
             judge=fitted.judge,
             second=second.judge,
-            book=book,
             rng=rng,
             learning=kind != "cold",
         )
@@ -148,7 +182,6 @@ def cases_of(
     *,
     judge: Judge,
     second: Judge,
-    book: RuleBook,
     rng: np.random.Generator,
     learning: bool = True,
 ) -> list[Case]:
@@ -159,12 +192,11 @@ def cases_of(
         prior: Calm voice of the others.
         judge: The classifier.
         second: The second opinion.
-        book: The rules in force.
         rng: Of the order and the noise floors.
         learning: Otherwise it stays as cold as it began.
 
     Returns:
-        One case for each clip, in the order of the table.
+        One case for each clip, in the order of the table, without rules.
     """
     agents, cases = list[_Agent](), dict[int, Case]()
     for rows in speaker_rows(table.speakers):
@@ -176,7 +208,7 @@ def cases_of(
         baselines = [agent.baseline for agent in listening]
         opinions = (judged(vectors, baselines, one) for one in (judge, second))
         for agent, vector, svm, other in zip(listening, vectors, *opinions, strict=True):
-            cases[int(agent.turn[step])] = agent.told(vector, (_belief(svm), _belief(other)), book)
+            cases[int(agent.turn[step])] = agent.told(vector, (_belief(svm), _belief(other)))
     return [cases[row] for row in range(len(table))]
 
 
@@ -192,12 +224,12 @@ class _Agent:
     learning: bool
     recent: tuple[Label, ...] = ()
 
-    def told(self, vector: Vector, opinions: tuple[Probabilities, Probabilities], book: RuleBook) -> Case:
+    def told(self, vector: Vector, opinions: tuple[Probabilities, Probabilities]) -> Case:
         """What the reasoner is told of the next clip; then learn from it."""
         svm, second = opinions
         cues = describe(vector, self.baseline, floor_db=self.floor_db)
         snr_db = round(float(vector[_LEVEL]) - self.floor_db, 1)
-        case = Case(svm, second, cues, book.fired(cues), self.recent, snr_db)
+        case = Case(svm, second, cues, (), self.recent, snr_db)
         self.recent = (*self.recent, svm.top)[-_RECENT:]
         if self.learning and is_calm_enough(svm):
             self.baseline = self.baseline.updated(vector)

@@ -37,8 +37,11 @@ _INVENTED_BELIEF = 0.3
 _JITTER = 0.4
 """Standard deviation of what is added to log odds and distances from calm."""
 
-_REAL_BOOK = 0.4
+_REAL_BOOK = 0.6
 _NEW = ("drawn-first", "drawn-second")
+_SILENT = 0.4
+"""Share of examples without a rationale: they are short, and the belief wants more books than words do."""
+
 _UNLIKELY_LABEL = 0.15
 """Share of rationales for a label drawn at random instead of the believed one."""
 
@@ -56,7 +59,7 @@ class Example:
 
     language: Language
     rationale: str | None
-    """None where the cues are of one kind."""
+    """None where the belief alone is taught, or the cues are of one kind."""
 
 
 def draw_example(cases: Sequence[Case], teacher: Teacher, rng: np.random.Generator) -> Example:
@@ -68,8 +71,8 @@ def draw_example(cases: Sequence[Case], teacher: Teacher, rng: np.random.Generat
     else:
         label = LABELS[int(rng.choice(len(LABELS), p=belief))]
     language = _LANGUAGES[int(rng.integers(len(_LANGUAGES)))]
-    explainable = is_explainable(case, label)
-    rationale = teacher_rationale(case, label, language, rng) if explainable else None
+    explained = rng.random() >= _SILENT and is_explainable(case, label)
+    rationale = teacher_rationale(case, label, language, rng) if explained else None
     return Example(case, tuple(belief.tolist()), label, language, rationale)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,9 @@ from vser_stream.training.reasoner_vocabulary import BOS, EOS, id_of
 __all__ = ["Lesson", "fit_network", "tokens_of"]
 
 _BATCH = 32
+_POOL = 8
+"""Batches drawn at once and sorted by length, so that little is padded."""
+
 _PEAK = 3e-3
 """Learning rate after the warm-up."""
 
@@ -71,13 +74,15 @@ def fit_network(
     rationales: bool = True,
     progress: Progress = silent,
 ) -> int:
-    """Teach until the time is up; the learning rate follows the clock.
+    """Teach until the time is up; the learning rate follows the clock of the processor.
+
+    So what is learned does not depend on what else the box is doing.
 
     Args:
         network: To be taught.
         tokenizer: Its own.
         draw: Gives one example.
-        minutes: Of wall time.
+        minutes: Of processor time.
         rationales: Without them only the belief is taught.
         progress: Told of the seconds gone.
 
@@ -86,9 +91,10 @@ def fit_network(
     """
     labels = torch.tensor([id_of(tokenizer, word) for word in LABEL_WORDS.values()])
     optimizer = torch.optim.AdamW(network.parameters(), lr=_PEAK, betas=(0.9, 0.95), weight_decay=0.05)
-    began, steps, gone = time.monotonic(), 0, 0.0
+    batches = _batches(tokenizer, draw, rationales=rationales)
+    began, steps, gone = time.process_time(), 0, 0.0
     while gone < 1.0:
-        batch = [tokens_of(tokenizer, draw(), rationales=rationales) for _ in range(_BATCH)]
+        batch = next(batches)
         for group in optimizer.param_groups:
             group["lr"] = _PEAK * min((steps + 1) / _WARM_UP, _eased(gone))
         optimizer.zero_grad()
@@ -97,9 +103,21 @@ def fit_network(
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         steps += 1
-        gone = min(1.0, (time.monotonic() - began) / (60.0 * minutes))
+        gone = min(1.0, (time.process_time() - began) / (60.0 * minutes))
         progress("reasoner", round(60.0 * minutes * gone), round(60.0 * minutes))
     return steps * _BATCH
+
+
+def _batches(
+    tokenizer: Tokenizer, draw: Callable[[], Example], *, rationales: bool
+) -> Iterator[list[Lesson]]:
+    """Lessons of about the same length together."""
+    rng = np.random.default_rng(0)
+    while True:
+        drawn = [tokens_of(tokenizer, draw(), rationales=rationales) for _ in range(_POOL * _BATCH)]
+        drawn.sort(key=lambda one: len(one.tokens))
+        for place in rng.permutation(_POOL):
+            yield drawn[place * _BATCH : (place + 1) * _BATCH]
 
 
 def _eased(gone: float) -> float:

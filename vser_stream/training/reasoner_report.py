@@ -17,6 +17,7 @@ from vser_stream.core.reason.language import Language
 from vser_stream.core.reason.rules import NO_RULES, RuleBook
 from vser_stream.core.reason.talk import General, Specialist, Talk
 from vser_stream.core.reason.written import Writer
+from vser_stream.core.route import is_ambiguous
 from vser_stream.ports import Reasoner
 from vser_stream.training.blind_reader import BlindReading, blind_reading
 from vser_stream.training.counterfactual import Steered, steered, steering_table
@@ -33,6 +34,10 @@ __all__ = ["Published", "Report", "report_on", "report_text"]
 _WITHIN = 60.0
 _SHARE = 0.2
 """Share of clips to escalate, as the shipped model does."""
+
+
+_EDITED = 1000
+"""Edits of each kind of the rule book that the bundled reasoner is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,8 @@ class Report:
     compared: dict[str, list[Compared]]
     """By what the agent knew (running, cold, spoiled) and whom (test, all speakers).
 
-    Of the speakers outside the test set, a reasoner trained here was taught what a stacker of one
-    weight says, and never the label.
+    Of the speakers outside the test set, a reasoner trained here was taught what a stacker of 18
+    weights says, and never the label; "what is taught" is that stacker fitted without the speaker.
     """
 
     steering: list[Steered]
@@ -87,7 +92,8 @@ def report_on(
         path: Folder of a bundled reasoner, or a GGUF file of a chat model.
         books: The rules as first written, and the refined ones.
         variants: Of paper A's table.
-        clips: Most clips of each set of speakers, and most cases of each edit and language.
+        clips: Most clips of each set of speakers, most rationales of each language, and of a chat model
+            most edits of each kind.
         seed: Of the choice of clips.
         progress: Told of each step.
 
@@ -120,16 +126,22 @@ def report_on(
             ).items()
         }
         unsure = [
-            row
-            for row in rng.permutation(np.flatnonzero(unheard))
-            if evidence.running[row].probabilities.confidence < below
-        ][:clips]
-        asked = [evidence.running[row] for row in unsure]
-        steering = steered(opened.under, asked, books.refined, most=clips, seed=seed)
-        published = [
-            _published(opened, language, asked, evidence.speakers[unsure], books.refined)
-            for language in Language
+            (case, evidence.speakers[row])
+            for cases in kinds.values()
+            for row, case in enumerate(cases)
+            if unheard[row] and is_ambiguous(case.probabilities, escalate_below=below)
         ]
+        asked = [unsure[row] for row in rng.permutation(len(unsure))]
+        steering = steered(
+            opened.under,
+            [case for case, _ in asked],
+            books.refined,
+            speakers=np.array([speaker for _, speaker in asked]),
+            most=_EDITED if opened.bundled else clips,
+            seed=seed,
+        )
+        some = [case for case, _ in asked[:clips]], np.array([speaker for _, speaker in asked[:clips]])
+        published = [_published(opened, language, *some, book=books.refined) for language in Language]
     return Report(opened.name, scores, compared, steering, published)
 
 
@@ -176,7 +188,7 @@ def _opened(path: Path) -> Iterator[_Opened]:
 
 
 def _published(
-    opened: _Opened, language: Language, cases: Sequence[Case], speakers: NDArray[np.str_], book: RuleBook
+    opened: _Opened, language: Language, cases: Sequence[Case], speakers: NDArray[np.str_], *, book: RuleBook
 ) -> Published:
     opened.language = language
     reasoner, writer = opened.under(book), Writer(book, language)

@@ -42,6 +42,7 @@ def test_the_evidence_tells_every_figure_in_a_word_of_its_own() -> None:
         "\nsecond calm 20% angry 30% panic 50%"
         "\ncues pitch level +3.1 brightness -0.2 tremor +2.2"
         "\nrules #1 panic 90%"
+        "\ntogether calm 0% angry 0% panic 90%"
         "\nverdict:"
     )
 
