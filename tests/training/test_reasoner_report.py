@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -7,8 +9,10 @@ from support.cases import BOOK
 from support.gguf_file import tiny_specialist
 from support.told import invented_evidence
 
+from vser_stream.errors import DataError
 from vser_stream.training.counterfactual import EDITS
 from vser_stream.training.reasoner_report import Report, report_on, report_text
+from vser_stream.training.report import write_reasoners_report
 from vser_stream.training.variants import Books
 
 EVIDENCE = invented_evidence(BOOK, clips=200)
@@ -44,3 +48,19 @@ def test_the_text_tells_all_of_it(report: Report) -> None:
     text = report_text(report)
     for told in (*EDITS, "v4", "LR stacker", "published rationales, vi"):
         assert told in text
+
+
+def test_it_is_written_as_one_page_and_as_json(report: Report, tmp_path: Path) -> None:
+    page = tmp_path / "new/report.html"
+    write_reasoners_report([report, report], page)
+    html = page.read_text("utf-8")
+    assert html.count("data:image/svg+xml;base64,") == 2
+    assert escape(report_text(report)) in html
+    assert "http://" not in html
+    told = json.loads(page.with_suffix(".json").read_text("utf-8"))
+    assert [set(one["compared"]) for one in told["reasoners"]] == [set(report.compared)] * 2
+
+
+def test_a_page_that_cannot_be_written_is_one_line(report: Report, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="choose another place"):
+        write_reasoners_report([report], tmp_path)

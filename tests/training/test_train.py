@@ -136,8 +136,13 @@ def test_a_model_is_evaluated_as_the_exported_graph(
 
 
 def test_a_recipe_is_evaluated_as_training_does(trained: Trained, corpus: Path, cache: FeatureCache) -> None:
-    found = evaluate_recipe(corpus, recipe=SMALL, cache=cache, processes=1)
+    found = evaluate_recipe(corpus, recipe=SMALL, choice_nested=True, cache=cache, processes=1)
     assert (found.pooled, found.left_out) == (trained.evaluation.pooled, trained.evaluation.left_out)
+    assert found.nested == trained.evaluation.nested
+
+
+def test_the_choice_of_the_recipe_is_nested_only_when_asked_for(corpus: Path, cache: FeatureCache) -> None:
+    assert not evaluate_recipe(corpus, recipe=SMALL, cache=cache, processes=1).nested
 
 
 def test_the_report_is_one_page_and_its_figures_as_json(trained: Trained, tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ def evaluate(
     conditions: Annotated[
         bool, typer.Option("--conditions", help="Also a fifth of it through noise, rooms and codecs.")
     ] = False,
+    nested: Annotated[
+        bool, typer.Option("--nested", help="Also with the recipe chosen anew in each fold: twice as long.")
+    ] = False,
     scenes: Annotated[
         bool, typer.Option("--scenes", help="Count events told and false alarms in composed hours instead.")
     ] = False,
@@ -61,7 +64,7 @@ def evaluate(
     """
     if reasoner:
         _reasoners(
-            data, reasoner, variants or "v1,v2,v3,v4,v5", clips=clips, as_json=as_json,
+            data, reasoner, variants or "v1,v2,v3,v4,v5", clips=clips, report=report, as_json=as_json,
             seed=seed, cache=cache, processes=processes,
         )  # fmt: skip
         return
@@ -71,6 +74,8 @@ def evaluate(
             seed=seed, cache=cache, processes=processes,
         )  # fmt: skip
         return
+    if nested and model:
+        raise UserError("--nested chooses a recipe; a trained --model has none left to choose")
     if ablation or baselines:
         if model or report or (ablation and baselines):
             raise UserError("--ablation and --baselines go alone, without --model and --report")
@@ -88,6 +93,7 @@ def evaluate(
             evaluation = figures.evaluate_recipe(
                 data,
                 conditions=conditions,
+                choice_nested=nested,
                 seed=seed,
                 cache=features,
                 processes=processes,
@@ -166,6 +172,7 @@ def _reasoners(
     variants: str,
     *,
     clips: int,
+    report: Path | None,
     seed: int,
     cache: Path | None,
     processes: int,
@@ -175,6 +182,7 @@ def _reasoners(
         from vser_stream.training import reasoner_report as reports  # noqa: PLC0415 - extra [train]
         from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
         from vser_stream.training.reasoner_cases import evidence_of_corpus  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.report import write_reasoners_report  # noqa: PLC0415 - extra [train]
         from vser_stream.training.variants import VARIANTS, Books  # noqa: PLC0415 - extra [train]
     chosen = variants.split(",")
     if unknown := set(chosen) - set(VARIANTS):
@@ -194,6 +202,8 @@ def _reasoners(
             )
             for path in reasoners
         ]
+    if report:
+        write_reasoners_report(found, report)
     if as_json:
         print(json.dumps([asdict(one) for one in found]))
         return

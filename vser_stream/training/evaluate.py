@@ -72,17 +72,19 @@ def evaluate_recipe(
     *,
     recipe: Recipe | None = None,
     conditions: bool = False,
+    choice_nested: bool = False,
     seed: int = 0,
     cache: FeatureCache | None = None,
     processes: int = 2,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Cross-validate a recipe by speaker, by corpus, and with its choice nested.
+    """Cross-validate a recipe by speaker and by corpus.
 
     Args:
         data: The manifest, or the folder that holds it.
         recipe: The shipped one, unless told otherwise.
         conditions: Also every fifth clip through noise, rooms and codecs.
+        choice_nested: Also with the recipe chosen anew in each fold, which takes longer than all else.
         seed: Of the folds and all draws.
         cache: Of features.
         processes: Worked on at once.
@@ -101,6 +103,7 @@ def evaluate_recipe(
         recipe,
         groups=groups_of(clips),
         conditions=spoiled,
+        choice_nested=choice_nested,
         seed=seed,
         processes=processes,
         progress=progress,
@@ -126,6 +129,7 @@ def judge_recipe(
     *,
     groups: Mapping[str, NDArray[np.str_]],
     conditions: Mapping[str, Table],
+    choice_nested: bool = True,
     seed: int,
     processes: int = 2,
     progress: Progress = silent,
@@ -137,6 +141,7 @@ def judge_recipe(
         recipe: How each fold's model is made.
         groups: As :func:`groups_of` gives them.
         conditions: The same speakers through noise, rooms and codecs.
+        choice_nested: As there.
         seed: Of the folds and all draws.
         processes: Folds worked on at once.
         progress: Told of each step.
@@ -152,8 +157,9 @@ def judge_recipe(
         within = by_corpus(table, own) if own else {}
     unchosen: dict[str, Outcome] = {}
     chosen: list[Choice] = []
-    with contextlib.suppress(DataError):  # too few speakers to choose among themselves
-        unchosen, chosen = nested(material, recipe, **how)
+    if choice_nested:
+        with contextlib.suppress(DataError):  # too few speakers to choose among themselves
+            unchosen, chosen = nested(material, recipe, **how)
     below = thresholds(outcomes["running"], recipe.shares)
     return Evaluation(
         subject=f"recipe, {recipe.folds}-fold cross-validation by speaker",

@@ -6,6 +6,8 @@ import base64
 import html
 import io
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,12 @@ from vser_stream.errors import DataError
 from vser_stream.training.evaluate_events import events_figure, events_table
 from vser_stream.training.evaluation import Curve, Evaluation, text_table
 from vser_stream.training.event_figures import EventEvaluation
+from vser_stream.training.hybrid import Compared
 from vser_stream.training.metrics import Figures
+from vser_stream.training.reasoner_report import Report, report_text
 from vser_stream.values import LABELS
 
-__all__ = ["write_events_report", "write_report"]
+__all__ = ["write_events_report", "write_reasoners_report", "write_report"]
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
@@ -59,6 +63,18 @@ def write_events_report(evaluation: EventEvaluation, page: Path) -> None:
     _write(page, text, evaluation.to_dict())
 
 
+def write_reasoners_report(found: Sequence[Report], page: Path) -> None:
+    """As :func:`write_report`, of reasoners.
+
+    Raises:
+        DataError: The place cannot be written to.
+    """
+    plots = "\n".join(_image(_plot_gains(one.compared), one.reasoner) for one in found if one.compared)
+    names = ", ".join(one.reasoner for one in found)
+    text = _html(names, over="speakers", plots=plots, table="\n\n".join(map(report_text, found)))
+    _write(page, text, {"reasoners": [asdict(one) for one in found]})
+
+
 def _write(page: Path, text: str, figures: dict[str, Any]) -> None:
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +100,21 @@ def _plot(curve: Curve, judged: Figures) -> Figure:
     panic.plot(curve.falsely, curve.panic_found)
     panic.set(title="Panic, clip by clip", xlabel="others called panic", ylabel="found")
     panic.set(xlim=(0, 0.5), ylim=(0, 1.02))
+    return figure
+
+
+def _plot_gains(compared: dict[str, list[Compared]]) -> Figure:
+    """What each way to decide the ambiguous gains over the SVM, beside each other."""
+    figure = Figure(figsize=(18, 4), layout="constrained")
+    row = figure.subplots(1, len(compared), sharey=True, squeeze=False)[0]
+    for axes, (part, ways) in zip(row, compared.items(), strict=True):
+        gains = [way.over_svm for way in ways]
+        reach = [[one.value - one.low for one in gains], [one.high - one.value for one in gains]]
+        axes.axvline(0.0, color="0.7")
+        axes.errorbar([one.value for one in gains], range(len(ways)), xerr=reach, fmt="o")
+        axes.set_yticks(range(len(ways)), [way.way for way in ways])
+        axes.set(title=part, xlabel="macro-F1 over the SVM")
+    row[0].invert_yaxis()  # as in the table: the SVM on top
     return figure
 
 
