@@ -11,7 +11,7 @@ export PATH="$PATH:/usr/sbin"
 extras=()
 case ${1-} in
   "") ;;
-  --reasoner) extras+=(llm); apt_install build-essential ;;
+  --reasoner) extras+=(llm); command -v c++ >/dev/null || apt_install build-essential ;;
   *) sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 

@@ -3,7 +3,7 @@
 # has edited below /etc is never overwritten, and the service is restarted if it runs.
 #
 #   deploy/install.sh               the service, with llama.cpp for the reasoner (compiles for some minutes)
-#   deploy/install.sh --no-reasoner without it: ambiguous cases are left to the SVM
+#   deploy/install.sh --no-reasoner without it, at each update too; then set backend = "none" below [reasoner]
 #   deploy/install.sh --broker      and a Mosquitto on this box that keeps alarms over a power cut
 #   deploy/install.sh --dry-run     only say what would be done
 #   deploy/install.sh --uninstall   take it away; configuration, passwords and state stay
@@ -73,7 +73,10 @@ if ! $files_only; then
   fi
   [[ -x $prefix/bin/python ]] || run python3 -m venv "$prefix"
   run rm -rf build # or what an earlier release left there would be installed again
-  run "$prefix/bin/python" -m pip install -qq --disable-pip-version-check --upgrade "$PWD[$extras]"
+  run "$prefix/bin/python" -m pip install -qq --disable-pip-version-check --upgrade "$PWD[$extras]" || {
+    if [[ $extras == *llm* ]]; then echo "if it was llama.cpp that could not be built: --no-reasoner" >&2; fi
+    exit 1
+  }
   run rm -rf build
 fi
 
@@ -90,6 +93,11 @@ fi
 
 systemctl_if_running daemon-reload
 systemctl_if_running enable vser-stream
+# A monitor that runs is only stopped for one that can start.
+if [[ -z $destdir && -d /run/systemd/system ]] && ! $dry_run && systemctl is-active --quiet vser-stream; then
+  as_root env "CREDENTIALS_DIRECTORY=$etc/credentials" "STATE_DIRECTORY=/var/lib/vser-stream" \
+    "$prefix/bin/vser-stream" config check "$etc/vser.toml"
+fi
 systemctl_if_running try-restart vser-stream
 
 cat <<END

@@ -170,22 +170,30 @@ class LevelConfig(Section):
         5.6,
         gt=0,
         allow_inf_nan=False,
-        description="how much distress is enough: of each utterance how far the log-odds of not being calm"
-        " are over at_least, times the square roots of its length (s) and of the part of this level or a"
-        " higher one in what is not calm, added up",
+        description="how much evidence of distress raises it; lower is more sensitive. Each utterance adds"
+        " log-odds(not calm) - log-odds(at_least), times the square roots of its length (s) and of the share"
+        " of this level or a higher one in what is not calm",
     )
     # As good there as 10 s, where events last some seconds; with 10 s a voice that goes on for minutes
     # at 0.9 would never be enough.
-    half_life: Seconds = Field(20.0, description="s in which half of it fades")
-    at_least: Share = Field(
-        0.82, description="probability of not being calm from which speech adds to it; below it takes away"
+    half_life: Seconds = Field(20.0, description="s after which evidence counts half")
+    at_least: float = Field(
+        0.82,
+        ge=0.5,
+        lt=1,
+        description="probability of not being calm above which an utterance adds evidence, below which it"
+        " takes away; the latest must reach it",
     )
-    fast: Share = Field(description="probability of the level at which one decision is enough")
-    hold: Seconds = Field(description="s without distress before the condition is cleared")
+    fast: Share = Field(
+        description="probability of this level or a higher one at which one utterance of it is enough"
+    )
+    hold: Seconds = Field(description="s without an utterance of this level before it is over")
     refractory: float = Field(
         ge=0, description="s after clearing in which the same level is not raised again"
     )
-    hysteresis: Share = Field(0.15, description="how much less probability sustains it than raises it")
+    hysteresis: Share = Field(
+        0.15, description="how far under at_least an utterance of this level still keeps it up"
+    )
     latching: bool = Field(description="a condition that is over stays signalled until acknowledged")
     escalate_after: tuple[Seconds, ...] = Field(
         description="s without acknowledgement after which each next step is told"
@@ -200,7 +208,7 @@ class LevelConfig(Section):
 
 
 class PanicConfig(LevelConfig):
-    """Panic: quick, and held long."""
+    """Panic: held long, latched."""
 
     fast: Share = 0.99
     hold: Seconds = 60.0
@@ -210,7 +218,7 @@ class PanicConfig(LevelConfig):
 
 
 class AngryConfig(LevelConfig):
-    """Anger: any distress."""
+    """Anger: any distress, quickly over, never latched."""
 
     fast: Share = 1.0
     hold: Seconds = 30.0

@@ -215,5 +215,26 @@ def test_panic_is_raised_as_soon_however_long_it_was_calm() -> None:
     assert panics(*[0.0] * 60, 0.98, 0.98, 0.98) == [62]
 
 
+def test_a_calm_voice_that_answers_at_length_hides_no_panic() -> None:
+    state, levels = AlarmState(), []
+    for turn in range(6):  # a cry of 2 s, answered for 8 s
+        for at, probabilities in ((2, {"panic": 0.985, "calm": 0.015}), (10, {"calm": 0.99, "angry": 0.01})):
+            length = 2.0 if at == 2 else 8.0
+            heard = decision(at=turn * 10 + at, lasts=length, **probabilities)
+            state, told = step(state, heard, START + turn * 10 + at, config=AlarmConfig())
+            levels += [one.level for one in told]
+    assert Label.PANIC in levels
+
+
+def test_what_was_heard_for_long_is_forgotten_in_a_minute() -> None:
+    story = [(at, {"panic": 0.997, "calm": 0.003}) for at in range(0, 300, 2)]
+    assert run(
+        *story, (365, None), (366, {"panic": 0.83, "calm": 0.17}), config=AlarmConfig().unattended
+    ) == [
+        (0, AlarmEvent.RAISED, Label.PANIC),
+        (365, AlarmEvent.CLEARED, Label.PANIC),
+    ]
+
+
 def test_one_calm_word_does_not_undo_a_panic() -> None:
     assert panics(0.98, 0.98, 0.0, 0.98, 0.98) == [4]

@@ -56,4 +56,4 @@ def test_it_raises_what_would_have_been_raised_then_whoever_spoke_since() -> Non
 
 def test_of_an_utterance_long_forgotten_it_is_nothing() -> None:
     state, told = amend(AlarmState(), decision(panic=1.0, at=0.0), START, config=CONFIG)
-    assert (state, told) == (AlarmState(), ())
+    assert (state, told) == (AlarmState(at=START), ())

@@ -128,7 +128,7 @@ def test_a_pause_holds_back_anger_and_says_so_and_never_panic() -> None:
     (held,) = room.anger(5)
     assert (held.event, held.reason) == (
         E.SUPPRESSED,
-        "1 utterance within 1 s: distress 5.7, alarm from 0.8; held back, paused by Ana for another 595 s",
+        "distress 1.6 (alarm from 0.8), 1 utterance in 1 s; held back, paused by Ana for another 595 s",
     )
     assert [one.event for one in room.panic(6)] == [E.RAISED]
 

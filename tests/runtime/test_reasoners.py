@@ -76,6 +76,18 @@ def test_without_llama_cpp_the_svm_decides_and_one_line_says_how_to_get_it(
     assert "vser-stream[llm]" in caplog.text
 
 
+@pytest.mark.parametrize("damaged", ["model.gguf", "manifest.toml"])
+def test_a_damaged_bundled_model_keeps_no_box_from_listening(
+    folder: Path, damaged: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(reasoners, "shipped_reasoner", lambda: folder)
+    (folder / damaged).write_text("not it")
+    with caplog.at_level(logging.ERROR):
+        assert reasoner_of(ReasonerConfig(), Writer) is None
+    assert len(caplog.records) == 1
+    assert damaged in caplog.text
+
+
 def test_the_bundled_reasoner_stands_by(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reasoners, "shipped_reasoner", lambda: folder)
     with standing_by(ReasonerConfig(), Writer) as reasoner:

@@ -22,11 +22,12 @@ def decision(
     angry: float = 0.0,
     panic: float = 0.0,
     at: float = 0.0,
+    lasts: float = 1.0,
     utterance_at: float | None = None,
 ) -> Decision:
     """A decision ``at`` seconds after START: of a window if ``utterance_at``, its onset, is given."""
     probabilities = Probabilities(calm=calm, angry=angry, panic=panic)
-    onset_s = at - 1.0 if utterance_at is None else utterance_at
+    onset_s = at - lasts if utterance_at is None else utterance_at
     onset = round(onset_s * RATE)
     segment = Segment(
         kind=SegmentKind.UTTERANCE if utterance_at is None else SegmentKind.WINDOW,

@@ -32,8 +32,9 @@ from vser_stream.values import Decision, Label, SegmentKind
 
 __all__ = ["Step", "acknowledge", "amend", "pause", "resume", "step", "tick"]
 
-_STEPPED_BACK = 1.0
-"""A clock that goes back farther than this was set; less is the way audio and commands interleave (s)."""
+_STEPPED_BACK = 15.0
+"""A clock that goes back farther than this was set; less is the way second verdicts and commands interleave
+with audio that waits in the inbox (s)."""
 
 _ENDING = 0.8
 """Share of a pause after which its end is announced (product survey, 3.1: reminder at 80 %)."""
@@ -56,11 +57,12 @@ def step(state: AlarmState, decision: Decision, now: float, *, config: AlarmConf
 
 def amend(state: AlarmState, decision: Decision, now: float, *, config: AlarmConfig) -> Step:
     """Take a second verdict on an utterance already judged; it may raise an alarm and never ends one."""
+    state = _at(state, now)
     first = next((vote for vote in state.votes if vote.utterance == decision.segment.heard_at), None)
     if first is None:
         return state, ()
     votes = tuple(replace(vote, decision=silent(decision)) if vote is first else vote for vote in state.votes)
-    state = replace(_at(state, now), votes=votes)
+    state = replace(state, votes=votes)
     # It is about the time the voice was heard, not about the time the verdict took.
     state, raised = _raise(state, decision, now, voted_at=first.at, config=config)
     alarm = state.alarm
@@ -141,7 +143,7 @@ def _raise(
 
 
 def _held_back(state: AlarmState, level: Label, now: float, config: AlarmConfig) -> str:
-    """Why a level that is voted for may not be raised; empty if it may."""
+    """Why a level that is called for may not be raised; empty if it may."""
     alarm = state.alarm
     if not rules_of(level, config).enabled:
         return f"ALARM OFF: alarm.{level}.enabled = false"

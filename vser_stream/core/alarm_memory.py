@@ -29,7 +29,7 @@ _OF_DECISION = ("label", "escalated", "decided_by", "rationale", "rationale_by",
 
 
 def remember(state: AlarmState, story: Story) -> bytes:
-    """Write down the open alarm, the pause, and where the numbering stands; votes are of seconds ago."""
+    """Write down the open alarm, the pause, and where the numbering stands; distress begins anew."""
     document = {
         "story": asdict(story),
         "alarm": state.alarm and _alarm(state.alarm),

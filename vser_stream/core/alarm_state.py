@@ -67,7 +67,7 @@ class Transition:
     """Level of the alarm: what was raised, or what is now over."""
 
     decision: Decision
-    """The decision that caused it; where time or a person did, the last one that voted for the level."""
+    """The decision that caused it; where time or a person did, the last one that supported the level."""
 
     reason: str
     """Why, for the operator."""

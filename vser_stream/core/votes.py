@@ -21,8 +21,11 @@ __all__ = ["URGENT_FIRST", "Vote", "called_for", "rank", "rules_of", "silent", "
 URGENT_FIRST = (Label.PANIC, Label.ANGRY)
 """Levels that can be raised."""
 
-_KEPT = 16
-"""Utterances remembered: what is older has faded."""
+_KEPT = 64
+"""Utterances remembered: half a minute of short cries, in which most of what is older has faded."""
+
+_MOST = 2.0
+"""Times what is enough: however long it was heard, a minute without it is as good as none."""
 
 _SUREST = 6.0
 """Log-odds beyond which a calibrated probability is not believed (0.9975)."""
@@ -86,14 +89,10 @@ def called_for(
     """
     for level in URGENT_FIRST:
         rules = rules_of(level, config)
-        if not _speaks_for(latest, level, at_least=rules.at_least):
-            continue  # what was heard before makes no alarm of a calm voice, nor panic of anger
         belief = _belief(latest, level)
         if latest.label is level and belief >= rules.fast:
-            yield level, f"one decision at {belief:.2f}"
-            continue
-        heard = (one for one in _course(votes, level, rules) if one.at >= now)
-        if enough := next((one for one in heard if one.sum >= rules.distress), None):
+            yield level, f"one utterance sure enough: p {belief:.2f}"
+        elif enough := next(_enough(votes, level, now, rules), None):
             yield level, _told(enough, rules)
 
 
@@ -113,6 +112,17 @@ def rank(label: Label) -> int:
     return LABELS.index(label)
 
 
+def _enough(votes: tuple[Vote, ...], level: Label, now: float, rules: LevelConfig) -> Iterator[_Distress]:
+    """Distress that is enough after a vote for the level, from ``now`` on.
+
+    What was heard before makes no alarm of a calm voice, nor panic of anger.
+    """
+    for vote, heard in zip(votes, _course(votes, level, rules), strict=True):
+        voted = vote.at >= now and _speaks_for(vote.decision, level, at_least=rules.at_least)
+        if voted and heard.sum >= rules.distress:
+            yield heard
+
+
 def _course(votes: tuple[Vote, ...], level: Label, rules: LevelConfig) -> Iterator[_Distress]:
     """How much there was after each vote."""
     heard = _Distress()
@@ -127,11 +137,13 @@ def _after(heard: _Distress, vote: Vote, level: Label, rules: LevelConfig) -> _D
     seconds = (segment.end - segment.onset) / RATE
     # Neighbouring half seconds of one voice err together: twice the speech is not twice the evidence.
     weight = math.sqrt(seconds)
-    total = heard.sum * kept + weight * _surely(vote.decision, level, rules)
+    surely = _surely(vote.decision, level, rules)
+    # However long a calm voice answers, it is not the one that cried.
+    total = heard.sum * kept + (weight if surely > 0.0 else min(1.0, weight)) * surely
     if total <= 0.0:
         return _Distress(at=vote.at)
     return _Distress(
-        sum=total,
+        sum=min(total, _MOST * rules.distress),
         at=vote.at,
         since=heard.since if heard.utterances else vote.at - seconds,
         utterances=heard.utterances + 1,
@@ -150,7 +162,7 @@ def _surely(decision: Decision, level: Label, rules: LevelConfig) -> float:
 def _told(heard: _Distress, rules: LevelConfig) -> str:
     utterances = "1 utterance" if heard.utterances == 1 else f"{heard.utterances} utterances"
     span = heard.at - heard.since
-    return f"{utterances} within {span:.0f} s: distress {heard.sum:.1f}, alarm from {rules.distress:g}"
+    return f"distress {heard.sum:.1f} (alarm from {rules.distress:g}), {utterances} in {span:.0f} s"
 
 
 def _speaks_for(decision: Decision, level: Label, *, at_least: float) -> bool:

@@ -119,4 +119,9 @@ def _bundled(folder: Path, writer: Callable[[], Writer], *, threads: int) -> Sta
     if not folder.is_dir():
         _log.warning("no reasoner, the SVM decides as fallback: this release has none of its own")
         return None
-    return LlamaReasoner(bundled_weights(folder), lambda: Specialist(writer().language), threads=threads)
+    try:
+        return LlamaReasoner(bundled_weights(folder), lambda: Specialist(writer().language), threads=threads)
+    except ModelError as exc:
+        # The default, asked for by nobody: a damaged one may not keep a box from listening.
+        _log.error("no reasoner, the SVM decides as fallback: %s", exc)
+        return None
