@@ -8,7 +8,7 @@ from support.command import vser_stream
 from support.file_server import file_server
 from support.gguf_file import sha256_of, tiny_chat_model
 
-from vser_stream.config import shipped_model
+from vser_stream.config import shipped_model, shipped_reasoner
 
 
 def test_the_shipped_model_verifies() -> None:
@@ -59,6 +59,14 @@ def test_a_language_model_is_pulled_verified_and_ready_for_the_configuration(tmp
     assert told == {"reasoner": {"backend": "gguf", "model": str(path), "sha256": sha256}}
     checked = vser_stream("models", "verify", path, "--sha256", sha256, "--json")
     assert json.loads(checked.stdout) == {"name": "some", "sha256": sha256, "verified": True}
+
+
+def test_the_shipped_reasoner_is_verified_by_its_folder() -> None:
+    folder = shipped_reasoner()
+    done = vser_stream("models", "verify", folder, "--json")
+    told = json.loads(done.stdout)
+    assert told["name"].startswith(f"{folder.name}@")
+    assert (told["sha256"], told["verified"]) == (sha256_of(folder / "model.gguf"), True)
 
 
 def test_an_address_without_a_checksum_is_refused() -> None:

@@ -30,8 +30,9 @@ from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.config import shipped_model, shipped_rules, state_folder
 from vser_stream.core.features.spec import digest
 from vser_stream.core.reason.chat import Chat
-from vser_stream.core.reason.talk import General
+from vser_stream.core.reason.talk import General, Specialist
 from vser_stream.errors import UserError
+from vser_stream.runtime.reasoners import bundled_weights
 
 __all__ = ["app", "load_model"]
 
@@ -56,18 +57,21 @@ def models() -> None:
 @app.command()
 def verify(
     what: Annotated[
-        Path | None, typer.Argument(help="Model folder or GGUF file; default: the shipped model.")
+        Path | None,
+        typer.Argument(help="Folder of a model or reasoner, or a GGUF file; default: the shipped model."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     sha256: Annotated[str | None, typer.Option(help="What a GGUF file must be.")] = None,
 ) -> None:
     """Check a model as the daemon does before it starts.
 
-    A folder: hashes, feature digest and golden vectors. A GGUF file: hash, memory, and whether
-    llama.cpp can run it.
+    A model: hashes, feature digest and golden vectors. A reasoner: hash, the prompt it was taught for,
+    and whether llama.cpp can run it. A GGUF file: hash, memory, and the same.
     """
     if what is not None and what.suffix == ".gguf":
         name, facts = what.name, _facts_of_gguf(what, sha256)
+    elif what is not None and (what / "model.gguf").is_file():
+        name, facts = what.name, _facts_of_reasoner(what)
     else:
         name, facts = _facts_of_folder(what or shipped_model())
     if as_json:
@@ -130,11 +134,21 @@ def _facts_of_gguf(path: Path, sha256: str | None) -> dict[str, object]:
     """
     shelf = RuleShelf(shipped_rules())
     reasoner = LlamaReasoner(Weights(path, sha256), lambda: General(Chat(shelf.book)))
+    return {"name": path.stem, **_verified(reasoner)}
+
+
+def _facts_of_reasoner(folder: Path) -> dict[str, object]:
+    """As :func:`_facts_of_gguf`, of one that was taught the bundled prompt."""
+    weights = bundled_weights(folder)
+    return {"name": weights.name, **_verified(LlamaReasoner(weights, Specialist))}
+
+
+def _verified(reasoner: LlamaReasoner) -> dict[str, object]:
     try:
         reasoner.prepare()
     finally:
         reasoner.close()
-    return {"name": path.stem, "sha256": reasoner.sha256, "verified": True}
+    return {"sha256": reasoner.sha256, "verified": True}
 
 
 def load_model(folder: Path) -> OnnxSvm:
