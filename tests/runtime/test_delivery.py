@@ -140,6 +140,21 @@ async def test_a_refused_message_stays_and_does_not_block_the_others(
     assert [r.levelname for r in caplog.records if r.message.startswith("message refused")] == ["ERROR"]
 
 
+async def test_while_an_alarm_waits_a_broker_that_is_back_is_noticed_soon(
+    outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber
+) -> None:
+    server.stop()
+    delivery = deliver(outbox, server, subscriber)
+    async with running(delivery):
+        await delivery.put(alert("a", priority=2))
+        # Attempts after 0.5, 1.5, 3.5, 5.5, 7.5, 9.5 s; without an alarm the next after 7.5 s is at 15.5 s.
+        await asyncio.sleep(8.0)
+        await asyncio.to_thread(server.start)
+        began = asyncio.get_running_loop().time()
+        assert await subscriber.until_count(1) == ["a"]
+        assert asyncio.get_running_loop().time() - began < 5.0
+
+
 def test_pauses_double_up_to_a_minute_and_are_spread() -> None:
     assert [backoff(n, 0.0) for n in range(10)] == [1, 1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert [backoff(n, 1.0) for n in (1, 4, 1000)] == [0.5, 4.0, 30.0]

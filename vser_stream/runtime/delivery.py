@@ -35,7 +35,10 @@ STABLE = 30.0
 """A connection that lasted this long was a good one: the next attempt is an early one (s)."""
 
 URGENT = 2
-"""A message of this priority ends the pause before the next attempt."""
+"""A message of this priority ends the pause before the next attempt, and while one waits pauses are short."""
+
+URGENT_PAUSE = 4.0
+"""Longest pause while an alarm waits: a broker that is back may not be noticed a minute later (s)."""
 
 REFUSED_PAUSE = 60.0
 """Before a topic the broker refused is tried again; somebody may have corrected its rules (s)."""
@@ -193,7 +196,8 @@ class Delivery:
                 while self._drain_until is None:
                     lasted = await self._use_connection()
                     failures = 0 if lasted >= STABLE else failures + 1
-                    await _wait(self._hurry, backoff(failures, self._jitter()))
+                    longest = URGENT_PAUSE if await self._alarm_waits() else LONGEST_PAUSE
+                    await _wait(self._hurry, backoff(failures, self._jitter(), longest=longest))
                     self._hurry.clear()
         except TimeoutError:
             if not limit.expired():
@@ -292,6 +296,10 @@ class Delivery:
         self._on_sent(message)
         self._keeper.delete(message.id)
 
+    async def _alarm_waits(self) -> bool:
+        message = await self._next()
+        return message is not None and message.priority >= URGENT
+
     async def _next(self) -> Message | None:
         """The most urgent message that may be sent."""
         clock = asyncio.get_running_loop().time()
@@ -299,15 +307,16 @@ class Delivery:
         return await self._keeper.next(time.time(), skip=skip)
 
 
-def backoff(failures: int, jitter: float) -> float:
-    """Pause before the next attempt (s): 1, 2, 4 ... 60, each shortened by up to a half.
+def backoff(failures: int, jitter: float, *, longest: float = LONGEST_PAUSE) -> float:
+    """Pause before the next attempt (s): 1, 2, 4 ... ``longest``, each shortened by up to a half.
 
     Args:
         failures: Connections that failed since the last good one.
         jitter: From 0 to 1; spreads boxes that lost the same broker.
+        longest: (s).
     """
     doublings = min(max(0, failures - 1), 6)
-    return min(LONGEST_PAUSE, 2.0**doublings) * (1 - jitter / 2)
+    return min(longest, 2.0**doublings) * (1 - jitter / 2)
 
 
 async def _wait(event: asyncio.Event, longest: float) -> None:
