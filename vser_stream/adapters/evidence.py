@@ -16,26 +16,10 @@ from vser_stream.core.record import GENESIS, chained
 from vser_stream.errors import DataError
 from vser_stream.values import Record
 
-__all__ = ["SCHEMA", "Chained", "append", "purge", "record", "records", "verify"]
+__all__ = ["Chained", "append", "purge", "record", "records", "verify"]
 
 MOST = 50_000
 """Records kept at most, some 200 MB: a box nobody looks after must not fill its disk."""
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS evidence (
-    id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    source     TEXT NOT NULL,
-    created_at REAL NOT NULL,
-    document   BLOB NOT NULL,
-    previous   TEXT NOT NULL,
-    hash       TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS evidence_purged (
-    only INTEGER PRIMARY KEY CHECK (only = 1),
-    id   INTEGER NOT NULL,
-    hash TEXT    NOT NULL
-);
-"""
 
 COLUMNS = "id, source, created_at, document, previous, hash"
 

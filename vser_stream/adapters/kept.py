@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Self
 
 from vser_stream.adapters import evidence
-from vser_stream.errors import OutboxError, UserError
+from vser_stream.adapters.schema import NewerSchemaError, version_of
+from vser_stream.errors import ConfigError, OutboxError, UserError
 
 __all__ = ["KeptFile", "in_use"]
 
@@ -29,6 +30,7 @@ class KeptFile:
 
     Raises:
         UserError: There is no such file.
+        ConfigError: A newer release wrote it.
         OutboxError: It cannot be opened.
     """
 
@@ -39,6 +41,11 @@ class KeptFile:
         with self._errors():
             uri = f"{path.absolute().as_uri()}?mode={'rw' if writable else 'ro'}"
             self._db = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)
+            try:
+                version_of(self._db)
+            except sqlite3.Error:
+                self._db.close()
+                raise
 
     def __enter__(self) -> Self:
         return self
@@ -93,6 +100,8 @@ class KeptFile:
     def _errors(self) -> Iterator[None]:
         try:
             yield
+        except NewerSchemaError as exc:
+            raise ConfigError(f"{self._path}: {exc}") from exc
         except sqlite3.Error as exc:
             raise OutboxError(
                 f"{self._path}: cannot be used ({exc}); ask as the agent's user, "

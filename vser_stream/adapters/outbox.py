@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Self
 
 from vser_stream.adapters import evidence
+from vser_stream.adapters.schema import NewerSchemaError, upgrade
 from vser_stream.errors import OutboxError
 from vser_stream.values import Memory, Message, Record
 
@@ -35,21 +36,7 @@ KEPT_PRIORITY = 2
 BUSY = 5.0
 """How long to wait for another process, such as a backup, to release the file (s)."""
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS outbox (
-    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
-    id         TEXT    NOT NULL UNIQUE,
-    topic      TEXT    NOT NULL,
-    payload    BLOB    NOT NULL,
-    qos        INTEGER NOT NULL,
-    retain     INTEGER NOT NULL,
-    priority   INTEGER NOT NULL,
-    expires_at REAL,
-    created_at REAL    NOT NULL
-);
-CREATE INDEX IF NOT EXISTS outbox_order ON outbox (priority DESC, seq);
-CREATE INDEX IF NOT EXISTS outbox_expiry ON outbox (expires_at) WHERE expires_at IS NOT NULL;
-CREATE TABLE IF NOT EXISTS memory (source TEXT PRIMARY KEY, document BLOB NOT NULL);
+TEMPORARY = """
 CREATE TEMP TABLE gone (id TEXT PRIMARY KEY);
 CREATE TEMP VIEW waiting AS SELECT * FROM main.outbox WHERE id NOT IN (SELECT id FROM temp.gone);
 """
@@ -68,8 +55,8 @@ class SqliteOutbox:
         limit_bytes: The same for their payloads together.
 
     Raises:
-        OutboxError: The file cannot be opened. A damaged file is not an error: it is moved
-            aside and a new one is started.
+        OutboxError: The file cannot be opened. A damaged file is not an error, nor is one of a newer
+            release: it is moved aside and a new one is started, for monitoring must go on.
     """
 
     def __init__(self, path: Path | None, *, limit: int = 10_000, limit_bytes: int = 64_000_000) -> None:
@@ -82,6 +69,8 @@ class SqliteOutbox:
         """Messages dropped because there were too many."""
         self.corrupt = 0
         """Damaged files moved aside when this one was opened."""
+        self.aside: Path | None = None
+        """Where the file that could not be used has been moved."""
         with self._errors("cannot be opened"):
             self._db = self._open()
             self._at_most = self._size()  # counting at each commit would take longer than the commit
@@ -208,13 +197,16 @@ class SqliteOutbox:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
             return _connect_file(self._path)
+        except NewerSchemaError as exc:
+            self.aside = _move_aside(self._path, "newer")
+            _log.error("outbox cannot be read: error=%s moved_to=%s", exc, self.aside)
         except sqlite3.DatabaseError as exc:
             if exc.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
                 raise
-            aside = _move_aside(self._path)
+            self.aside = _move_aside(self._path, "corrupt")
             self.corrupt += 1
-            _log.error("outbox was damaged: error=%s moved_to=%s", exc, aside)
-            return _connect_file(self._path)
+            _log.error("outbox was damaged: error=%s moved_to=%s", exc, self.aside)
+        return _connect_file(self._path)
 
     def _size(self) -> int:
         """Payloads together (bytes)."""
@@ -293,7 +285,8 @@ def _connect(name: str) -> sqlite3.Connection:
         db.execute("PRAGMA temp_store = MEMORY")  # hiding a message must work on a full disk
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        db.executescript(SCHEMA + evidence.SCHEMA)
+        upgrade(db)
+        db.executescript(TEMPORARY)
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             error = sqlite3.DatabaseError(verdict)
@@ -312,9 +305,9 @@ def _connect_file(path: Path) -> sqlite3.Connection:
     return _connect(str(path))
 
 
-def _move_aside(path: Path) -> Path:
-    """Rename a damaged database; return its new name."""
-    aside = next(p for n in count(1) if not (p := path.with_name(f"{path.name}.corrupt-{n}")).exists())
+def _move_aside(path: Path, why: str) -> Path:
+    """Rename a database that cannot be used; return its new name."""
+    aside = next(p for n in count(1) if not (p := path.with_name(f"{path.name}.{why}-{n}")).exists())
     # The journals first: one left beside a new database would be replayed into it.
     for suffix in ("-wal", "-shm", ""):
         part = path.with_name(path.name + suffix)

@@ -59,7 +59,7 @@ def flush(config: OfAgent, as_json: AsJson = False) -> None:
     path = database(settings)
     if not path.exists() or in_use(path):
         raise UserError(f"{path}: is missing or in use; a running agent publishes by itself, stop it first")
-    with SqliteOutbox(path) as outbox:
+    with KeptFile(path), SqliteOutbox(path) as outbox:  # the first refuses what a newer agent wrote
         broker = broker_of(settings.mqtt, client_id=f"vser-{settings.site}")
         sent, refused = asyncio.run(_publish(outbox, broker))
         left = len(outbox)

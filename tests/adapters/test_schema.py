@@ -1,0 +1,116 @@
+"""An older database is upgraded whole, a newer one is left as it is and told in one line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from support.command import vser_stream
+from support.daemon import configuration
+
+from vser_stream.adapters import schema
+from vser_stream.adapters.kept import KeptFile
+from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.errors import ConfigError, OutboxError
+
+OLD = Path(__file__).with_name("outbox-0.1.0.sql")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "outbox.db"
+
+
+@pytest.fixture
+def old(path: Path) -> Path:
+    """What 0.1.0 kept of a panic alarm."""
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(OLD.read_text())
+    return path
+
+
+def asked(path: Path, question: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute(question).fetchall()
+
+
+def shape(path: Path) -> list[tuple[object, ...]]:
+    return [
+        *asked(path, "SELECT type, name, sql FROM sqlite_master ORDER BY name"),
+        *asked(path, "PRAGMA user_version"),
+        *asked(path, "PRAGMA application_id"),
+    ]
+
+
+def made_newer(path: Path) -> bytes:
+    with SqliteOutbox(path):
+        pass
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    return path.read_bytes()
+
+
+def test_what_0_1_0_kept_is_upgraded_and_all_of_it_is_there(old: Path, tmp_path: Path) -> None:
+    before = asked(old, "SELECT id, topic, payload FROM outbox ORDER BY seq")
+    (remembered,) = asked(old, "SELECT document FROM memory")
+    with KeptFile(old) as file:  # a verb reads it as it is
+        assert file.verify()[0] == 2
+    with SqliteOutbox(old) as outbox:
+        document = outbox.memory("bed")
+        assert len(outbox) == len(before) == 2
+    assert document is not None
+    assert isinstance(remembered[0], bytes)
+    assert json.loads(document) == json.loads(remembered[0]) | {"schema": "vser.memory/1", "baseline": None}
+    assert asked(old, "SELECT id, topic, payload FROM outbox ORDER BY seq") == before
+    with KeptFile(old) as file:
+        assert file.verify()[0] == 2
+    with SqliteOutbox(tmp_path / "new.db"):
+        assert shape(tmp_path / "new.db") == shape(old)
+    assert shape(old)[-2:] == [(schema.VERSION,), (schema.APPLICATION,)]
+
+
+def test_a_row_that_cannot_be_read_stops_no_upgrade(old: Path) -> None:
+    with closing(sqlite3.connect(old)) as db, db:
+        db.execute("INSERT INTO memory VALUES ('hall', X'FF7B')")
+    with SqliteOutbox(old) as outbox:
+        assert outbox.memory("hall") == b"\xff{"
+        assert outbox.memory("bed") is not None
+
+
+def test_an_upgrade_that_fails_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = shape(old)
+    broken = (*schema._STEPS, ("CREATE TABLE half (id)", "CREATE TABLE half (id)"))  # noqa: SLF001 - the steps of a later release
+    monkeypatch.setattr(schema, "_STEPS", broken)
+    monkeypatch.setattr(schema, "VERSION", len(broken))
+    with pytest.raises(OutboxError, match="table half already exists"):
+        SqliteOutbox(old)
+    assert shape(old) == before
+
+
+def test_the_agent_goes_on_beside_a_newer_file_which_stays_as_it_is(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    newer = made_newer(path)
+    with caplog.at_level(logging.ERROR), SqliteOutbox(path) as outbox:
+        assert (outbox.aside, outbox.corrupt) == (path.with_name("outbox.db.newer-1"), 0)
+        assert len(outbox) == 0
+    assert path.with_name("outbox.db.newer-1").read_bytes() == newer
+    assert "a newer vser-stream wrote it" in caplog.text
+
+
+def test_a_verb_refuses_a_newer_file_in_one_line(path: Path) -> None:
+    newer = made_newer(path)
+    with pytest.raises(ConfigError, match=r"outbox\.db: a newer vser-stream wrote it .*; use that release"):
+        KeptFile(path)
+    config = configuration(path.parent, 1)
+    path.parent.joinpath("state").mkdir()
+    path.rename(path.parent / "state/outbox.db")
+    for verb in (("outbox", "ls"), ("outbox", "flush"), ("records", "ls")):
+        done = vser_stream(*verb, "--config", config)
+        assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+        assert "a newer vser-stream wrote it" in done.stderr
+    assert (path.parent / "state/outbox.db").read_bytes() == newer

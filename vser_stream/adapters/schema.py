@@ -1,0 +1,105 @@
+"""The shape of the agent's database, and how an older file comes to have it.
+
+A file is the sum of its steps: a new one takes all of them, an older one those it has not taken yet,
+in one transaction. Whatever changes what stands in a file, a document in it too, is a new step.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+__all__ = ["APPLICATION", "VERSION", "NewerSchemaError", "upgrade", "version_of"]
+
+APPLICATION = 0x76736572
+"""``PRAGMA application_id``: "vser", so that file(1), too, knows whose it is. 0 in files of 0.1.0."""
+
+_OUTBOX = """
+CREATE TABLE IF NOT EXISTS outbox (
+    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+    id         TEXT    NOT NULL UNIQUE,
+    topic      TEXT    NOT NULL,
+    payload    BLOB    NOT NULL,
+    qos        INTEGER NOT NULL,
+    retain     INTEGER NOT NULL,
+    priority   INTEGER NOT NULL,
+    expires_at REAL,
+    created_at REAL    NOT NULL
+)"""
+
+_EVIDENCE = """
+CREATE TABLE IF NOT EXISTS evidence (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    source     TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    document   BLOB NOT NULL,
+    previous   TEXT NOT NULL,
+    hash       TEXT NOT NULL
+)"""
+
+_EVIDENCE_PURGED = """
+CREATE TABLE IF NOT EXISTS evidence_purged (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    id   INTEGER NOT NULL,
+    hash TEXT    NOT NULL
+)"""
+
+_MEMORY_SAYS_ITS_SCHEMA = """
+UPDATE memory
+SET document = CAST(
+    json_set(CAST(document AS TEXT), '$.schema', 'vser.memory/1', '$.baseline', NULL) AS BLOB)
+WHERE json_valid(CAST(document AS TEXT))"""
+
+_STEPS: tuple[tuple[str, ...], ...] = (
+    (
+        # Files of 0.1.0 have these tables and no version.
+        _OUTBOX,
+        "CREATE INDEX IF NOT EXISTS outbox_order ON outbox (priority DESC, seq)",
+        "CREATE INDEX IF NOT EXISTS outbox_expiry ON outbox (expires_at) WHERE expires_at IS NOT NULL",
+        "CREATE TABLE IF NOT EXISTS memory (source TEXT PRIMARY KEY, document BLOB NOT NULL)",
+        _EVIDENCE,
+        _EVIDENCE_PURGED,
+        _MEMORY_SAYS_ITS_SCHEMA,
+        f"PRAGMA application_id = {APPLICATION}",
+    ),
+)
+
+VERSION = len(_STEPS)
+"""``PRAGMA user_version`` of what this release writes."""
+
+
+class NewerSchemaError(sqlite3.DatabaseError):
+    """A later release wrote the file; what it means by it cannot be known."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            f"a newer vser-stream wrote it (schema {version}, this one knows {VERSION}); use that release"
+        )
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """How many steps a file has taken.
+
+    Raises:
+        NewerSchemaError: More than there are.
+    """
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise NewerSchemaError(version)
+    return int(version)
+
+
+def upgrade(db: sqlite3.Connection) -> None:
+    """Take the steps that are missing: all of them, or none where one fails.
+
+    Raises:
+        NewerSchemaError: A later release wrote the file; it is left as it is.
+        sqlite3.Error: It cannot be upgraded.
+    """
+    if version_of(db) == VERSION:
+        return
+    with db:
+        db.execute("BEGIN IMMEDIATE")
+        for step in _STEPS[version_of(db) :]:
+            for statement in step:
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {VERSION}")
