@@ -107,7 +107,7 @@ def _lost(elapsed: float, n: int) -> int:
     lost = round(elapsed * RATE) - n
     if elapsed <= _GAP or lost <= _UNDER_WAY * RATE:
         return 0
-    _LOG.warning("microphone stalled", extra={"lost_s": round(lost / RATE, 3)})
+    _LOG.warning("microphone stalled: lost=%.3f s", lost / RATE)
     return lost
 
 
@@ -184,4 +184,4 @@ def _started(name: str, arguments: list[str]) -> Iterator[_Child]:
         try:
             process.communicate(timeout=_KILLED)
         except subprocess.TimeoutExpired:
-            _LOG.exception("microphone process survives being killed", extra={"pid": process.pid})
+            _LOG.exception("microphone process survives being killed: pid=%d", process.pid)

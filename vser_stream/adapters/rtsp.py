@@ -223,6 +223,6 @@ class _Timeline:
         self._due = chunk.time + chunk.duration
         if abs(jump) <= _GAP:
             return 0
-        _LOG.warning("timestamps of the camera jumped", extra={"jump_s": round(jump, 3)})
+        _LOG.warning("timestamps of the camera jumped: by=%.3f s", jump)
         # A camera that set its clock back lost an unknown amount: tell the least there is to tell.
         return round(max(jump, _GAP) * RATE)

@@ -80,7 +80,7 @@ class Recording:
         if n == 0:
             raise AudioError(f"{self.path}: no audio could be decoded; record or convert it again")
         if damaged:
-            _LOG.warning("recording is damaged", extra={"path": str(self.path), "damaged_packets": damaged})
+            _LOG.warning("recording is damaged: path=%s damaged_packets=%d", self.path, damaged)
 
     def _check(self) -> None:
         if self.path.is_dir():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from vser_stream.adapters.journal import logging_to
 from vser_stream.runtime.service import Service
 
 __all__ = ["run"]
@@ -16,12 +17,14 @@ __all__ = ["run"]
 
 def run(
     config: Annotated[Path, typer.Option(help="Configuration file (TOML).")],
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is heard, too.")] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Log each utterance, too."),
+    ] = False,
 ) -> None:
     """Listen to every source and publish alerts, until SIGTERM or until all recordings have ended.
 
     SIGHUP reads the sources of the configuration again; those that stay the same are not disturbed.
     """
-    level = logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(Service(config).run())
+    with logging_to(sys.stderr, verbose=verbose):
+        asyncio.run(Service(config).run())

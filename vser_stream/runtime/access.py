@@ -43,7 +43,7 @@ class Access:
     def allow(self, topic: str) -> None:
         """It did not, this time."""
         if self._denied.pop(topic, None):
-            _log.warning("%s is over: topic=%s", ConditionName.ACCESS_DENIED, topic)
+            _log.info("%s is over: topic=%s", ConditionName.ACCESS_DENIED, topic)
 
     async def check(self) -> None:
         """Ask about the topics on which nothing may be published for a long time."""

@@ -135,6 +135,10 @@ class Agent:
         await asyncio.get_running_loop().run_in_executor(self.scorer, work)
 
     @property
+    def _names(self) -> str:
+        return ",".join(one.name for one in self._config.sources)
+
+    @property
     def listeners(self) -> list[Listener]:
         """Those of the sources that are listened to now."""
         return self._roster.listeners
@@ -174,6 +178,7 @@ class Agent:
     async def run(self) -> None:
         """Listen and deliver until :meth:`stop`, or until every recording has been played."""
         self._roster.apply(self._config.sources)
+        _log.info("listening: version=%s site=%s sources=%s", __version__, self._config.site, self._names)
         delivering = asyncio.create_task(self._delivery.run(), name="delivery")
         listening = asyncio.create_task(self._roster.run(), name="sources")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop")
@@ -228,7 +233,7 @@ class Agent:
         self._config = self._config.model_copy(update={"sources": config.sources})
         self._shelf.reload()
         self._roster.apply(config.sources)
-        _log.warning("configuration read again: sources=%s", ",".join(one.name for one in config.sources))
+        _log.info("configuration read again: sources=%s", self._names)
 
     def keep_configuration(self, reason: str) -> None:
         """The file cannot be used now: say so, and go on."""

@@ -233,6 +233,8 @@ class Capture:
         self.outages += change.before is CaptureState.RUNNING and change.event in _BREAKS
         self.state, self.reason = change.after, change.reason
         self.transitions.append(change)
+        if change.after is CaptureState.RUNNING:
+            _log.info("source %s is heard", self._name)
         self._on_change()
 
     def _deliver(self, reader: _Reader, block: Block, arrived: float) -> None:

@@ -116,8 +116,14 @@ class CommandDesk:
         except CommandError as exc:
             error = str(exc)
         by = _who(command) if command else SOMEBODY
-        outcome = error or "obeyed"
-        _log.warning("command %.64r: source=%.64r by=%s: %s", address.verb, address.source, by, outcome)
+        _log.log(
+            logging.WARNING if error else logging.INFO,
+            "command %.64r: source=%.64r by=%s: %s",
+            address.verb,
+            address.source,
+            by,
+            error or "obeyed",
+        )
         answer = Answer(
             site=self._site,
             source=address.source,

@@ -238,6 +238,7 @@ class Delivery:
                 opened = loop.time()
                 self._connections += 1
                 self._connected = True
+                _log.info("connected to the broker")
                 self._refused.clear()
                 await self._serve(connection)
         except PublishError as exc:

@@ -206,7 +206,7 @@ class Escalation:
                 return await self._explained(resolved, case, until)
         except _LeftError as exc:
             self._count(str(exc))
-            _log.info("ambiguous utterance left to the SVM: reason=%s", exc)
+            _log.debug("ambiguous utterance left to the SVM: reason=%s", exc)
             return left_to_svm(decision)
 
     def close(self) -> None:
@@ -239,7 +239,7 @@ class Escalation:
             self._count("written")
             return resolved
         if explanation.error is not None:
-            _log.info("no rationale of the reasoner: reason=%s", explanation.error)
+            _log.debug("no rationale of the reasoner: reason=%s", explanation.error)
             if not self._reasoner.ready:
                 self._failed(explanation.error, broken=True)
         self._count("rationale_seconds", time.monotonic() - began)

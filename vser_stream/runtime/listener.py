@@ -14,7 +14,7 @@ from typing import Protocol
 
 from vser_stream.adapters.prometheus import Metrics
 from vser_stream.core.alarm_memory import remember
-from vser_stream.core.alarm_state import AlarmState, Transition
+from vser_stream.core.alarm_state import AlarmEvent, AlarmState, Transition
 from vser_stream.core.capture_state import CaptureState, Patience
 from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.core.messages import (
@@ -63,6 +63,9 @@ TOLD = 8
 
 ATTEND_EVERY = 1.0
 """Between two looks at the clock while there is no audio to tell the time (s)."""
+
+GOOD_NEWS = {AlarmEvent.ACKNOWLEDGED, AlarmEvent.AMENDED, AlarmEvent.CLEARED, AlarmEvent.SUPPRESSED}
+"""Of an alarm; nobody has to do anything."""
 
 _log = logging.getLogger(__name__)
 
@@ -277,7 +280,7 @@ class Listener:
                 self._raised += 1
                 _log.warning("%s: source=%s: %s", condition.name, self.name, condition.reason)
         for name in known - {one.name for one in now}:
-            _log.warning("%s is over: source=%s", name, self.name)
+            _log.info("%s is over: source=%s", name, self.name)
         if known != {one.name for one in now}:
             self._changed.set()
         self._known = now
@@ -323,15 +326,20 @@ class Listener:
                 case Rejected(reason=reason):
                     self._rejected += 1
                     self._metrics.rejected(self.name)
-                    _log.info("utterance not judged: source=%s reason=%s", self.name, reason)
+                    _log.debug("utterance not judged: source=%s reason=%s", self.name, reason)
                 case _:
                     pass
 
     def _alert(self, transition: Transition) -> tuple[Message, Record | None]:
         """The document of a transition, and what it rests on; a restored decision was recorded before."""
         alert = self._reporter.alert(transition, published_at=time.time())
-        _log.warning(
-            "alarm %s: source=%s level=%s reason=%s", alert.event, self.name, transition.level, alert.reason
+        _log.log(
+            logging.INFO if transition.event in GOOD_NEWS else logging.WARNING,
+            "alarm %s: source=%s level=%s reason=%s",
+            alert.event,
+            self.name,
+            transition.level,
+            alert.reason,
         )
         self._metrics.alarm(self.name, level=transition.level, event=alert.event)
         if transition.decision.rows is None:
