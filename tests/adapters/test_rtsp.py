@@ -103,7 +103,8 @@ def test_lost_audio_moves_the_positions_on(open_camera: Camera) -> None:
     before, after = blocks[: gaps[0]], blocks[gaps[0] :]
     assert after[0].start - before[-1].end == pytest.approx(0.8 * RATE, abs=0.3 * RATE)
     truly = locate(joined(after), LOOPED)[0] - locate(joined(before), LOOPED)[0]
-    assert after[0].start - before[0].start == pytest.approx(truly, abs=2)
+    # What is in the loop twice may be found in either turn.
+    assert after[0].start - before[0].start == pytest.approx(truly % len(SPEECH), abs=2)
 
 
 @pytest.mark.parametrize("digest", [False, True])

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
+from typing import Any
 
 import av
 import numpy as np
@@ -20,6 +21,10 @@ from vser_stream.values import RATE, Pcm
 __all__ = ["Chunk", "Fault", "MediaError", "PcmResampler", "Track", "decode", "track_of"]
 
 _EMPTY: Pcm = np.empty(0, np.int16)
+
+# Tags in an old encoding are no reason to refuse a recording; since PyAV 19 they never are.
+_PYAV = tuple(int(part) for part in av.__version__.split(".")[:2])
+_ANY_TAGS: dict[str, Any] = {} if _PYAV >= (19, 0) else {"metadata_errors": "replace"}
 
 
 class Fault(Enum):
@@ -190,8 +195,7 @@ def _opened(
     url: str, *, options: Mapping[str, str], timeout: tuple[float, float] | None
 ) -> Iterator[av.container.InputContainer]:
     with _translated():
-        # Tags in an old encoding are no reason to refuse a recording.
-        container = av.open(url, options=dict(options), timeout=timeout, metadata_errors="replace")
+        container = av.open(url, options=dict(options), timeout=timeout, **_ANY_TAGS)
     try:
         yield container
     finally:
