@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from vser_stream import config as config_module
 from vser_stream.config import Config, load, shipped_model, shipped_rules
 from vser_stream.errors import ConfigError
 
@@ -119,3 +120,37 @@ def test_one_alarm_key_leaves_the_others_at_their_defaults(tmp_path: Path) -> No
     config = load(written(tmp_path, SMALLEST + "[alarm.panic]\nfast = 0.8\n"))
     assert config.alarm.panic.fast == 0.8
     assert config.alarm.panic.distress == Config.model_fields["alarm"].default.panic.distress
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = written(tmp_path, SMALLEST)
+    monkeypatch.setattr(config_module, "INSTALLED", path)
+    for variable in ("CREDENTIALS_DIRECTORY", "STATE_DIRECTORY"):
+        monkeypatch.delenv(variable, raising=False)
+    return path
+
+
+def test_from_a_shell_the_installed_one_means_the_state_of_the_service(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_service, elsewhere = Path("/var/lib/vser-stream"), Path("/elsewhere")
+    assert load(installed).state_path == of_service
+    monkeypatch.chdir(installed.parent)
+    assert load(Path("vser.toml")).state_path == of_service
+    assert load(written(installed.parent, f'state_dir = "/elsewhere"\n{SMALLEST}')).state_path == elsewhere
+    other = installed.with_name("other.toml")
+    other.write_text(SMALLEST)
+    assert load(other).state_path != of_service
+    monkeypatch.setenv("STATE_DIRECTORY", "/elsewhere")
+    assert load(written(installed.parent, SMALLEST)).state_path == elsewhere
+
+
+def test_passwords_of_the_service_are_found_beside_the_file_from_a_shell(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = '[mqtt]\nusername = "u"\npassword_file = "$CREDENTIALS_DIRECTORY/mqtt-password"'
+    written(installed.parent, SMALLEST.replace("[mqtt]", login))
+    assert load(installed).mqtt.password_file == installed.parent / "credentials/mqtt-password"
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/unit")
+    assert load(installed).mqtt.password_file == Path("/run/credentials/unit/mqtt-password")

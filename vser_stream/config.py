@@ -51,9 +51,18 @@ __all__ = [
 
 SHIPPED_MODEL = "calm-angry-panic"
 
+INSTALLED = Path("/etc/vser-stream/vser.toml")
+"""Where deploy/install.sh puts the configuration of the service."""
+
+SERVICE_STATE = Path("/var/lib/vser-stream")
+"""What systemd gives the service as $STATE_DIRECTORY."""
+
 
 def _from_config_folder(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder", Path())
+    if path.parts[:1] == ("$CREDENTIALS_DIRECTORY",) and "CREDENTIALS_DIRECTORY" not in os.environ:
+        # That is for the service alone; systemd takes it from here.
+        return Path(folder, "credentials", *path.parts[1:])
     # systemd leaves passwords in a folder it names in the environment.
     return Path(folder, os.path.expandvars(path.expanduser()))
 
@@ -289,7 +298,9 @@ class Config(Section):
     sources: Annotated[tuple[SourceConfig, ...], Field(min_length=1)]
     model: ConfigPath | None = Field(None, description="model folder; default: the shipped model")
     state_dir: ConfigPath | None = Field(
-        None, description="outbox and baselines; default: $STATE_DIRECTORY, else ~/.local/state/vser-stream"
+        None,
+        description="outbox and baselines; default: $STATE_DIRECTORY, for the installed configuration"
+        " /var/lib/vser-stream, else ~/.local/state/vser-stream",
     )
     segment: SegmentConfig = SegmentConfig()
     route: RouteConfig = RouteConfig()
@@ -355,18 +366,23 @@ def _shipped(kind: str) -> Path:
 def load(path: Path) -> Config:
     """Read and check a configuration file.
 
+    From anybody's shell the installed one means what it means to the service.
+
     Raises:
         ConfigError: The file is missing, is no TOML, or has a wrong or unknown key.
     """
     try:
         document = tomllib.loads(path.read_text("utf-8"))
-        return Config.model_validate(document, context={"folder": path.parent})
+        config = Config.model_validate(document, context={"folder": path.parent})
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read ({exc.strerror})") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path}: not a TOML file: {exc}") from exc
     except ValidationError as exc:
         raise ConfigError(f"{path}: " + "; ".join(_in_words(exc))) from exc
+    if config.state_dir is None and "STATE_DIRECTORY" not in os.environ and path.resolve() == INSTALLED:
+        return config.model_copy(update={"state_dir": SERVICE_STATE})
+    return config
 
 
 def _in_words(exc: ValidationError) -> Iterable[str]:

@@ -7,7 +7,6 @@ import json
 import sys
 import time
 from collections.abc import Generator
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from vser_stream.adapters.baselines import BaselineStore
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.vad import WebRtcVad
+from vser_stream.cli.agent import OfAgent
 from vser_stream.cli.models import load_model
 from vser_stream.config import Config, SourceConfig, load
 from vser_stream.core.calibrate import Calibration
@@ -41,7 +41,7 @@ _METER = 24
 
 def calibrate(
     source: Annotated[str, typer.Argument(help="Name of a source of the configuration.")],
-    config: Annotated[Path, typer.Option(help="Configuration file (TOML).")],
+    config: OfAgent,
     seconds: Annotated[float, typer.Option(min=5.0, help="Time to listen (s).")] = 60.0,
     forget: Annotated[
         bool, typer.Option("--forget", help="Delete what is known of the source instead.")

@@ -27,6 +27,7 @@ from vser_stream.adapters.rtsp import RtspCamera
 from vser_stream.adapters.rulebook import RuleShelf, shelf_of
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.cli.about import libraries
+from vser_stream.cli.agent import OfAgent
 from vser_stream.cli.examination import DoubtError, Examination, Finding, Verdict
 from vser_stream.cli.models import load_model
 from vser_stream.cli.probe import Stage, Walk, listen, reach
@@ -60,7 +61,7 @@ JUMP = 0.05
 
 
 def doctor(
-    config: Annotated[Path, typer.Option(help="Configuration file (TOML).")],
+    config: OfAgent,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Examine this box: Python, model, rules, reasoner, sources, broker, clock, disk; each with what to do.

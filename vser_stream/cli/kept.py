@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from vser_stream.config import Config
 
-__all__ = ["OfAgent", "at", "database"]
-
-OfAgent = Annotated[Path, typer.Option("--config", help="The agent's configuration: where its state is.")]
+__all__ = ["at", "database"]
 
 
 def database(settings: Config) -> Path:

@@ -14,7 +14,8 @@ from rich.table import Table
 from vser_stream.adapters.kept import KeptFile, in_use
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
-from vser_stream.cli.kept import OfAgent, at, database
+from vser_stream.cli.agent import OfAgent
+from vser_stream.cli.kept import at, database
 from vser_stream.config import load
 from vser_stream.core.messages import told_late
 from vser_stream.errors import MessageRefusedError, UserError

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from vser_stream.adapters.kept import KeptFile
-from vser_stream.cli.kept import OfAgent, database
+from vser_stream.cli.agent import OfAgent
+from vser_stream.cli.kept import database
 from vser_stream.config import load
 from vser_stream.errors import UserError
 

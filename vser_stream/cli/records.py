@@ -11,7 +11,8 @@ from rich.table import Table
 
 from vser_stream.adapters.evidence import Chained
 from vser_stream.adapters.kept import KeptFile
-from vser_stream.cli.kept import OfAgent, at, database
+from vser_stream.cli.agent import OfAgent
+from vser_stream.cli.kept import at, database
 from vser_stream.config import load
 
 __all__ = ["app"]

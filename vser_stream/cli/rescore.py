@@ -12,6 +12,7 @@ import typer
 
 from vser_stream.adapters.kept import KeptFile
 from vser_stream.adapters.svm import GOLDEN_TOLERANCE, OnnxSvm
+from vser_stream.cli.agent import default
 from vser_stream.cli.kept import database
 from vser_stream.cli.models import load_model
 from vser_stream.cli.records import exported
@@ -40,7 +41,8 @@ def rescore(
     Exit code 0 if it says the same, 3 if the model is another one, 4 if the record is not what was
     written or the answer differs.
     """
-    settings = load(config) if config else None
+    path = config or (default() if record.isdecimal() else None)
+    settings = load(path) if path else None
     document = _document(record, settings)
     svm = load_model(model or (settings.model_dir if settings else shipped_model()))
     then, now = _answers(document, svm)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vser_stream.adapters.journal import logging_to
+from vser_stream.cli.agent import OfAgent
 from vser_stream.runtime.service import Service
 
 __all__ = ["run"]
 
 
 def run(
-    config: Annotated[Path, typer.Option(help="Configuration file (TOML).")],
+    config: OfAgent,
     verbose: Annotated[
         bool,
         typer.Option("--verbose", "-v", help="Log each utterance, too."),

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from vser_stream.adapters.mqtt import Broker
+from vser_stream.cli.agent import default
 from vser_stream.config import load
 from vser_stream.errors import UserError
 
@@ -18,7 +19,10 @@ __all__ = ["at_site", "reach"]
 
 
 def reach(
-    config: Annotated[Path | None, typer.Option(help="The agent's configuration: broker and site.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="The agent's configuration: broker and site; default: as installed."),
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Broker, instead of the configuration's.")] = None,
     port: Annotated[int | None, typer.Option(help="Of --host; default: 1883, with --ca-file 8883.")] = None,
     site: Annotated[str | None, typer.Option(help="Site, instead of the configuration's.")] = None,
@@ -32,7 +36,8 @@ def reach(
         UserError: Neither says where.
         ConfigError: The configuration cannot be used.
     """
-    settings = load(config) if config else None
+    path = config or (None if host and site else default())
+    settings = load(path) if path else None
     known = dict(settings.mqtt) if settings else {}
     name = site or (settings.site if settings else None)
     if name is None or not (host or known):

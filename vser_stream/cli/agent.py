@@ -1,0 +1,45 @@
+"""Which agent a verb speaks of: the one whose configuration is given, else the one installed on this box."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vser_stream import config
+from vser_stream.errors import UserError
+
+__all__ = ["OfAgent", "default"]
+
+VARIABLE = "VSER_CONFIG"
+
+
+def default() -> Path | None:
+    """The configuration that is meant where none is given; it is named on standard error."""
+    given = os.environ.get(VARIABLE)
+    path = Path(given) if given else config.INSTALLED
+    if not given and not path.exists():
+        return None
+    print(f"vser-stream: configuration {path}", file=sys.stderr)
+    return path
+
+
+def _needed() -> Path:
+    path = default()
+    if path is None:
+        raise UserError(f"no configuration, {config.INSTALLED} is not there; give --config FILE")
+    return path
+
+
+OfAgent = Annotated[
+    Path,
+    typer.Option(
+        "--config",
+        default_factory=_needed,
+        show_default=f"${VARIABLE}, else {config.INSTALLED}",
+        help="The agent's configuration (TOML).",
+    ),
+]
