@@ -10,6 +10,10 @@ acknowledges is told again, step by step (*unacknowledged*, then *reminder*).
 Whatever is held back is told once for each utterance (*suppressed*), with the reason. Nothing but
 ALARM OFF (``enabled = false``) holds back panic.
 
+The level and the decision told with it agree: what begins an alarm and sounds of panic begins a panic,
+and what is told later of an alarm rests on the last decision that was of its level. With panic OFF only,
+a panicking voice may raise anger.
+
 The state is a value and every step a function: ``(state, ..., now) -> state, transitions``.
 """
 
@@ -27,7 +31,17 @@ from vser_stream.core.alarm_state import (
     Pause,
     Transition,
 )
-from vser_stream.core.votes import URGENT_FIRST, Vote, called_for, rank, rules_of, silent, sustains, with_vote
+from vser_stream.core.votes import (
+    URGENT_FIRST,
+    Call,
+    Vote,
+    called_for,
+    rank,
+    rules_of,
+    silent,
+    sustains,
+    with_vote,
+)
 from vser_stream.values import Decision, Label, SegmentKind
 
 __all__ = ["Step", "acknowledge", "amend", "pause", "resume", "step", "tick"]
@@ -51,7 +65,7 @@ def step(state: AlarmState, decision: Decision, now: float, *, config: AlarmConf
     state, amended = _close_window(state, decision)
     alarm = state.alarm
     if alarm and alarm.present and sustains(decision, alarm.level, config=config):
-        state = replace(state, alarm=replace(alarm, supported_at=now, decision=silent(decision)))
+        state = replace(state, alarm=replace(_resting_on(decision, alarm), supported_at=now))
     return state, (*raised, *amended)
 
 
@@ -70,7 +84,7 @@ def amend(state: AlarmState, decision: Decision, now: float, *, config: AlarmCon
         return state, raised
     reason = f"{_verdict(decision, alarm)} by a second verdict"
     second = Transition(AlarmEvent.AMENDED, alarm.level, decision, reason)
-    return replace(state, alarm=replace(alarm, decision=silent(decision))), (second,)
+    return replace(state, alarm=_resting_on(decision, alarm)), (second,)
 
 
 def tick(state: AlarmState, now: float, *, config: AlarmConfig, heard: bool = True) -> Step:
@@ -132,14 +146,30 @@ def _raise(
     state: AlarmState, decision: Decision, now: float, *, voted_at: float, config: AlarmConfig
 ) -> Step:
     told: list[Transition] = []
-    for level, reason in called_for(state.votes, decision, voted_at, config=config):
+    for call in called_for(state.votes, decision, voted_at, config=config):
+        level = _level(state, call, config)
         if held := _held_back(state, level, now, config):
-            state, why = _suppress(state, level, decision, reason=f"{reason}; held back, {held}")
+            state, why = _suppress(state, level, call.decision, reason=f"{call.reason}; held back, {held}")
             told += why
             continue
-        state, raised = _begin(state, level, decision, now, reason=reason)
+        state, raised = _begin(state, level, call.decision, now, reason=call.reason)
         return state, (*told, *raised)
     return state, tuple(told)
+
+
+def _level(state: AlarmState, call: Call, config: AlarmConfig) -> Label:
+    """What the decision sounds of, where it begins an alarm: a present one escalates by its own distress.
+
+    Distress for anger is enough a little before distress for panic is, and nobody is to read "angry"
+    above p(panic) = 0.98.
+    """
+    begins = state.alarm is None or not state.alarm.present
+    return call.decision.label if begins and rules_of(call.decision.label, config).enabled else call.level
+
+
+def _resting_on(decision: Decision, alarm: Alarm) -> Alarm:
+    """The alarm with the latest decision that was of its level."""
+    return replace(alarm, decision=silent(decision)) if decision.label is alarm.level else alarm
 
 
 def _held_back(state: AlarmState, level: Label, now: float, config: AlarmConfig) -> str:
@@ -174,7 +204,7 @@ def _begin(state: AlarmState, level: Label, decision: Decision, now: float, *, r
     begun = Alarm(
         level,
         present=True,
-        decision=silent(decision),
+        decision=decision,
         supported_at=now,
         signalled_at=now,
         raised_in=decision.segment.heard_at,
@@ -189,7 +219,7 @@ def _signal_again(state: AlarmState, alarm: Alarm, decision: Decision, now: floa
     again = replace(
         alarm,
         present=True,
-        decision=silent(decision),
+        decision=decision,
         supported_at=supported_at,
         signalled_at=now,
         told=0,

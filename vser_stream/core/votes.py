@@ -16,7 +16,17 @@ import numpy as np
 from vser_stream.config import AlarmConfig, LevelConfig
 from vser_stream.values import LABELS, RATE, Decision, Label, Pcm
 
-__all__ = ["URGENT_FIRST", "Vote", "called_for", "rank", "rules_of", "silent", "sustains", "with_vote"]
+__all__ = [
+    "URGENT_FIRST",
+    "Call",
+    "Vote",
+    "called_for",
+    "rank",
+    "rules_of",
+    "silent",
+    "sustains",
+    "with_vote",
+]
 
 URGENT_FIRST = (Label.PANIC, Label.ANGRY)
 """Levels that can be raised."""
@@ -50,6 +60,17 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A level that is called for."""
+
+    level: Label
+    decision: Decision
+    """The one with which it was enough, without its audio."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Distress:
     """What was heard since there last was none."""
 
@@ -78,8 +99,8 @@ def with_vote(votes: tuple[Vote, ...], vote: Vote) -> tuple[Vote, ...]:
 
 def called_for(
     votes: tuple[Vote, ...], latest: Decision, now: float, *, config: AlarmConfig
-) -> Iterator[tuple[Label, str]]:
-    """Every level that is called for, highest first, and why.
+) -> Iterator[Call]:
+    """Every level that is called for, highest first.
 
     Args:
         votes: With that of ``latest``, and of utterances after it if it is a second verdict.
@@ -91,9 +112,11 @@ def called_for(
         rules = rules_of(level, config)
         belief = _belief(latest, level)
         if latest.label is level and belief >= rules.fast:
-            yield level, f"one utterance sure enough: p {belief:.2f}"
-        elif enough := next(_enough(votes, level, now, rules), None):
-            yield level, _told(enough, rules)
+            yield Call(level, silent(latest), f"one utterance sure enough: p {belief:.2f}")
+        elif enough := list(_enough(votes, level, now, rules)):
+            # The most urgent of them, the latest where they are alike.
+            vote, heard = max(reversed(enough), key=lambda one: rank(one[0].decision.label))
+            yield Call(level, vote.decision, _told(heard, rules))
 
 
 def sustains(decision: Decision, level: Label, *, config: AlarmConfig) -> bool:
@@ -112,15 +135,17 @@ def rank(label: Label) -> int:
     return LABELS.index(label)
 
 
-def _enough(votes: tuple[Vote, ...], level: Label, now: float, rules: LevelConfig) -> Iterator[_Distress]:
-    """Distress that is enough after a vote for the level, from ``now`` on.
+def _enough(
+    votes: tuple[Vote, ...], level: Label, now: float, rules: LevelConfig
+) -> Iterator[tuple[Vote, _Distress]]:
+    """Votes for the level, from ``now`` on, after which there is distress enough.
 
     What was heard before makes no alarm of a calm voice, nor panic of anger.
     """
     for vote, heard in zip(votes, _course(votes, level, rules), strict=True):
         voted = vote.at >= now and _speaks_for(vote.decision, level, at_least=rules.at_least)
         if voted and heard.sum >= rules.distress:
-            yield heard
+            yield vote, heard
 
 
 def _course(votes: tuple[Vote, ...], level: Label, rules: LevelConfig) -> Iterator[_Distress]:
