@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,8 @@ from support.broker import Mosquitto, certificates, free_port
 from support.mqtt import address, message, next_of, received, refusal
 
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
-from vser_stream.errors import MessageRefusedError
+from vser_stream.adapters.mqtt_login import secrets
+from vser_stream.errors import MessageRefusedError, PublishError
 
 pytestmark = pytest.mark.usefixtures("quiet_loop")
 
@@ -104,6 +107,31 @@ async def test_what_is_wrong_with_the_address_or_a_file_is_told(tmp_path: Path) 
         "broker no-such-host.invalid:1883 is an unknown host; check host and the name server"
     )
     assert await refusal(missing) == (
-        "cannot log in to 127.0.0.1: No such file or directory; "
-        "check that password_file, ca_file, cert_file and key_file exist and can be read"
+        f"cannot log in to 127.0.0.1: password_file {tmp_path}/none: No such file or directory; "
+        "correct the file or [mqtt] password_file"
     )
+
+
+async def test_the_first_line_is_the_password_whatever_follows_it(secure: tuple[Mosquitto, Path]) -> None:
+    broker = login(secure)
+    assert broker.password_file
+    broker.password_file.write_bytes(b"\xef\xbb\xbf" + PASSWORD.encode() + b"\r\nset in November\r\n")
+    async with MqttPublisher(broker) as publisher:
+        await publisher.publish(message("m1"))
+
+
+def test_a_file_that_would_be_waited_for_is_refused_at_once(
+    secure: tuple[Mosquitto, Path], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    locked = tmp_path / "locked.key"
+    subprocess.run(
+        ["openssl", "genrsa", "-aes128", "-passout", "pass:s3cret", "-out", locked],
+        check=True,
+        capture_output=True,
+    )
+    for name in ("password_file", "ca_file", "cert_file", "key_file"):
+        with pytest.raises(PublishError, match=f"{name} .*: no regular file; correct the file"):
+            secrets(dataclasses.replace(login(secure), **{name: tmp_path / "pipe"}))  # type: ignore[arg-type] # keywords
+    with pytest.raises(PublishError, match="its key has a passphrase"):
+        secrets(dataclasses.replace(login(secure), key_file=locked))

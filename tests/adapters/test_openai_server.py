@@ -1,6 +1,7 @@
 """Over real HTTP: a small server that answers as the test wants, and llama.cpp's own."""
 
 import math
+import socket
 import threading
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from support.cases import BOOK, case, cue
 from support.chat_server import ChatServer, Request, chat_server, completion, llama_cpp_server
 from support.gguf_file import tiny_chat_model
 
-from vser_stream.adapters.json_server import ServerAddress
+from vser_stream.adapters.json_server import Egress, ServerAddress, reaches
 from vser_stream.adapters.openai_server import OpenAiServer
 from vser_stream.core.reason.chat import Chat
 from vser_stream.core.reason.language import Language
@@ -99,17 +100,28 @@ def test_a_server_that_tells_chances_is_believed_to_that_degree() -> None:
         (500, "answers HTTP 500"),
         (503, "answers HTTP 503"),
         (401, "refuses the key"),
+        (302, "redirects are not followed"),
         (b"<html>hello</html>", "answers no JSON"),
         (b"{}", "no chat completion"),
         (b"[]", "no chat completion"),
+        (b"[" * 100_000, "answers no JSON"),
+        (b"1" * 2**21, "answers without an end"),
+        (completion({}), "no chat completion"),
+        (completion([{"type": "text", "text": "x"}, 7]), "no chat completion"),
+        (completion([{"type": "text", "text": 7}]), "no chat completion"),
         (b'{"choices": []}', "no chat completion"),
         (b'{"choices": [{"message": null}]}', "no chat completion"),
         (completion(""), "not the JSON object"),
         (completion("I think it is panic."), "not the JSON object"),
         (completion('{"label": "furious"}'), "not the JSON object"),
         (completion("[1]"), "not the JSON object"),
+        (completion('{"label": "panic"} or {"label": "calm"}'), "they differ"),
         (completion('{"label": "panic"}', logprobs={"content": [{"token": 3}, 7, None]}), None),
         (completion('{"label": "panic"}', logprobs="high"), None),
+        (completion('{"label": "panic"}', logprobs={"content": True}), None),
+        (completion([{"type": "text", "text": '{"label": '}, {"type": "text", "text": '"panic"}'}]), None),
+        (completion('```json\n{"label": "panic"}\n```'), None),
+        (completion('<think>Well.</think>It is {"label": "PANIC"}, I think.'), None),
     ],
 )
 def test_nonsense_is_one_clear_error(answer: Request | bytes | int, message: str | None) -> None:
@@ -184,6 +196,55 @@ class TestDistance:
     @pytest.mark.parametrize("url", ["http://localhost:1/v1", "http://127.0.0.9:1/v1", "http://[::1]:1/v1"])
     def test_this_box_has_many_names(self, url: str) -> None:
         reasoner(url)
+
+    @pytest.mark.parametrize(
+        ("address", "egress", "near"),
+        [
+            ("127.0.0.1", "none", True),
+            ("::ffff:127.0.0.1", "none", True),
+            ("192.168.1.7", "none", False),
+            ("192.168.1.7", "lan", True),
+            ("10.1.2.3", "lan", True),
+            ("::ffff:10.1.2.3", "lan", True),
+            ("fd12::7", "lan", True),
+            ("169.254.169.254", "lan", False),
+            ("::ffff:169.254.169.254", "lan", False),
+            ("fe80::1%eth0", "lan", False),
+            ("fd00:ec2::254", "lan", False),
+            ("100.64.0.1", "lan", False),
+            ("0.0.0.0", "lan", False),  # noqa: S104 - of a peer
+            ("::", "lan", False),
+            ("64:ff9b::a01:203", "lan", False),
+            ("2001:db8::1", "lan", False),
+            ("8.8.8.8", "lan", False),
+            ("8.8.8.8", "any", True),
+        ],
+    )
+    def test_near_is_this_box_or_a_private_network_and_no_link_local_address(
+        self, address: str, egress: Egress, *, near: bool
+    ) -> None:
+        assert reaches(address, egress) is near
+        if not near:
+            host = f"[{address}]" if ":" in address else address
+            with pytest.raises(ConfigError, match="is outside what egress"):
+                reasoner(f"http://{host}/v1", egress=egress)
+
+    def test_no_packet_goes_to_a_name_that_leads_too_far(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def resolved(*_: object, **__: object) -> list[object]:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 80))]
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolved)
+        monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("it was connected to"))
+        with pytest.raises(ConfigError, match='egress = "lan"'):
+            reasoner("http://chat.example/v1", egress="lan").prepare()
+        with pytest.raises(ReasonerError, match='egress = "lan"'):
+            reasoner("http://chat.example/v1", egress="lan").judge(CASE, within=WITHIN)
+
+    @pytest.mark.parametrize("secret", ["/v1?key=s3cret", "/v1#s3cret"])
+    def test_a_key_does_not_belong_behind_the_address_either(self, secret: str) -> None:
+        with pytest.raises(ConfigError, match="api_key_file") as told:
+            reasoner(f"http://127.0.0.1:1{secret}")
+        assert "s3cret" not in str(told.value)
 
     def test_a_key_does_not_belong_in_the_address(self) -> None:
         with pytest.raises(ConfigError, match="api_key_file") as told:

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 from support.audio import voice, write, write_float_wav, write_video
+from support.broker import free_port
+from support.chat_server import chat_server, completion
 from support.command import vser_stream
-from support.daemon import SCENE
+from support.daemon import SCENE, configuration
 
 from vser_stream.adapters.wavfile import Recording
 from vser_stream.values import RATE
@@ -125,3 +127,19 @@ def test_people_get_a_line_for_each_utterance_and_alarm() -> None:
     assert done.returncode == 0
     assert "ALARM raised" in done.stdout
     assert "the usual" in done.stdout
+
+
+def test_a_reasoner_whose_answers_cannot_be_used_is_told_once_and_costs_no_utterance(
+    scene: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    with chat_server(lambda _: completion("I am sure it is panic.")) as server:
+        reasoner = f'[reasoner]\nbackend = "server"\nurl = "{server.url}"\n[route]\nescalate_below = 1.0'
+        config = configuration(tmp_path, free_port(), more=reasoner)
+        done = vser_stream("replay", "--json", "--config", config, SCENE)
+    heard = of_type([json.loads(line) for line in done.stdout.splitlines()], "utterance")
+    assert len(heard) == len(of_type(scene, "utterance"))
+    assert [row["decided_by"] for row in heard].count("fallback") > 1
+    assert done.stderr == (
+        "vser-stream: no usable answer of the reasoner, falling back to the SVM (told once): "
+        "the answer is not the JSON object asked for\n"
+    )

@@ -21,7 +21,7 @@ __all__ = ["ChatServer", "chat_server", "completion", "llama_cpp_server"]
 Request = dict[str, Any]
 
 
-def completion(content: str, **more: object) -> Request:
+def completion(content: object, **more: object) -> Request:
     """A chat completion as OpenAI documents it."""
     return {
         "object": "chat.completion",

@@ -50,7 +50,7 @@ def main() -> None:
     """Serve requests until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _offer_to_the_kernel()
+    _prefer_oom_kill()
     _mute_native_code()
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests,), daemon=True).start()
@@ -70,7 +70,7 @@ def _read(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
     os._exit(0)  # the parent has gone
 
 
-def _offer_to_the_kernel() -> None:
+def _prefer_oom_kill() -> None:
     try:
         with open("/proc/self/oom_score_adj", "wb") as file:  # noqa: PTH123 - no path to handle
             file.write(_KILL_FIRST)
@@ -219,7 +219,7 @@ class Engine:
                     raise ChatError(f"the answer is not complete after {seconds:.1f} s")
         finally:
             self._told = None
-        raise ChatError("the answer has no end")
+        raise ChatError("generation ended without an end-of-sequence token")
 
     def _text(self, tokens: list[int]) -> str:
         """Decode; llama-cpp-python itself loses a token of more than 32 bytes, as Vietnamese words are."""

@@ -289,10 +289,12 @@ class LlamaReasoner:
         try:
             child.process.wait(timeout=_KILLED)
         except subprocess.TimeoutExpired:
-            _log.error("language model survives being killed: pid=%d", child.process.pid)
+            _log.error("language model did not exit after SIGKILL: pid=%d", child.process.pid)
 
 
 def _softmax(logits: list[float]) -> Probabilities:
+    if not all(map(math.isfinite, logits)):
+        raise ReasonerError("the language model answers no numbers; its file is damaged")
     highest = max(logits)
     weights = [math.exp(logit - highest) for logit in logits]
     return Probabilities(*(weight / sum(weights) for weight in weights))

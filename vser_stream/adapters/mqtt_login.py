@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from vser_stream.errors import PublishError
+from vser_stream.files import first_line, regular
 
 __all__ = ["Broker", "secrets"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +26,7 @@ class Broker:
     username: str | None = None
 
     password_file: Path | None = None
-    """Read at each connection, so a changed password needs no restart."""
+    """Its first line is read at each connection, so a changed password needs no restart."""
 
     tls: bool = False
 
@@ -48,25 +54,43 @@ def secrets(broker: Broker) -> tuple[str | None, ssl.SSLContext | None]:
     Raises:
         PublishError: A file cannot be read.
     """
+    password = _read(broker, "password_file", first_line) if broker.password_file else None
+    if not broker.tls:
+        return password, None
+    tls = _read(broker, "ca_file", _trusting) if broker.ca_file else ssl.create_default_context()
+    tls.sslsocket_class = _TlsSocket
+    if broker.cert_file:
+        _read(broker, "key_file" if broker.key_file else "cert_file", regular)
+        _read(broker, "cert_file", lambda path: _present(tls, path, broker.key_file))
+    return password, tls
+
+
+def _read(broker: Broker, name: str, how: Callable[[Path], T]) -> T:
+    """Read the file that is given as ``name``, and say which it is where that fails."""
+    path: Path = getattr(broker, name)
     try:
-        password = broker.password_file.read_text().rstrip("\r\n") if broker.password_file else None
-        tls = ssl.create_default_context(cafile=broker.ca_file) if broker.tls else None
-        if tls:
-            tls.sslsocket_class = _TlsSocket
-        if tls and broker.ca_file:
-            # Python >= 3.13 refuses an authority that does not say what its key is for, as one made at
-            # home with plain "openssl req -x509" does not. Chain, dates and host are checked all the same.
-            tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        if tls and broker.cert_file:
-            tls.load_cert_chain(broker.cert_file, broker.key_file)
+        return how(path)
     except (OSError, ValueError) as exc:
         # The text of a ValueError may quote the file.
-        reason = exc.strerror if isinstance(exc, OSError) else "not text"
+        reason = exc.strerror if isinstance(exc, OSError) else "cannot be used"
         raise PublishError(
-            f"cannot log in to {broker.host}: {reason}; "
-            "check that password_file, ca_file, cert_file and key_file exist and can be read"
+            f"cannot log in to {broker.host}: {name} {path}: {reason}; correct the file or [mqtt] {name}"
         ) from None
-    return password, tls
+
+
+def _trusting(path: Path) -> ssl.SSLContext:
+    tls = ssl.create_default_context(cafile=regular(path))
+    # Python >= 3.13 refuses an authority that does not say what its key is for, as one made at
+    # home with plain "openssl req -x509" does not. Chain, dates and host are checked all the same.
+    tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return tls
+
+
+def _present(tls: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
+    def no_passphrase() -> str:  # OpenSSL would ask for it at the terminal, and wait
+        raise OSError(errno.EACCES, "its key has a passphrase; give one without")
+
+    tls.load_cert_chain(regular(certificate), key, password=no_passphrase)
 
 
 class _TlsSocket(ssl.SSLSocket):

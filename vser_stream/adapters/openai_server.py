@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, cast
 
 from vser_stream.adapters.json_server import JsonServer, ServerAddress
+from vser_stream.core.reason.answer import label_in, object_in
 from vser_stream.core.reason.chat import Chat
 from vser_stream.errors import ConfigError, ReasonerError
 from vser_stream.values import LABELS, Case, Label, Probabilities
@@ -32,6 +33,8 @@ _LABEL_ALONE = Probabilities(calm=0.15, angry=0.15, panic=0.15)
 """What the other labels get from a server that tells a label but not how sure it is."""
 
 _VERDICT = re.compile(r'\{\s*"label"\s*:\s*"$')
+_VERDICT_LENGTH = 64
+"""Room for it, with blanks (characters)."""
 
 
 class Limits(StrEnum):
@@ -98,7 +101,7 @@ class OpenAiServer:
         chances = _CHANCES if self._tells_chances else {}
         longest = _LONGEST if self._limits is Limits.NONE else _SHORT
         choice = self._answer(within, messages=self._messages(case), max_tokens=longest, **limits, **chances)
-        label = _label_of(_content(choice))
+        label = label_in(object_in(_content(choice)))
         return _chances_of(choice, label) or _certain(label)
 
     def explain(self, case: Case, label: Label, *, within: float) -> str:
@@ -138,8 +141,8 @@ class OpenAiServer:
         limited = self._limited(f"root ::= {json.dumps(word)}", _label_schema([Label.CALM]))
         try:
             choice = self._ask(_PROBED_WITHIN, messages=[_user("Say yes.")], max_tokens=_SHORT, **limited)
-            return _label_of(_content(choice)) is Label.CALM
-        except ReasonerError:
+            return bool(json.loads(_content(choice)) == json.loads(word))
+        except (ReasonerError, ValueError, RecursionError):
             return False
 
     def _limited(self, grammar: str, schema: Mapping[str, object]) -> dict[str, object]:
@@ -165,11 +168,11 @@ class OpenAiServer:
         request = {"model": self._model, "temperature": 0.0, "seed": 0} | body
         answer = self._wire.post("/chat/completions", request, within=within)
         try:
-            choice = answer["choices"][0]
+            choice: Mapping[str, Any] = answer["choices"][0]
             _content(choice)
-        except (KeyError, IndexError, TypeError) as exc:
+        except (KeyError, IndexError, TypeError, ValueError) as exc:
             raise ReasonerError("the server's answer is no chat completion; check url and model") from exc
-        return cast("Mapping[str, Any]", choice)
+        return choice
 
 
 _CHANCES: Mapping[str, Any] = {"logprobs": True, "top_logprobs": 20}
@@ -180,7 +183,20 @@ def _user(text: str) -> dict[str, str]:
 
 
 def _content(choice: Mapping[str, Any]) -> str:
-    return str(choice["message"]["content"] or "")
+    """What was said, in one piece or in several.
+
+    Raises:
+        KeyError, TypeError, ValueError: It is no text.
+    """
+    match choice["message"]["content"]:
+        case None:
+            return ""
+        case str(text):
+            return text
+        case [*parts]:
+            return "".join(part["text"] for part in map(dict, parts) if part.get("type") == "text")
+        case _:
+            raise TypeError
 
 
 def _label_grammar() -> str:
@@ -210,28 +226,15 @@ def _schema_for(chat: Chat, label: Label) -> Mapping[str, object]:
     return {**told, "properties": properties, "required": ["label", "rationale"]}
 
 
-def _label_of(answer: str) -> Label:
-    """Read the label of an answer that is a JSON object.
-
-    Raises:
-        ReasonerError: It is none.
-    """
-    try:
-        return Label(json.loads(answer)["label"])
-    except (ValueError, KeyError, TypeError) as exc:
-        raise ReasonerError("the server's answer is not the JSON object asked for") from exc
-
-
 def _certain(label: Label) -> Probabilities:
     others = {one.value: _LABEL_ALONE.of(one) for one in LABELS if one is not label}
     return Probabilities(**others, **{label.value: 1.0 - sum(others.values())})
 
 
 def _tokens(choice: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    content = (
-        (choice.get("logprobs") or {}).get("content") if isinstance(choice.get("logprobs"), dict) else None
-    )
-    yield from (one for one in content or () if isinstance(one, dict))
+    told = choice.get("logprobs")
+    content = told.get("content") if isinstance(told, dict) else None
+    yield from (one for one in content if isinstance(one, dict)) if isinstance(content, list) else ()
 
 
 def _chances_of(choice: Mapping[str, Any], label: Label) -> Probabilities | None:
@@ -240,7 +243,7 @@ def _chances_of(choice: Mapping[str, Any], label: Label) -> Probabilities | None
     for token in _tokens(choice):
         if _VERDICT.search(said):
             return _shared(token.get("top_logprobs"), label)
-        said += str(token.get("token", ""))
+        said = (said + str(token.get("token", "")))[-_VERDICT_LENGTH:]
     return None
 
 
@@ -255,5 +258,7 @@ def _shared(candidates: Any, label: Label) -> Probabilities | None:
     except (KeyError, TypeError, OverflowError):
         return None
     total = sum(chances.values())
+    if not math.isfinite(total):  # JSON in Python knows NaN and infinity
+        return None
     told = Probabilities(*(chances[one] / total for one in LABELS))
     return told if told.top is label else None

@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote
 from vser_stream.adapters.arrival import ArrivalClock
 from vser_stream.adapters.media import Chunk, Fault, MediaError, Track, decode, track_of
 from vser_stream.errors import CaptureError, CaptureRefusedError
+from vser_stream.files import first_line
 from vser_stream.values import RATE, Block
 
 __all__ = ["RtspCamera", "redact"]
@@ -66,7 +67,7 @@ class RtspCamera:
     """Instead of one in the URL."""
 
     password_file: Path | None = field(default=None, kw_only=True)
-    """Its content, less the line end, is the password; read anew for each connection."""
+    """Its first line is the password; read anew for each connection."""
 
     def blocks(self, stopped: Callable[[], bool]) -> Iterator[Block]:
         """Yield audio as it arrives; see :class:`~vser_stream.ports.AudioSource`.
@@ -163,7 +164,8 @@ class RtspCamera:
         user = unquote(user) if self.username is None else self.username
         password = unquote(password) if self.password_file is None else self._password(self.password_file)
         login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
-        return f"{parts['scheme']}://{login}{parts['host']}{parts['rest']}"
+        # FFmpeg knows no scheme in capitals.
+        return f"{parts['scheme'].lower()}://{login}{parts['host']}{parts['rest']}"
 
     def _parts(self) -> re.Match[str]:
         parts = _URL.fullmatch(self.url)
@@ -173,10 +175,11 @@ class RtspCamera:
 
     def _password(self, path: Path) -> str:
         try:
-            return path.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as exc:
-            reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8"
-            raise CaptureError(f"{redact(self.url)}: password_file {path}: {reason}; correct it") from exc
+            return first_line(path)
+        except OSError as exc:
+            raise CaptureError(
+                f"{redact(self.url)}: password_file {path}: {exc.strerror}; correct it"
+            ) from exc
 
     def _in_words(self, exc: MediaError, waited: float) -> str:
         # A camera that never answers ends in "invalid data" once its time is up.

@@ -23,20 +23,21 @@ from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.adapters.wavfile import Recording
 from vser_stream.cli.models import load_model
+from vser_stream.cli.once import Unusable
 from vser_stream.config import AlarmConfig, Config, ReasonerConfig, SegmentConfig, load, shipped_model
 from vser_stream.core.alarm_state import Transition
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.messages import utterance_of
 from vser_stream.core.pipeline import Outcome, Pipeline, Rejected
-from vser_stream.core.reason.weigh import History, weigh
+from vser_stream.core.reason.weigh import History
 from vser_stream.core.reason.written import Writer
 from vser_stream.core.report import Reporter
 from vser_stream.errors import AudioError
 from vser_stream.ports import PitchTracker
 from vser_stream.runtime.agent import versions_of
 from vser_stream.runtime.escalation import Standby
-from vser_stream.runtime.reasoners import standing_by
-from vser_stream.values import RATE, Block, DecidedBy, Decision, SegmentKind
+from vser_stream.runtime.reasoners import standing_by, weighed
+from vser_stream.values import RATE, Block, Case, DecidedBy, Decision, SegmentKind
 
 __all__ = ["replay"]
 
@@ -59,7 +60,7 @@ def replay(
     show = _print_json if as_json else _print_line
     failed: AudioError | None = None
     writer = shelf_of(settings).writer()
-    heard = partial(rows_of, settings=settings, writer=writer, realtime=realtime)
+    heard = partial(rows_of, settings=settings, writer=writer, realtime=realtime, on_failed=Unusable())
     with standing_by(_reasoner_of(settings), lambda: writer) as reasoner:
         for file in files:
             try:
@@ -90,6 +91,7 @@ def rows_of(
     settings: Config | None = None,
     realtime: bool = False,
     reasoner: Standby | None = None,
+    on_failed: Callable[[str], object] = str,
 ) -> Iterator[Row]:
     """Yield what came of one recording, in order; what is ambiguous is weighed at once.
 
@@ -101,7 +103,8 @@ def rows_of(
     versions = versions_of(model, writer.book, reasoner=reasoner.version if reasoner else None)
     reporter = Reporter(site=site, source=source, versions=lambda: versions, new_id=_counted_ids(source))
     pipeline = _pipeline(model, pitch, settings, writer=writer, alone=reasoner is None)
-    settle = partial(_settled, pipeline, History(), reasoner, writer)
+    ask = partial(weighed, reasoner, writer=writer, on_failed=on_failed) if reasoner else None
+    settle = partial(_settled, pipeline, History(), ask, writer)
     heard = _heard(pipeline, Recording(file, realtime=realtime).blocks(lambda: False))
     for outcome in itertools.chain.from_iterable(map(settle, heard)):
         if row := _row(outcome, reporter, site=site, source=source):
@@ -114,7 +117,11 @@ def _heard(pipeline: Pipeline, blocks: Iterable[Block]) -> Iterator[list[Outcome
 
 
 def _settled(
-    pipeline: Pipeline, history: History, reasoner: Standby | None, writer: Writer, outcomes: list[Outcome]
+    pipeline: Pipeline,
+    history: History,
+    ask: Callable[[Decision, Case], Decision] | None,
+    writer: Writer,
+    outcomes: list[Outcome],
 ) -> Iterator[Outcome]:
     """What the reasoner makes of ambiguous utterances, after all that came of them without it."""
     second: list[Outcome] = []
@@ -124,10 +131,10 @@ def _settled(
             yield outcome
             continue
         case = history.case(decision, writer.book)
-        if reasoner is None or not decision.escalated:
+        if ask is None or not decision.escalated:
             yield outcome
             continue
-        settled = weigh(reasoner, decision, case, writer)
+        settled = ask(decision, case)
         if settled.decided_by is DecidedBy.LLM:
             second += pipeline.amend(settled, outcome.now)
         second.append(replace(outcome, what=settled))

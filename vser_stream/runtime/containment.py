@@ -1,4 +1,4 @@
-"""What keeps a bug in one source from the others: the one place that catches everything."""
+"""What keeps a bug in one source or the reasoner from all others: the one place that catches everything."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from vser_stream.errors import CaptureError, VserError
+from vser_stream.errors import CaptureError, OutageError, VserError
 
 __all__ = ["contained"]
 
@@ -15,11 +15,13 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def contained(work: Callable[[], T], *, source: str) -> T:
-    """Return what ``work`` for one source returns.
+def contained(
+    work: Callable[[], T], *, source: str, outage: Callable[[str], OutageError] = CaptureError
+) -> T:
+    """Return what ``work`` for one source, or of the reasoner, returns.
 
     Raises:
-        CaptureError: There is a bug in it: an outage of this source, and a traceback in the log.
+        OutageError: There is a bug in it: to all others an outage, and a traceback in the log.
         VserError: As ``work`` raises it.
     """
     try:
@@ -28,6 +30,5 @@ def contained(work: Callable[[], T], *, source: str) -> T:
         raise
     except Exception as exc:
         _log.exception("internal error: source=%s", source)
-        raise CaptureError(
-            f"internal error ({type(exc).__name__}); please report the traceback in the log"
-        ) from exc
+        words = f"internal error ({type(exc).__name__}); please report the traceback in the log"
+        raise outage(words) from exc

@@ -18,8 +18,9 @@ from vser_stream.core.reason.fuse import amended, explained, resolve
 from vser_stream.core.reason.rules import RuleBook
 from vser_stream.core.reason.weigh import left_to_svm
 from vser_stream.core.reason.written import Writer
-from vser_stream.errors import ConfigError, ReasonerError
+from vser_stream.errors import ConfigError, ReasonerError, VserError
 from vser_stream.ports import Reasoner
+from vser_stream.runtime.containment import contained
 from vser_stream.values import LABELS, Case, Decision, Label, RationaleBy
 
 __all__ = ["Counters", "Escalation", "Standby"]
@@ -171,7 +172,7 @@ class Escalation:
             ConfigError: It can never be used.
         """
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._reasoner.prepare)
+            await self._on_thread(self._reasoner.prepare)
         except ReasonerError as exc:
             self._failed(exc, broken=True)
 
@@ -183,7 +184,7 @@ class Escalation:
             await asyncio.sleep(self._breaker.until - time.monotonic())
             self._count("restarts")
             try:
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._reasoner.prepare)
+                await self._on_thread(self._reasoner.prepare)
                 self._breaker = self._breaker.prepared()
             except (ReasonerError, ConfigError) as exc:
                 self._failed(exc, broken=True)
@@ -219,7 +220,7 @@ class Escalation:
         began = time.monotonic()
         try:
             verdict = await self._ask(partial(self._reasoner.judge, case, within=until - began), until)
-        except ReasonerError as exc:
+        except VserError as exc:
             self._failed(exc, broken=not self._reasoner.ready)
             raise _LeftError("failed") from exc
         self._breaker = self._breaker.answered()
@@ -235,7 +236,7 @@ class Escalation:
             explanation = await self._ask(
                 partial(explained, ask, case, resolved.label, self._writer()), until
             )
-        except _LeftError:
+        except (_LeftError, VserError):
             self._count("written")
             return resolved
         if explanation.error is not None:
@@ -257,13 +258,22 @@ class Escalation:
 
         Raises:
             ReasonerError: There is no usable answer.
-            _LeftError: None came in time; the thread is still busy with it.
+            _LeftError: None came in time; the thread is still busy with it. Or the end came.
         """
-        self._asking = asking = asyncio.get_running_loop().run_in_executor(self._thread, question)
+        if self._closed:
+            raise _LeftError("unavailable")
+        self._asking = asking = self._on_thread(question)
         await asyncio.wait({asking}, timeout=max(0.0, until - time.monotonic()))
         if not asking.done():
             raise _LeftError("late")
+        if asking.cancelled():
+            raise _LeftError("unavailable")
         return await asking
+
+    def _on_thread(self, work: Callable[[], Answer]) -> asyncio.Future[Answer]:
+        """What a reasoner says is a stranger's: a bug it meets is an outage of the reasoner alone."""
+        safe = partial(contained, work, source="reasoner", outage=ReasonerError)
+        return asyncio.get_running_loop().run_in_executor(self._thread, safe)
 
     @asynccontextmanager
     async def _turn(self, urgency: float, until: float) -> AsyncIterator[None]:
@@ -340,7 +350,7 @@ class Escalation:
             return
         self._opened.set()
         if was is not BreakerState.OPEN:
-            _log.warning("reasoner away, the SVM decides: reason=%s", why)
+            _log.warning("reasoner unavailable, falling back to the SVM: reason=%s", why)
             for ticket in list(self._tickets):
                 self._call(ticket, "unavailable")
 

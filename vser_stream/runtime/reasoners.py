@@ -6,6 +6,7 @@ import contextlib
 import logging
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,11 +17,15 @@ from vser_stream.config import ReasonerConfig, shipped_reasoner
 from vser_stream.core.reason import prompt
 from vser_stream.core.reason.chat import Chat
 from vser_stream.core.reason.talk import General, Specialist
+from vser_stream.core.reason.weigh import left_to_svm, weigh
 from vser_stream.core.reason.written import Writer
-from vser_stream.errors import ModelError
+from vser_stream.errors import ModelError, ReasonerError
+from vser_stream.ports import Reasoner
+from vser_stream.runtime.containment import contained
 from vser_stream.runtime.escalation import Escalation, Standby
+from vser_stream.values import Case, Decision
 
-__all__ = ["bundled_weights", "escalation_of", "reasoner_of", "standing_by"]
+__all__ = ["bundled_weights", "escalation_of", "reasoner_of", "standing_by", "weighed"]
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +97,18 @@ def standing_by(config: ReasonerConfig, writer: Callable[[], Writer]) -> Iterato
         reasoner.close()
 
 
+def weighed(
+    reasoner: Reasoner, decision: Decision, case: Case, writer: Writer, *, on_failed: Callable[[str], object]
+) -> Decision:
+    """As :func:`~vser_stream.core.reason.weigh.weigh`, and a bug it meets is a failure too."""
+    work = partial(weigh, reasoner, decision, case, writer, on_failed=on_failed)
+    try:
+        return contained(work, source="reasoner", outage=ReasonerError)
+    except ReasonerError as exc:
+        on_failed(str(exc))
+        return left_to_svm(decision)
+
+
 def bundled_weights(folder: Path) -> Weights:
     """Return the model of a folder, if it answers the prompt of this build.
 
@@ -114,14 +131,14 @@ def bundled_weights(folder: Path) -> Weights:
 
 def _bundled(folder: Path, writer: Callable[[], Writer], *, threads: int) -> Standby | None:
     if find_spec("llama_cpp") is None:
-        _log.warning("no reasoner, the SVM decides as fallback: install vser-stream[llm]")
+        _log.warning("reasoner unavailable, falling back to the SVM: install vser-stream[llm]")
         return None
     if not folder.is_dir():
-        _log.warning("no reasoner, the SVM decides as fallback: this release has none of its own")
+        _log.warning("reasoner unavailable, falling back to the SVM: this release has none of its own")
         return None
     try:
         return LlamaReasoner(bundled_weights(folder), lambda: Specialist(writer().language), threads=threads)
     except ModelError as exc:
         # The default, asked for by nobody: a damaged one may not keep a box from listening.
-        _log.error("no reasoner, the SVM decides as fallback: %s", exc)
+        _log.error("reasoner unavailable, falling back to the SVM: %s", exc)
         return None

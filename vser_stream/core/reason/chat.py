@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import permutations
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from vser_stream.core.describe import NEAR, Kind
+from vser_stream.core.reason.answer import LONGEST, label_in, object_in, rationale_in
 from vser_stream.core.reason.case import ids_for
 from vser_stream.core.reason.language import TONGUES, Language, signed
 from vser_stream.core.reason.rules import RuleBook
 from vser_stream.core.reason.written import RULE_WORDS, citable, kind_of, usual_of
-from vser_stream.errors import ReasonerError
 from vser_stream.values import LABELS, Case, Cue, Label, Probabilities
 
 __all__ = ["Chat"]
@@ -33,9 +33,6 @@ _NEAR_TOLD = 4
 
 _FIRED_TOLD = 4
 """Strongest rules that are named."""
-
-_LONGEST_ANSWER = 900
-"""An answer that goes on is none (characters)."""
 
 _TASK = """\
 A voice was measured. Decide whether it sounds calm, angry or panic, and say why.
@@ -55,7 +52,7 @@ class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     label: Label
-    rationale: str = Field(min_length=1, max_length=_LONGEST_ANSWER)
+    rationale: str = Field(min_length=1, max_length=LONGEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +104,8 @@ class Chat:
         Raises:
             ReasonerError: It is not what was asked for.
         """
-        try:
-            parsed = _Answer.model_validate_json(answer)
-        except ValidationError as exc:
-            first = exc.errors(include_url=False, include_input=False)[0]["msg"]
-            raise ReasonerError(f"the answer is not the JSON object asked for: {first}") from exc
-        return parsed.label, parsed.rationale
+        found = object_in(answer)
+        return label_in(found), rationale_in(found)
 
 
 def _evidence(case: Case) -> Iterator[str]:

@@ -36,7 +36,7 @@ def fuse(svm: Probabilities, reasoner: Probabilities) -> Probabilities:
     """Return the normalised square root of the product: where one is sure the other is wrong, both doubt."""
     products = [math.sqrt(svm.of(label) * reasoner.of(label)) for label in LABELS]
     total = sum(products)
-    return Probabilities(*(product / total for product in products)) if total else svm
+    return Probabilities(*(product / total for product in products)) if 0.0 < total < math.inf else svm
 
 
 def resolve(decision: Decision, case: Case, verdict: Probabilities, writer: Writer) -> Decision:

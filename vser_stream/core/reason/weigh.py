@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -37,12 +38,28 @@ class History:
 
 
 def weigh(
-    reasoner: Reasoner, decision: Decision, case: Case, writer: Writer, *, within: float = PATIENCE
+    reasoner: Reasoner,
+    decision: Decision,
+    case: Case,
+    writer: Writer,
+    *,
+    within: float = PATIENCE,
+    on_failed: Callable[[str], object] = str,
 ) -> Decision:
-    """Let a reasoner answer before anything else happens, each question ``within`` seconds."""
+    """Let a reasoner answer before anything else happens, each question ``within`` seconds.
+
+    Args:
+        reasoner: Whom to ask.
+        decision: What is ambiguous.
+        case: Made of it.
+        writer: Writes rationales under the rules of now.
+        within: For each question (s).
+        on_failed: Told why there was no verdict.
+    """
     try:
         verdict = reasoner.judge(case, within=within)
-    except ReasonerError:
+    except ReasonerError as exc:
+        on_failed(str(exc))
         return left_to_svm(decision)
     resolved = resolve(decision, case, verdict, writer)
     explanation = explained(partial(reasoner.explain, within=within), case, resolved.label, writer)
