@@ -15,7 +15,9 @@
         +-- CaptureError     a microphone or camera does not deliver
         |   +-- CaptureRefusedError    and will not before somebody corrects something
         +-- PublishError     the broker does not take messages
+        |   +-- SessionTakenError      another client logged in under our name
         |   +-- MessageRefusedError    it takes others, but not this one
+        |       +-- MessageUnfitError      because of what it is, not where it goes
         +-- OutboxError      the disk does not keep messages
         +-- ReasonerError    the reasoner does not answer, or not in time
         +-- DownloadError    a model cannot be fetched, or not to its end
@@ -37,6 +39,7 @@ __all__ = [
     "DataError",
     "DownloadError",
     "MessageRefusedError",
+    "MessageUnfitError",
     "ModelError",
     "ModelMismatchError",
     "OutageError",
@@ -44,6 +47,7 @@ __all__ = [
     "PublishError",
     "ReasonerError",
     "RuleError",
+    "SessionTakenError",
     "UserError",
     "VserError",
 ]
@@ -120,9 +124,20 @@ class CaptureRefusedError(CaptureError):
 class PublishError(OutageError):
     """The MQTT broker did not take a message or the connection."""
 
+    code: int | None = None
+    """Its reason code (MQTT 5, section 2.4), where it gave one."""
+
 
 class MessageRefusedError(PublishError):
     """The broker is there, but its rules do not let this message through."""
+
+
+class MessageUnfitError(MessageRefusedError):
+    """It is too large for this broker, or damaged: others on its topic may well get through."""
+
+
+class SessionTakenError(PublishError):
+    """Another client logged in with our client id, and the broker ended our connection."""
 
 
 class OutboxError(OutageError):

@@ -5,7 +5,21 @@ from __future__ import annotations
 import socket
 import ssl
 
-__all__ = ["UNSPECIFIED", "UNSUPPORTED_PROTOCOL", "denial", "failure", "refusal"]
+from vser_stream.adapters.mqtt_login import Broker
+
+__all__ = [
+    "NO_RETAIN",
+    "NO_SUCH_QOS",
+    "SESSION_TAKEN",
+    "UNSPECIFIED",
+    "UNSUPPORTED_PROTOCOL",
+    "WHERE_NOT_WHAT",
+    "WILL_UNFIT",
+    "denial",
+    "failure",
+    "login_refusal",
+    "refusal",
+]
 
 UNSPECIFIED = 128
 """What paho makes of a connection that just ended."""
@@ -14,7 +28,18 @@ UNSUPPORTED_PROTOCOL = 132
 
 NOT_AUTHORISED = 135
 
+SESSION_TAKEN = 142
+
+NO_RETAIN, NO_SUCH_QOS = 154, 155
+
+WILL_UNFIT = {144, 149, 151, 153}
+"""A connection may be refused with these because of its last will alone."""
+
+WHERE_NOT_WHAT = {NOT_AUTHORISED, 144, 151}
+"""A publication is refused with these because of its topic or its sender, not of what it is."""
+
 REASONS = {
+    130: "it finds the message wrong, or too large; raise its packet limit, or look into its log",
     UNSUPPORTED_PROTOCOL: "it speaks neither MQTT 5 nor 3.1.1; use another broker",
     133: "it does not accept the client id; choose another one",
     134: "it does not accept the user or the password; check username and password_file",
@@ -24,10 +49,13 @@ REASONS = {
     138: "it has banned this client; look into its log",
     139: "it is shutting down; start it again",
     141: "it heard nothing for longer than keepalive; check the network",
-    142: "another client connected with the same client id; give each box its own",
+    SESSION_TAKEN: "another client logged in with the same client id: another agent uses this site; "
+    "give each box its own",
     144: "it does not accept the topic; check site and the names of the sources",
     149: "it finds the message too large; raise its packet limit",
     151: "a quota of it is used up; look into its log",
+    NO_RETAIN: "it keeps no retained messages; let it keep them",
+    NO_SUCH_QOS: "it does not take this quality of service; let it take QoS 1",
 }
 """Section 2.4 of MQTT 5; paho translates the return codes of 3.1.1 to these."""
 
@@ -49,6 +77,14 @@ CAUSES: tuple[tuple[type[OSError], str], ...] = (
 def refusal(code: int) -> str:
     """What a reason code of the broker means."""
     return REASONS.get(code, f"reason code {code}; look into its log")
+
+
+def login_refusal(code: int, broker: Broker) -> str:
+    """The same, of a connection: some brokers do not authorise a client id rather than a user."""
+    if code == NOT_AUTHORISED:
+        also = f", and whether it takes the client id {broker.client_id!r}" if broker.client_id else ""
+        return f"it does not authorise this user; check username, password_file and its access list{also}"
+    return refusal(code)
 
 
 def denial(code: int, *, access: str, topic: str, username: str | None) -> str:
