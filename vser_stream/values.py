@@ -165,13 +165,16 @@ class Segment:
     cut: Cut | None = None
     """Why it was closed; None for a window."""
 
+    clock_moved: float = 0.0
+    """What the wall clock gained on the samples from ``onset`` to ``end``: it was set, or drifts (s)."""
+
     def __post_init__(self) -> None:
         self.pcm.flags.writeable = False
 
     @property
     def ended_at(self) -> float:
-        """Wall time of the end of speech (s)."""
-        return self.heard_at + (self.end - self.onset) / RATE
+        """Wall time of the end of speech, never later than it arrived (s)."""
+        return self.heard_at + (self.end - self.onset) / RATE + self.clock_moved
 
 
 @dataclass(frozen=True, slots=True, eq=False)

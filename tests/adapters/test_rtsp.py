@@ -2,7 +2,7 @@ import logging
 import time
 import traceback
 from collections.abc import Iterator
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -72,14 +72,11 @@ def test_every_codec_sounds_as_the_source(
     assert locate(joined(blocks)[RATE // 8 :], LOOPED)[1] > likeness
 
 
-def test_blocks_are_heard_just_before_they_arrive_and_never_backwards(open_camera: Camera) -> None:
-    heard_at: list[float] = []
-    delay: list[float] = []
-    for block in RtspCamera(open_camera.url("pcma")).blocks(lambda: len(heard_at) == 30):
-        delay.append(time.time() - block.heard_at)
-        heard_at.append(block.heard_at)
-    assert heard_at == sorted(heard_at)
-    assert 0.0 < np.median(delay) < 0.1
+def test_blocks_are_heard_just_before_they_arrive_and_never_end_later(open_camera: Camera) -> None:
+    blocks = islice(RtspCamera(open_camera.url("pcma")).blocks(lambda: False), 30)
+    late = [time.time() - block.heard_at - len(block.pcm) / RATE for block in blocks]
+    assert min(late) > -0.001  # two clocks are read one after the other
+    assert np.median(late) < 0.1
 
 
 def test_video_is_not_asked_for(open_camera: Camera) -> None:

@@ -48,3 +48,29 @@ def test_a_gap_is_told_although_the_block_after_it_is_shorter_than_a_frame() -> 
     rest = Block(pcm=np.zeros(FRAME, np.int16), start=2100, heard_at=START)
     first = Block(pcm=np.zeros(FRAME, np.int16), start=0, heard_at=START)
     assert [f.after_gap for f in frames_of([first, lone, rest])] == [False, True]
+
+
+def test_a_clock_that_is_set_is_followed_although_no_block_ends_where_a_frame_does() -> None:
+    blocks = [
+        Block(
+            np.zeros(319, np.int16),
+            start=n * 319,
+            heard_at=START + n * 319 / RATE + (86_400 if n > 50 else 0),
+        )
+        for n in range(100)
+    ]
+    frames = frames_of(blocks)
+    off = [round(frame.heard_at - START - frame.start / RATE, 3) for frame in frames]
+    assert set(off) == {0.0, 86_400.0}
+    assert off == sorted(off)
+    assert off.index(86_400.0) == 51 * 319 // FRAME
+
+
+@given(st.lists(st.tuples(st.integers(1, 3000), st.floats(-9e4, 9e4)), min_size=1, max_size=40))
+def test_no_frame_ends_after_the_block_that_completed_it(blocks: list[tuple[int, float]]) -> None:
+    framer, start = Framer(), 0
+    for n, heard_at in blocks:
+        block = Block(np.zeros(n, np.int16), start=start, heard_at=START + heard_at)
+        start = block.end
+        for frame in framer.feed(block):
+            assert frame.heard_at + FRAME / RATE <= block.heard_at + n / RATE + 1e-6

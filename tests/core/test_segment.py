@@ -1,6 +1,7 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,3 +105,18 @@ def test_utterances_never_overlap_and_keep_their_own_order(speech: str) -> None:
         assert part.start <= part.onset < part.end <= part.start + len(part.pcm)
     for earlier, later in itertools.pairwise(parts):
         assert earlier.start + len(earlier.pcm) <= later.start
+
+
+def test_an_utterance_keeps_its_onset_and_ends_by_the_clock_as_it_is_then() -> None:
+    """Windows and utterance are the same one by ``heard_at``; the clock is set by a day in between."""
+    segmenter, parts = Segmenter(), []
+    for number, (frame, is_speech) in enumerate(frames_of("." * 20 + "#" * 60 + "." * 30)):
+        set_by = 86_400.0 if number > 60 else 0.0
+        moved = Frame(frame.pcm, start=frame.start, heard_at=frame.heard_at + set_by)
+        parts += segmenter.feed(moved, is_speech=is_speech)
+    window, utterance = parts[0], parts[-1]
+    assert window.heard_at == utterance.heard_at
+    assert window.ended_at - window.heard_at == pytest.approx((window.end - window.onset) / RATE)
+    assert utterance.ended_at - utterance.heard_at == pytest.approx(
+        86_400.0 + (utterance.end - utterance.onset) / RATE
+    )

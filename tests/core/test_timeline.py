@@ -25,6 +25,13 @@ def test_what_a_source_says_was_lost_is_an_overrun_and_an_outage_is_not() -> Non
     assert (timeline.lost, timeline.overruns) == (800 + 8 * RATE - 800, 1)
 
 
+def test_a_wall_clock_that_is_set_during_an_outage_loses_nothing_more() -> None:
+    timeline = Timeline()
+    timeline.placed(block(0, START), 1.0)
+    timeline.reopen()
+    assert timeline.placed(block(0, START + 86_400.0), 12.0).start == 11 * RATE
+
+
 @given(st.lists(st.tuples(st.booleans(), st.floats(-1e5, 1e5), st.integers(0, 3)), max_size=30))
 def test_positions_only_grow_whatever_the_clock_does(steps: list[tuple[bool, float, int]]) -> None:
     timeline, end, placed = Timeline(), 0, []

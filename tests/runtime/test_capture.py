@@ -8,12 +8,14 @@ import pytest
 from support.captured import watched
 
 from vser_stream.core.capture_state import CaptureState, Patience
+from vser_stream.core.pace import AHEAD
 from vser_stream.errors import AudioError, CaptureError, CaptureRefusedError
-from vser_stream.runtime.capture import INBOX, Capture
+from vser_stream.runtime.capture import INBOX, TURN, Capture
 from vser_stream.values import RATE, Block
 
 START = 1_700_000_000.0
 LENGTH = RATE // 10
+KEPT = round(INBOX * RATE) // LENGTH
 
 
 def block(number: int, heard_at: float) -> Block:
@@ -67,18 +69,21 @@ async def test_a_recording_is_heard_whole_and_then_it_ends() -> None:
 
 async def test_a_lost_source_is_opened_again_and_its_position_jumps_by_the_time_lost() -> None:
     states: list[tuple[CaptureState, str | None]] = []
-    source = Script((START, 2), (START + 10.0, 2))
+    source = Script((START, 2), (START + 3600.0, 2))  # what the wall clock says meanwhile is no matter
     capture = Capture(
         "bed", source, on_change=lambda: states.append((capture.state, capture.reason)), jitter=lambda: 1.0
     )
     blocks = await heard(capture)
-    starts = [b and b.start for b in blocks]
-    assert starts == [0, LENGTH, None, 10 * RATE, 10 * RATE + LENGTH, None]
+    starts = [b.start for b in blocks if b]
+    assert [b is None for b in blocks] == [False, False, True, False, False, True]
+    assert starts[:2] == [0, LENGTH]
+    assert starts[3] == starts[2] + LENGTH
+    assert 0.4 * RATE < starts[2] < 60 * RATE  # the pause before the second attempt is 0.5 s
     assert states == [
         (CaptureState.OPENING, None),
         (CaptureState.RUNNING, None),
         (CaptureState.BACKOFF, "the camera went away"),
-        (CaptureState.OPENING, None),
+        (CaptureState.OPENING, "the camera went away"),
         (CaptureState.RUNNING, None),
         (CaptureState.ENDED, None),
     ]
@@ -92,17 +97,58 @@ async def test_positions_never_go_back_although_the_clock_did() -> None:
     assert starts[3] > starts[2] + LENGTH  # a gap, however small
 
 
+async def test_a_source_that_floods_is_lost_and_told_before_it_costs_memory() -> None:
+    async with watched(Endless()) as flooding:
+        await flooding.until(CaptureState.BACKOFF, within=30.0)
+        assert flooding.capture.reason == (
+            "delivers far more audio than time passes; correct its sampling rate"
+        )
+        assert flooding.spans[-1][1] < 2 * AHEAD * RATE
+
+
+async def test_one_huge_block_is_heard_in_pieces_of_a_turn() -> None:
+    class Huge:
+        def blocks(self, stopped: Callable[[], bool]) -> Iterator[Block]:
+            if not stopped():
+                yield Block(np.arange(3 * RATE, dtype=np.int16), start=0, heard_at=START)
+
+    blocks = [b for b in await heard(Capture("bed", Huge(), on_change=lambda: None)) if b]
+    assert max(len(b.pcm) for b in blocks) == TURN
+    assert np.array_equal(np.concatenate([b.pcm for b in blocks]), np.arange(3 * RATE, dtype=np.int16))
+    assert [b.heard_at - START for b in blocks] == pytest.approx([b.start / RATE for b in blocks])
+
+
+async def test_short_blocks_wait_as_long_as_long_ones() -> None:
+    class Short:
+        def blocks(self, stopped: Callable[[], bool]) -> Iterator[Block]:
+            for number in range(400):  # 8 s in blocks of 20 ms
+                if not stopped():
+                    yield Block(np.zeros(RATE // 50, np.int16), start=number * (RATE // 50), heard_at=START)
+
+    capture = Capture("bed", Short(), on_change=lambda: None)
+    blocks = capture.blocks()
+    first = await anext(blocks)
+    await asyncio.to_thread(_wait_until, lambda: capture.last_block_at is not None and not _reading())
+    rest = [item async for item in blocks if item]
+    assert first is not None
+    assert (len(rest), capture.dropped) == (399, 0)
+
+
+def _reading() -> bool:
+    return any(thread.name == "capture-bed" for thread in threading.enumerate())
+
+
 async def test_when_scoring_is_late_the_oldest_blocks_are_dropped_and_counted() -> None:
-    capture = quiet(Script((START, INBOX + 50)))
+    capture = quiet(Script((START, KEPT + 50)))
     blocks = capture.blocks()
     first = await anext(blocks)
     await asyncio.to_thread(_wait_until, lambda: capture.dropped > 0)
     await asyncio.sleep(0.05)
     rest = [item async for item in blocks]
     kept = [item.start // LENGTH for item in [first, *rest] if item]
-    assert len(kept) + capture.dropped == INBOX + 50
+    assert len(kept) + capture.dropped == KEPT + 50
     assert kept == sorted(kept)
-    assert kept[-1] == INBOX + 49
+    assert kept[-1] == KEPT + 49
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:

@@ -1,27 +1,26 @@
-"""When live audio was heard, told from when it arrived."""
+"""Wall time of live audio: this box's clock at reception, never a camera's or a sound card's."""
 
 from __future__ import annotations
 
 import time
 
-from vser_stream.values import RATE
+from vser_stream.core.arrival import ArrivalLine
 
-__all__ = ["ArrivalClock"]
+__all__ = ["ArrivalClock", "wall_time"]
 
-_BURST = 5.0
-"""Longest backlog a source hands over at once; further back, the wall clock was set (s)."""
+
+def wall_time(heard: float) -> float:
+    """Wall time of a monotonic one by the clock as it is set now (s)."""
+    return time.time() - (time.monotonic() - heard)
 
 
 class ArrivalClock:
-    """Dates blocks by the wall clock at arrival, never backwards from one block to the next."""
+    """Dates the blocks of one opening; they never end after they arrived."""
 
     def __init__(self) -> None:
-        self._last = 0.0
+        self._line = ArrivalLine()
 
-    def heard_at(self, n: int) -> float:
-        """Wall time of the first of ``n`` samples that arrive now (s)."""
-        heard_at = time.time() - n / RATE
-        if 0.0 < self._last - heard_at < _BURST:
-            heard_at = self._last
-        self._last = heard_at
-        return heard_at
+    def heard_at(self, start: int, n: int) -> float:
+        """Wall time of the first of ``n`` samples from position ``start`` on that arrive now (s)."""
+        self._line.feed(start + n, time.monotonic())
+        return wall_time(self._line.time_of(start))

@@ -99,7 +99,7 @@ class Microphone:
                 now = time.monotonic()
                 start = end + (_lost(now - heard, len(pcm)) if end else 0)
                 end, heard = start + len(pcm), now
-                yield Block(pcm, start=start, heard_at=clock.heard_at(len(pcm)))
+                yield Block(pcm, start=start, heard_at=clock.heard_at(start, len(pcm)))
 
 
 def _lost(elapsed: float, n: int) -> int:

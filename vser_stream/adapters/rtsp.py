@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import socket
 import time
@@ -13,16 +12,14 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote
 
-from vser_stream.adapters.arrival import ArrivalClock
+from vser_stream.adapters.arrival import wall_time
 from vser_stream.adapters.media import Chunk, Fault, MediaError, Track, decode, track_of
+from vser_stream.core.continuity import Continuity
 from vser_stream.errors import CaptureError, CaptureRefusedError
 from vser_stream.files import first_line
-from vser_stream.values import RATE, Block
+from vser_stream.values import Block
 
 __all__ = ["RtspCamera", "redact"]
-
-_GAP = 0.1
-"""Timestamps that jump by more than this mean lost audio, by less are jitter (s)."""
 
 _URL = re.compile(
     r"(?P<scheme>rtsps?)://(?:(?P<login>[^/?#]*)@)?(?P<host>\[[^]@]+\]|[^]@:/?#[]+)(?P<rest>(?::\d+)?(?:[/?].*)?)",
@@ -39,8 +36,6 @@ _WORDS = {
     Fault.TIMED_OUT: "timed out; check the network and the camera",
     Fault.NO_AUDIO: "the stream has no audio track; switch audio on in the camera",
 }
-
-_LOG = logging.getLogger(__name__)
 
 
 def redact(url: str) -> str:
@@ -81,9 +76,7 @@ class RtspCamera:
             for chunk in chunks:
                 if stopped():
                     return
-                start = timeline.advance(chunk)
-                if len(chunk.pcm):
-                    yield Block(chunk.pcm, start=start, heard_at=timeline.heard_at)
+                yield from timeline.blocks(chunk)
         raise CaptureError(f"{redact(self.url)}: camera closed the stream; check the camera")
 
     def track(self) -> Track:
@@ -203,29 +196,22 @@ class RtspCamera:
 
 
 class _Timeline:
-    """Positions by counted samples, plus what the camera's timestamps say was lost."""
+    """Positions by what arrives; timestamps tell no more than the length of a gap."""
 
     def __init__(self) -> None:
-        self._clock = ArrivalClock()
+        self._continuity = Continuity()
         self._due: float | None = None
-        self._end = 0
-        self.heard_at = 0.0
-        """Of the first sample of the last chunk (s)."""
 
-    def advance(self, chunk: Chunk) -> int:
-        """Position of the first sample of ``chunk``."""
-        start = self._end + self._lost(chunk)
-        self._end = start + len(chunk.pcm)
-        self.heard_at = self._clock.heard_at(len(chunk.pcm))
-        return start
+    def blocks(self, chunk: Chunk) -> Iterator[Block]:
+        """What can be placed after ``chunk`` arrived."""
+        arrived, jump = time.monotonic(), self._jump(chunk)
+        if len(chunk.pcm):
+            for placed in self._continuity.feed(chunk.pcm, arrived=arrived, jump=jump):
+                yield Block(placed.pcm, start=placed.start, heard_at=wall_time(placed.heard))
 
-    def _lost(self, chunk: Chunk) -> int:
+    def _jump(self, chunk: Chunk) -> float:
         if chunk.time is None:
-            return 0
+            return 0.0
         jump = 0.0 if self._due is None else chunk.time - self._due
         self._due = chunk.time + chunk.duration
-        if abs(jump) <= _GAP:
-            return 0
-        _LOG.warning("timestamps of the camera jumped: by=%.3f s", jump)
-        # A camera that set its clock back lost an unknown amount: tell the least there is to tell.
-        return round(max(jump, _GAP) * RATE)
+        return jump

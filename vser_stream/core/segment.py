@@ -111,13 +111,15 @@ class Segmenter:
 
     def _segment(self, kind: SegmentKind, cut: Cut | None) -> Segment:
         start = self._open[0].start
+        first, last = self._open[self._onset], self._open[self._speech_end - 1]
         return Segment(
             kind=kind,
             pcm=np.concatenate([frame.pcm for frame in self._open]),
             start=start,
             onset=start + self._onset * FRAME,
             end=start + self._speech_end * FRAME,
-            heard_at=self._open[self._onset].heard_at,
+            heard_at=first.heard_at,
+            clock_moved=last.heard_at - first.heard_at - (last.start - first.start) / RATE,
             floor_db=self._floor_at_onset,
             cut=cut,
         )

@@ -9,7 +9,10 @@ __all__ = ["Timeline"]
 
 
 class Timeline:
-    """Positions since the source was first opened, and what was lost between them."""
+    """Positions since the source was first opened, and what was lost between them.
+
+    What an outage lost is told by the monotonic clock: the wall clock may be set meanwhile.
+    """
 
     def __init__(self) -> None:
         self._began: float | None = None
@@ -35,10 +38,11 @@ class Timeline:
             block: At its position since this opening.
             arrived: Monotonic time at which it was complete (s).
         """
+        heard = arrived - len(block.pcm) / RATE
         if self._began is None:
-            self._began = block.heard_at - block.start / RATE
+            self._began = heard - block.start / RATE
         elif self._reopened:
-            elapsed = round((block.heard_at - self._began) * RATE)
+            elapsed = round((heard - self._began) * RATE)
             self._offset = max(elapsed, self._end + 1) - block.start
             self.drift = ClockDrift()
         placed = Block(block.pcm, start=block.start + self._offset, heard_at=block.heard_at)

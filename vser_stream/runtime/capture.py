@@ -14,20 +14,24 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 
 from vser_stream.core.capture_state import CaptureEvent, CaptureState, CaptureTransition, Patience, advance
+from vser_stream.core.pace import Pace
 from vser_stream.core.timeline import Timeline
 from vser_stream.errors import AudioError, CaptureError, CaptureRefusedError, VserError
 from vser_stream.ports import AudioSource
 from vser_stream.runtime.containment import contained
-from vser_stream.values import Block
+from vser_stream.values import RATE, Block
 
 __all__ = ["INBOX", "Capture"]
 
-INBOX = 100
-"""Blocks that wait for scoring, about 10 s of audio."""
+INBOX = 10.0
+"""Audio that waits for scoring (s)."""
+
+TURN = RATE // 4
+"""Longest piece that is scored at once, so that each source gets its turn (samples)."""
 
 KEPT = 20
 """Transitions that are remembered."""
@@ -65,6 +69,7 @@ class Capture:
         self._patience = patience or Patience()
         self._jitter = jitter
         self._inbox: asyncio.Queue[Block | None] = asyncio.Queue()
+        self._waiting = 0
         self._stopped = False
         self._wakened = asyncio.Event()
         self._reader: _Reader | None = None
@@ -208,12 +213,17 @@ class Capture:
             TimeoutError: Nothing came for too long.
         """
         if not self._inbox.empty():
-            return self._inbox.get_nowait()
+            return self._taken(self._inbox.get_nowait())
         allowed = self._patience.silence_allowed(heard=reader.heard_for > 0)
         if self.state is CaptureState.STALLED:
             allowed += self._patience.abandon_after
         self._due_at = reader.heard_at + allowed
-        return await asyncio.wait_for(self._inbox.get(), max(0.0, self._due_at - time.monotonic()))
+        wait = max(0.0, self._due_at - time.monotonic())
+        return self._taken(await asyncio.wait_for(self._inbox.get(), wait))
+
+    def _taken(self, item: Block | None) -> Block | None:
+        self._waiting -= 0 if item is None else len(item.pcm)
+        return item
 
     async def _pause(self, outage: VserError, failures: int) -> None:
         refused = isinstance(outage, CaptureRefusedError | AudioError)
@@ -231,7 +241,9 @@ class Capture:
         if change is None:
             return
         self.outages += change.before is CaptureState.RUNNING and change.event in _BREAKS
-        self.state, self.reason = change.after, change.reason
+        if change.after is not CaptureState.OPENING:  # what was wrong stays wrong until it is heard
+            self.reason = change.reason
+        self.state = change.after
         self.transitions.append(change)
         if change.after is CaptureState.RUNNING:
             _log.info("source %s is heard", self._name)
@@ -243,10 +255,12 @@ class Capture:
             return
         reader.heard(arrived)
         self.last_block_at = self._silent_since = arrived
-        if self._inbox.qsize() >= INBOX:
-            self._inbox.get_nowait()
+        placed = self._timeline.placed(block, arrived)
+        self._waiting += len(placed.pcm)
+        self._inbox.put_nowait(placed)
+        while self._waiting > INBOX * RATE:
+            self._taken(self._inbox.get_nowait())
             self.dropped += 1
-        self._inbox.put_nowait(self._timeline.placed(block, arrived))
 
     def _finish(self, reader: _Reader, outage: VserError | None) -> None:
         """In the event loop: there is no more to be had from a reader."""
@@ -286,8 +300,13 @@ class _Reader:
         """Read in a thread of its own that tells each block and its arrival, and then the ending."""
 
         def drain() -> None:
+            pace = Pace()
             for block in self._source.blocks(self.stopped.is_set):
-                deliver(block, time.monotonic())
+                arrived = time.monotonic()
+                if not pace.allows(len(block.pcm) / RATE, arrived):
+                    raise CaptureError("delivers far more audio than time passes; correct its sampling rate")
+                for piece in _pieces(block):
+                    deliver(piece, arrived)
 
         def read() -> None:
             try:
@@ -300,6 +319,12 @@ class _Reader:
         # A daemon thread: it may hang in a library for ever, and the process must end all the same.
         self._thread = threading.Thread(target=read, name=f"capture-{self._name}", daemon=True)
         self._thread.start()
+
+
+def _pieces(block: Block) -> Iterator[Block]:
+    for offset in range(0, len(block.pcm), TURN):
+        pcm = block.pcm[offset : offset + TURN]
+        yield Block(pcm, start=block.start + offset, heard_at=block.heard_at + offset / RATE)
 
 
 def _unless_closed(call: Callable[..., object], *arguments: object) -> None:
