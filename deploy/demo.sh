@@ -17,7 +17,7 @@ esac
 
 if ! command -v mosquitto >/dev/null && command -v apt-get >/dev/null; then
   if [[ $(id -u) == 0 ]] || sudo -n true 2>/dev/null; then
-    apt_install mosquitto || echo "Mosquitto could not be installed; the demo brings a broker of its own"
+    install_broker || echo "Mosquitto could not be installed; the demo brings a broker of its own"
   fi
 fi
 command -v mosquitto >/dev/null || extras+=(demo)

@@ -11,6 +11,7 @@
 #
 # DESTDIR=/some/folder installs below that folder, for an image, and starts nothing.
 set -euo pipefail
+umask 022 # the service and its group read what is installed, whoever installs it
 cd "$(dirname "$0")/.."
 source deploy/venv.sh
 
@@ -18,6 +19,7 @@ destdir=${DESTDIR:-}
 prefix=$destdir/opt/vser-stream
 etc=$destdir/etc/vser-stream
 units=$destdir/etc/systemd/system
+users=$destdir/etc/sysusers.d/vser-stream.conf
 broker_etc=$destdir/etc/mosquitto
 dry_run=false broker=false uninstall=false files_only=false
 extras=mic,llm
@@ -38,9 +40,12 @@ run() {
   if $dry_run; then echo "would run: $*"; elif [[ -n $destdir ]]; then "$@"; else as_root "$@"; fi
 }
 
-# systemctl_if_running ARGUMENTS…: only where this system runs systemd, and is the one installed to.
-systemctl_if_running() {
-  if [[ -z $destdir && -d /run/systemd/system ]]; then run systemctl "$@"; fi
+# live: this system runs systemd, and is the one installed to.
+live() { [[ -z $destdir && -d /run/systemd/system ]]; }
+
+# systemctl_if_live ARGUMENTS…
+systemctl_if_live() {
+  if live; then run systemctl "$@"; fi
 }
 
 # put MODE FROM TO: ours, renewed each time.
@@ -53,12 +58,38 @@ put_once() {
   if [[ -e $3 ]]; then echo "kept: $3"; else run install -D -m "$1" "$2" "$3"; fi
 }
 
+# install_packages: from a copy, or what building leaves beside the sources would be root's and in the way.
+install_packages() {
+  copy=$(mktemp -d)
+  tar -c --exclude=./.git --exclude=./.venv --exclude=./build --exclude='./*.egg-info' . | tar -x -C "$copy"
+  echo "installing the Python packages$([[ $extras != *llm* ]] || echo ", llama.cpp compiles for some minutes")"
+  with_progress "still at it" run "$prefix/bin/python" -m pip install -v --progress-bar off \
+    --disable-pip-version-check --upgrade "$copy[$extras]" || {
+    if [[ $extras == *llm* ]]; then echo "if it was llama.cpp that could not be built: --no-reasoner" >&2; fi
+    exit 1
+  }
+}
+
+# leave_well: whatever happens, no copy stays behind, and a monitor that ran is not left stopped.
+leave_well() {
+  if [[ -n ${copy-} ]]; then run rm -rf "$copy"; fi
+  if [[ -n ${stopped-} ]]; then run systemctl start vser-stream; fi
+}
+trap leave_well EXIT
+
 if $uninstall; then
-  systemctl_if_running disable --now vser-stream || true
+  systemctl_if_live disable --now vser-stream || true
+  if [[ -z $destdir && -x $prefix/bin/vser-stream && -e $etc/vser.toml ]]; then
+    run "$prefix/bin/vser-stream" purge --retained --yes --config "$etc/vser.toml" ||
+      echo "the broker may still hold the last states of this site, and Home Assistant its devices"
+  fi
   run rm -rf "$prefix"
-  run rm -f "$units/vser-stream.service" "$destdir/usr/local/bin/vser-stream"
-  systemctl_if_running daemon-reload
-  echo "kept: $etc and $destdir/var/lib/vser-stream; delete them if nobody needs them"
+  run rm -f "$units/vser-stream.service" "$users" "$destdir/usr/local/bin/vser-stream"
+  systemctl_if_live daemon-reload
+  echo "kept: $etc, $destdir/var/lib/vser-stream and the user vser-stream; delete them if nobody needs them"
+  for file in conf.d/vser-stream.conf acl passwords certs; do
+    if [[ -e $broker_etc/$file ]]; then echo "kept: $broker_etc/$file, Mosquitto uses it"; fi
+  done
   exit 0
 fi
 
@@ -72,42 +103,54 @@ if ! $files_only; then
     apt_install "${packages[@]}"
   fi
   [[ -x $prefix/bin/python ]] || run python3 -m venv "$prefix"
-  run rm -rf build # or what an earlier release left there would be installed again
-  run "$prefix/bin/python" -m pip install -qq --disable-pip-version-check --upgrade "$PWD[$extras]" || {
-    if [[ $extras == *llm* ]]; then echo "if it was llama.cpp that could not be built: --no-reasoner" >&2; fi
-    exit 1
-  }
-  run rm -rf build
+  if $dry_run; then
+    run "$prefix/bin/python" -m pip install --upgrade "$PWD[$extras]"
+  else
+    install_packages
+  fi
+  run chmod -R u=rwX,go=rX "$prefix" # an earlier release kept the installer's umask
 fi
 
-put 0644 deploy/systemd/vser-stream.service "$units/vser-stream.service"
 put_once 0644 deploy/vser.toml "$etc/vser.toml"
-run install -d -m 0700 "$etc/credentials"
 run install -d "$destdir/usr/local/bin"
 run ln -sfn /opt/vser-stream/bin/vser-stream "$destdir/usr/local/bin/vser-stream"
 
 if $broker; then
   put_once 0644 deploy/mosquitto/mosquitto.conf "$broker_etc/conf.d/vser-stream.conf"
   put_once 0644 deploy/mosquitto/acl "$broker_etc/acl"
+  systemctl_if_live enable mosquitto
 fi
 
-systemctl_if_running daemon-reload
-systemctl_if_running enable vser-stream
-# A monitor that runs is only stopped for one that can start.
-if [[ -z $destdir && -d /run/systemd/system ]] && ! $dry_run && systemctl is-active --quiet vser-stream; then
-  as_root env "CREDENTIALS_DIRECTORY=$etc/credentials" "STATE_DIRECTORY=/var/lib/vser-stream" \
-    "$prefix/bin/vser-stream" config check "$etc/vser.toml"
+# A monitor that runs is only stopped for one that can start; it runs again a moment later. Stopped it must
+# be when its user is made: an earlier release ran as one of the same name that systemd lent it.
+running=$(live && systemctl is-active vser-stream) || true
+if [[ $running == active ]]; then run "$prefix/bin/vser-stream" config check "$etc/vser.toml"; fi
+if [[ $running == active || $running == activating ]]; then
+  stopped=yes
+  run systemctl stop vser-stream
 fi
-systemctl_if_running try-restart vser-stream
+put 0644 deploy/systemd/vser-stream.service "$units/vser-stream.service"
+put 0644 deploy/systemd/vser-stream.sysusers "$users"
+if [[ -z $destdir ]]; then run systemd-sysusers "$users"; fi
+owner=()
+if [[ -z $destdir ]]; then owner=(-g vser-stream); fi
+run install -d -m 0750 "${owner[@]}" "$etc/credentials"
+systemctl_if_live daemon-reload
+systemctl_if_live enable vser-stream
+if [[ -n ${stopped-} ]]; then
+  stopped=
+  run systemctl start vser-stream
+fi
 
 cat <<END
 
 Next, as root:
   1. edit $etc/vser.toml
-  2. put the broker's password into $etc/credentials/mqtt-password (mode 0600)
-  3. export CREDENTIALS_DIRECTORY=$etc/credentials STATE_DIRECTORY=$destdir/var/lib/vser-stream
-     vser-stream doctor --config $etc/vser.toml
+  2. put the broker's password into $etc/credentials/mqtt-password
+  3. vser-stream doctor
   4. systemctl start vser-stream; systemctl status vser-stream
+Who else may calibrate and see the records:  adduser NAME vser-stream
+(and acknowledge, if they may read the password:  chown root:vser-stream and chmod 640 that file)
 END
 if $broker; then
   echo "and for the broker: deploy/mosquitto/README.md (passwords, certificates)"

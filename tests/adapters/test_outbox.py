@@ -127,13 +127,13 @@ def test_age_is_that_of_the_message_waiting_longest(path: Path) -> None:
         assert 100.0 <= outbox.oldest(before + 100) + (after - before) <= 100.0 + 2 * (after - before)
 
 
-def test_only_the_owner_may_read_the_file(path: Path) -> None:
+def test_only_the_owner_may_write_the_file_and_only_the_group_read_it(path: Path) -> None:
     path.touch(0o666)
     path.chmod(0o666)
     with SqliteOutbox(path) as outbox:
         outbox.put(message("a"))
         modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()}
-    assert modes == dict.fromkeys(("outbox.db", "outbox.db-wal", "outbox.db-shm"), 0o600)
+    assert modes == dict.fromkeys(("outbox.db", "outbox.db-wal", "outbox.db-shm"), 0o640)
 
 
 def test_a_file_that_is_no_database_is_moved_aside_each_under_its_own_name(path: Path) -> None:

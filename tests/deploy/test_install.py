@@ -1,9 +1,13 @@
 """The installer, in a root of its own."""
 
 import os
+import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
+
+import pytest
 
 from vser_stream.config import Config
 
@@ -14,6 +18,7 @@ INSTALLED = {
     "etc/mosquitto/acl": "mosquitto/acl",
     "etc/mosquitto/conf.d/vser-stream.conf": "mosquitto/mosquitto.conf",
     "etc/systemd/system/vser-stream.service": "systemd/vser-stream.service",
+    "etc/sysusers.d/vser-stream.conf": "systemd/vser-stream.sysusers",
     "etc/vser-stream/vser.toml": "vser.toml",
 }
 
@@ -39,7 +44,7 @@ def test_it_installs_what_is_in_deploy_once_or_twice(tmp_path: Path) -> None:
     install(tmp_path, "--files-only", "--broker")
     expected = {there: (DEPLOY / here).read_text() for there, here in INSTALLED.items()}
     assert files(tmp_path) == expected
-    assert (tmp_path / "etc/vser-stream/credentials").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "etc/vser-stream/credentials").stat().st_mode & 0o777 == 0o750
     assert str((tmp_path / "usr/local/bin/vser-stream").readlink()) == "/opt/vser-stream/bin/vser-stream"
     install(tmp_path, "--files-only", "--broker")
     assert files(tmp_path) == expected
@@ -86,3 +91,54 @@ def test_the_example_configuration_is_one() -> None:
         for line in text.splitlines()
     )
     assert len(Config.model_validate(tomllib.loads(shown)).sources) == 2
+
+
+@pytest.mark.timeout(240)
+def test_with_a_strict_umask_all_can_read_it_and_the_clone_is_left_as_it_was(tmp_path: Path) -> None:
+    clone, root = tmp_path / "clone", tmp_path / "root"
+    kept = ("deploy", "models", "rules", "vser_stream")
+    for name in kept:
+        shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ROOT.iterdir():
+        if file.is_file() and file.name != ".git":
+            shutil.copy(file, clone)
+    before = {path.relative_to(clone) for path in clone.rglob("*")}
+    command = ["bash", "-c", "umask 077; exec deploy/install.sh --no-reasoner"]
+    environment = os.environ | {"DESTDIR": str(root), "PIP_NO_DEPS": "1"}
+    environment.pop("PYTHONPATH", None)
+    subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=True)
+    assert {path.relative_to(clone) for path in clone.rglob("*")} == before
+    installed = list((root / "opt").rglob("*"))
+    assert root / "opt/vser-stream/bin/vser-stream" in installed
+    modes = {path: path.stat().st_mode for path in installed if path.exists() and not path.is_symlink()}
+    assert [path for path, mode in modes.items() if mode & 0o004 == 0] == []
+    assert [path for path, mode in modes.items() if path.is_dir() and mode & 0o001 == 0] == []
+
+
+WAITS_UNTIL_TOLD = """
+source deploy/venv.sh
+compile() {
+  echo "[1/2] some file"
+  until grep -q "some file" "$TOLD"; do sleep 0.05; done
+  echo "made"
+  return "$1"
+}
+with_progress "compiling" compile "$STATUS"
+"""
+
+
+@pytest.mark.parametrize(("status", "errors"), [(0, ""), (3, "[1/2] some file\nmade\n")])
+def test_long_work_is_told_of_while_it_lasts_and_in_full_if_it_fails(
+    tmp_path: Path, status: int, errors: str
+) -> None:
+    told = tmp_path / "told"
+    environment = os.environ | {"TOLD": str(told), "STATUS": str(status), "PROGRESS_EVERY": "0.2"}
+    with told.open("w") as output:
+        done = subprocess.run(
+            ["bash", "-euc", WAITS_UNTIL_TOLD],
+            cwd=ROOT, env=environment, stdout=output, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (status, errors)
+    lines = told.read_text().splitlines()
+    assert re.fullmatch(r"  compiling, \d+ min \d+ s: \[1/2\] some file", lines[0])
+    assert "made" not in lines

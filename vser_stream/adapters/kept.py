@@ -20,6 +20,8 @@ __all__ = ["KeptFile", "in_use"]
 PATIENCE = 5.0
 """How long to wait for the agent's transaction (s)."""
 
+MAY_NOT = "you may not look there; ask as root, as the agent's user or as a member of its group"
+
 
 class KeptFile:
     """What an agent keeps.
@@ -36,16 +38,16 @@ class KeptFile:
 
     def __init__(self, path: Path, *, writable: bool = False) -> None:
         self._path = path
-        if not path.exists():
-            raise UserError(f"{path}: no agent has kept anything here; check state_dir in the configuration")
+        try:
+            path.open("rb").close()
+        except PermissionError as exc:
+            raise UserError(f"{path}: {MAY_NOT}") from exc
+        except OSError as exc:
+            raise UserError(
+                f"{path}: no agent has kept anything here; check state_dir in the configuration"
+            ) from exc
         with self._errors():
-            uri = f"{path.absolute().as_uri()}?mode={'rw' if writable else 'ro'}"
-            self._db = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)
-            try:
-                version_of(self._db)
-            except sqlite3.Error:
-                self._db.close()
-                raise
+            self._db = _open(path, "mode=rw") if writable else _read(path)
 
     def __enter__(self) -> Self:
         return self
@@ -107,6 +109,32 @@ class KeptFile:
                 f"{self._path}: cannot be used ({exc}); ask as the agent's user, "
                 "after this release of the agent has run once"
             ) from exc
+
+
+def _read(path: Path) -> sqlite3.Connection:
+    """Open it for reading only.
+
+    SQLite makes a journal even then, which is refused to who may only read the folder. Where there is
+    none nobody writes, and none is needed.
+    """
+    try:
+        return _open(path, "mode=ro")
+    except sqlite3.OperationalError:
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        return _open(path, "immutable=1")
+
+
+def _open(path: Path, how: str) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{how}", uri=True, timeout=PATIENCE, isolation_level=None
+    )
+    try:
+        version_of(db)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
 
 
 def in_use(path: Path) -> bool:

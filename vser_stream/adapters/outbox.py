@@ -299,9 +299,10 @@ def _connect(name: str) -> sqlite3.Connection:
 
 
 def _connect_file(path: Path) -> sqlite3.Connection:
-    # SQLite gives its journal files the mode of the database, so it is set before they exist.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    path.chmod(0o600)
+    # SQLite gives its journal files the mode of the database, so it is set before they exist. The folder
+    # says who may come this far: at home its owner, on an installed box the group of the service, too.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o640))
+    path.chmod(0o640)
     return _connect(str(path))
 
 
