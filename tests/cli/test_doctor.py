@@ -51,7 +51,7 @@ def test_a_healthy_box_with_one_topic_the_broker_refuses(tmp_path: Path, server:
     with camera(voice(10.0), tmp_path, login=("cam", HUNTER)) as served:
         source = f'url = "{served.url("pcma")}"\nusername = "cam"\npassword_file = "password"'
         code, steps = examined(configuration(tmp_path, server.port, mqtt=LOGIN, source=source))
-    assert code == 1
+    assert code == 6
     (failed,) = [name for name, (verdict, _) in steps.items() if verdict == "fail"]
     assert failed == "broker: may publish vser/v1/home/hall/health"
     assert "topic write vser/v1/home/hall/health" in steps[failed][1]
@@ -98,7 +98,7 @@ def test_the_step_of_the_broker_that_fails_is_named(
     (tmp_path / "wrong").write_text("wr0ng")
     code, steps = examined(configuration(tmp_path, server.port, mqtt=mqtt))
     broker = [name for name in steps if name.startswith("broker")]
-    assert (code, broker[-1], steps[step][0]) == (1, step, "fail")
+    assert (code, broker[-1], steps[step][0]) == (6, step, "fail")
     assert words in steps[step][1]
     assert "wr0ng" not in str(steps)
 
@@ -106,10 +106,14 @@ def test_the_step_of_the_broker_that_fails_is_named(
 def test_it_goes_on_after_each_failure(tmp_path: Path) -> None:
     config = configuration(tmp_path, free_port(), source='device = "no such microphone"')
     done = vser_stream("doctor", "--config", config)
-    assert done.returncode == 1
-    failed = [line for line in done.stdout.splitlines() if line.startswith("fail ")]
+    assert done.returncode == 6
+    steps, _, summary = done.stdout.partition("\n\n")
+    failed = [line for line in steps.splitlines() if line.startswith("fail ")]
     assert [line.split(": ")[1] for line in failed] == ["first samples", "TCP connects"]
-    assert done.stdout.splitlines()[-1].startswith("ok   disk: sync: ")
+    assert steps.splitlines()[-1].startswith("ok   disk: sync: ")
+    *again, last = summary.splitlines()
+    assert again[-2:] == failed
+    assert last == f"{len(steps.splitlines())} steps, 2 failed: correct what they say, and run this again"
 
 
 @pytest.mark.parametrize(
@@ -132,5 +136,5 @@ def test_the_reasoner_is_asked_as_the_daemon_would(
 
 def test_without_a_configuration_the_rest_is_still_examined(tmp_path: Path) -> None:
     code, steps = examined(tmp_path / "absent.toml")
-    assert (code, steps["configuration"][0], steps["model"][0]) == (1, "fail", "ok")
+    assert (code, steps["configuration"][0], steps["model"][0]) == (6, "fail", "ok")
     assert "clock" in steps

@@ -1,8 +1,9 @@
 """The command line: one file for each verb.
 
-Exit codes: 0 done, 1 a bug, 2 a wrong argument, 3 a file on this box must be corrected
-(configuration, model), 4 a recording or manifest cannot be used, 5 something outside is away
-(microphone, disk), 130 interrupted.
+Exit codes: 0 done, 1 a bug, 2 a wrong argument, or a command that its source refuses, 3 a file on
+this box must be corrected (configuration, model), 4 a recording, manifest, record or alert cannot be
+used, 5 something outside is away (microphone, disk, broker, the daemon), 6 doctor found what must be
+corrected, 130 interrupted.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from vser_stream.adapters.host import clock_is_synchronised, clock_jump, free_space, sync_time
 from vser_stream.adapters.mqtt import MqttPublisher
@@ -28,7 +30,7 @@ from vser_stream.adapters.rulebook import RuleShelf, shelf_of
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.cli.about import libraries
 from vser_stream.cli.agent import OfAgent
-from vser_stream.cli.examination import DoubtError, Examination, Finding, Verdict
+from vser_stream.cli.examination import TO_DO, DoubtError, Examination, Finding, Verdict
 from vser_stream.cli.models import load_model
 from vser_stream.cli.probe import Stage, Walk, listen, reach
 from vser_stream.config import Config, ReasonerConfig, SourceConfig, load, shipped_model
@@ -56,6 +58,8 @@ SLOW_DISK = 0.2
 BUILT = 2026
 """No clock that is right says less (year)."""
 
+COLOURS = {Verdict.OK: "green", Verdict.WARN: "bold yellow", Verdict.FAIL: "bold red"}
+
 JUMP = 0.05
 """A clock that is steered, and not set, moves less in half a second (s)."""
 
@@ -66,7 +70,7 @@ def doctor(
 ) -> None:
     """Examine this box: Python, model, rules, reasoner, sources, broker, clock, disk; each with what to do.
 
-    Exit code 1 if anything fails. Subscribers of the site see an empty message on each topic that is
+    Exit code 6 if anything fails. Subscribers of the site see an empty message on each topic that is
     tried; sources are opened, so a microphone only one program may use must be free. Passwords are
     never shown.
     """
@@ -82,11 +86,13 @@ def doctor(
     _examine_clock(examination)
     if settings is not None:
         _examine_disk(examination, settings.state_path)
-    failed = any(one.verdict is Verdict.FAIL for one in examination.findings)
     if as_json:
-        print(json.dumps({"ok": not failed, "findings": [asdict(one) for one in examination.findings]}))
-    if failed:
-        raise typer.Exit(1)
+        findings = [asdict(one) for one in examination.findings]
+        print(json.dumps({"ok": not examination.of(Verdict.FAIL), "findings": findings}))
+    else:
+        _sum_up(examination)
+    if examination.of(Verdict.FAIL):
+        raise typer.Exit(TO_DO)
 
 
 def _examine_software(examination: Examination) -> None:
@@ -258,7 +264,25 @@ def _sync(folder: Path) -> str:
 
 
 def _print_finding(finding: Finding) -> None:
-    print(f"{finding.verdict:5}{finding.name}: {finding.detail} ({finding.ms:g} ms)", flush=True)
+    verdict = Text(f"{finding.verdict:5}", style=COLOURS[finding.verdict])
+    rest = f"{finding.name}: {finding.detail} ({finding.ms:g} ms)"
+    Console(soft_wrap=True).print(verdict.append(rest, style="not bold default"))
+
+
+def _sum_up(examination: Examination) -> None:
+    """What is not good once more, the worst last."""
+    doubtful, failed = examination.of(Verdict.WARN), examination.of(Verdict.FAIL)
+    if doubtful or failed:
+        print()
+    for finding in (*doubtful, *failed):
+        _print_finding(finding)
+    steps = f"{len(examination.findings)} steps"
+    if failed:
+        print(f"{steps}, {len(failed)} failed: correct what they say, and run this again")
+    elif doubtful:
+        print(f"{steps}, none failed, {len(doubtful)} doubtful")
+    else:
+        print(f"{steps}, all good")
 
 
 def _print_nothing(finding: Finding) -> None:

@@ -10,7 +10,10 @@ from typing import TypeVar
 
 from vser_stream.errors import VserError
 
-__all__ = ["DoubtError", "Examination", "Finding", "Verdict"]
+__all__ = ["TO_DO", "DoubtError", "Examination", "Finding", "Verdict"]
+
+TO_DO = 6
+"""Exit code where a step has failed: the examination did its work, and somebody else has some."""
 
 T = TypeVar("T")
 
@@ -57,6 +60,10 @@ class Examination:
             verdict, words = Verdict.FAIL, str(exc)
         self.note(Finding(name, verdict, words, round(1000 * (time.monotonic() - began), 1)))
         return result
+
+    def of(self, verdict: Verdict) -> list[Finding]:
+        """The findings with one verdict."""
+        return [one for one in self.findings if one.verdict is verdict]
 
     def note(self, finding: Finding) -> None:
         """Tell of a step."""
