@@ -17,7 +17,16 @@ from vser_stream.values import (
     Vector,
 )
 
-__all__ = ["AudioSource", "Outbox", "PitchTracker", "Publisher", "Reasoner", "Scorer", "SpeechDetector"]
+__all__ = [
+    "AudioSource",
+    "Clock",
+    "Outbox",
+    "PitchTracker",
+    "Publisher",
+    "Reasoner",
+    "Scorer",
+    "SpeechDetector",
+]
 
 
 class AudioSource(Protocol):
@@ -34,6 +43,18 @@ class AudioSource(Protocol):
             AudioError: A recording cannot be read.
             CaptureError: A live source cannot be opened, or was lost.
         """
+        ...
+
+
+class Clock(Protocol):
+    """What time it is."""
+
+    def wall(self) -> float:
+        """Unix time (s): for people, and over restarts; it may be set at any moment."""
+        ...
+
+    def monotonic(self) -> float:
+        """Time that only goes on (s): for how long something lasts."""
         ...
 
 

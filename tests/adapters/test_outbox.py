@@ -165,7 +165,7 @@ def test_a_database_damaged_inside_is_moved_aside_with_its_journal(path: Path) -
 def test_a_file_that_cannot_be_opened_is_an_error_and_stays(path: Path) -> None:
     path.mkdir()
     with pytest.raises(OutboxError, match=r"outbox\.db cannot be opened .*; free space"):
-        SqliteOutbox(path)
+        SqliteOutbox(path).open()
     assert path.is_dir()
 
 

@@ -87,7 +87,7 @@ def test_an_upgrade_that_fails_changes_nothing(old: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(schema, "_STEPS", broken)
     monkeypatch.setattr(schema, "VERSION", len(broken))
     with pytest.raises(OutboxError, match="table half already exists"):
-        SqliteOutbox(old)
+        SqliteOutbox(old).open()
     assert shape(old) == before
 
 

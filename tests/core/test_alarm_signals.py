@@ -9,7 +9,7 @@ from support.decisions import START, decision
 
 from vser_stream.config import AlarmConfig, AngryConfig, PanicConfig
 from vser_stream.core.alarm import Step, acknowledge, amend, pause, resume, step, tick
-from vser_stream.core.alarm_memory import recall, remember
+from vser_stream.core.alarm_memory import Remembered, recall, remember
 from vser_stream.core.alarm_state import AlarmEvent, AlarmState, Signal, Transition
 from vser_stream.core.report import Story
 from vser_stream.core.votes import called_for
@@ -197,10 +197,12 @@ def test_a_restart_changes_nothing_but_the_votes() -> None:
     room.ack(2)
     room.pause(3, minutes=5)
     room.anger(4)
-    state, story = recall(remember(room.state, Story(seq=7, alert_id="a", since=START)))
-    assert story == Story(seq=7, alert_id="a", since=START)
-    assert remember(state, story) == remember(room.state, story)
-    assert tick(state, START + 70, config=CONFIG)[1][0].event is E.CLEARED
+    story = Story(seq=7, alert_id="a", since=START)
+    document = remember(Remembered(room.state, story), features="f")
+    again = recall(document, features="f")
+    assert again.story == story
+    assert remember(again, features="f") == document
+    assert tick(again.alarm, START + 70, config=CONFIG)[1][0].event is E.CLEARED
 
 
 Act = tuple[str, float]
@@ -236,7 +238,7 @@ def _act(state: AlarmState, kind: str, at: float, config: AlarmConfig) -> Step:
     unchanged: dict[str, Callable[[], AlarmState]] = {
         "pause": lambda: pause(state, now, for_s=600, by="Ana", config=config),
         "resume": lambda: resume(state, now),
-        "restart": lambda: recall(remember(state, Story()))[0],
+        "restart": lambda: recall(remember(Remembered(state), features="f"), features="f").alarm,
     }
     if kind in BELIEFS:
         return step(state, decision(at=at, **BELIEFS[kind]), now, config=config)

@@ -1,11 +1,14 @@
 """The daemon on a real broker: what subscribers see from its start to its end."""
 
+import json
 import signal
 import subprocess
 from pathlib import Path
 
 from support.broker import Mosquitto
 from support.daemon import Subscriber, configuration, daemon, wait_for
+
+from vser_stream.adapters.outbox import SqliteOutbox
 
 
 def alarms(subscriber: Subscriber) -> list[str]:
@@ -34,11 +37,13 @@ def test_a_scene_is_heard_alarmed_and_reported_and_the_daemon_ends_with_it(tmp_p
         assert "running" in captures
         assert captures[-1] == "ended"
         assert subscriber.documents("health")[-1]["utterances"] == len(utterances)
-    with Mosquitto(tmp_path) as broker:
         # What it learned of the voice is kept, as statistics and for this user alone.
-        (baseline,) = (tmp_path / "state").glob("baseline-*.json")
-        assert baseline.stat().st_mode & 0o777 == 0o600
-        assert not list((tmp_path / "state").glob("*.flac")) + list((tmp_path / "state").glob("*.wav"))
+        outbox = tmp_path / "state/outbox.db"
+        assert outbox.stat().st_mode & 0o777 == 0o600
+        with SqliteOutbox(outbox) as kept:
+            (memory,) = kept.memories()
+        assert json.loads(memory.document)["baseline"]["calm"]["count"][0] >= 1
+        assert {path.name for path in (tmp_path / "state").iterdir()} == {"outbox.db"}
 
 
 def test_without_a_broker_it_keeps_running_and_its_alerts_arrive_later(tmp_path: Path) -> None:

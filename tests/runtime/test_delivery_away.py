@@ -1,22 +1,22 @@
 """A broker that stays away is a technical condition."""
 
-import asyncio
-
-import pytest
 from support.broker import Mosquitto
+from support.clock import SetClock
 from support.delivery import Subscriber, connected, deliver, running
 
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.core.condition import ConditionName
+from vser_stream.runtime.delivery import AWAY_AFTER
 
 
 async def test_it_is_told_after_a_while_and_over_with_the_connection(
-    outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
+    outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber
 ) -> None:
-    monkeypatch.setattr("vser_stream.runtime.delivery.AWAY_AFTER", 0.2)
-    delivery = deliver(outbox, server, subscriber)
+    clock = SetClock()
+    delivery = deliver(outbox, server, subscriber, clock=clock)
+    clock.forward(AWAY_AFTER - 1)
     assert list(delivery.conditions()) == []
-    await asyncio.sleep(0.25)
+    clock.forward(1)
     assert [one.name for one in delivery.conditions()] == [ConditionName.BROKER_AWAY]
     async with running(delivery):
         await connected(delivery)

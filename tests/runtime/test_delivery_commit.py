@@ -15,6 +15,7 @@ from support.disk import full_disk
 
 from vser_stream.adapters.kept import KeptFile
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.runtime.keeper import Keeper
 from vser_stream.values import Memory, Message, Record
 
 pytestmark = pytest.mark.usefixtures("quiet_loop")
@@ -113,11 +114,9 @@ async def test_a_disk_that_hangs_delays_an_event_by_a_second_and_keeps_its_lates
         assert await subscriber.until_count(3) == ["a", "b", "c"]
 
 
-async def test_evidence_is_purged_where_it_is_written(
-    path: Path, outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber
-) -> None:
-    delivery = deliver(outbox, server, subscriber)
-    await delivery.commit((), records=(Record("bed", b"{}"), Record("bed", b"[]")))
-    assert await delivery.purge(time.time() + 1) == 2
+async def test_evidence_is_purged_where_it_is_written(path: Path, outbox: SqliteOutbox) -> None:
+    keeper = Keeper(outbox)
+    await keeper.commit((), records=(Record("bed", b"{}"), Record("bed", b"[]")))
+    assert await keeper.purge(time.time() + 1) == 2
     with KeptFile(path) as file:
         assert list(file.records()) == []

@@ -17,6 +17,7 @@ from support.delivery import STATUS, Subscriber, alert, connected, deliver, reta
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.runtime.delivery import Delivery
+from vser_stream.runtime.keeper import Keeper
 
 pytestmark = pytest.mark.usefixtures("quiet_loop")
 
@@ -62,7 +63,7 @@ async def test_stopping_does_not_wait_for_an_opening_that_hangs(
     outbox: SqliteOutbox, server: Mosquitto
 ) -> None:
     broker = Broker(server.host, server.port, timeout=5.0)
-    delivery = Delivery(outbox, lambda: MqttPublisher(broker))
+    delivery = Delivery(Keeper(outbox), lambda: MqttPublisher(broker))
     server.freeze()
     task = asyncio.create_task(delivery.run())
     await asyncio.sleep(0.1)  # it is waiting for an answer now
@@ -119,6 +120,7 @@ from pathlib import Path
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.runtime.delivery import Delivery
+from vser_stream.runtime.keeper import Keeper
 from vser_stream.values import Message
 
 def status(text):
@@ -128,7 +130,7 @@ async def main():
     broker = Broker("127.0.0.1", int(sys.argv[1]), client_id="agent")
     with SqliteOutbox(Path(sys.argv[2])) as outbox:
         delivery = Delivery(
-            outbox,
+            Keeper(outbox),
             lambda: MqttPublisher(broker, will=status("offline")),
             on_connected=lambda: [status("online")],
             on_stopping=lambda: [status("stopped")],

@@ -16,6 +16,7 @@ from support.audio import voice
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.prometheus import Metrics
 from vser_stream.adapters.vad import WebRtcVad
+from vser_stream.core.alarm_memory import Remembered
 from vser_stream.core.baseline import Prior
 from vser_stream.core.capture_state import Patience
 from vser_stream.core.decide import Decider, Judge
@@ -91,6 +92,9 @@ async def listening(pcm: Pcm, scorer: Scorer) -> AsyncIterator[Told]:
 
     async def nothing() -> None: ...
 
+    async def nothing_yet() -> Remembered:
+        return Remembered()
+
     with ThreadPoolExecutor(1) as executor:
         listener = Listener(
             site="test",
@@ -106,7 +110,8 @@ async def listening(pcm: Pcm, scorer: Scorer) -> AsyncIterator[Told]:
             scorer=executor,
             commit=told.commit,
             on_capture=nothing,
-            on_learned=lambda: None,
+            recall=nothing_yet,
+            features="f",
             metrics=Metrics(),
             publish_utterances=False,
             patience=QUICK,

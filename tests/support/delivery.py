@@ -12,7 +12,9 @@ from support.broker import Mosquitto
 
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.ports import Clock
 from vser_stream.runtime.delivery import Connection, Delivery
+from vser_stream.runtime.keeper import Keeper
 from vser_stream.values import Message
 
 __all__ = ["ALERT", "STATE", "STATUS", "Subscriber", "alert", "connected", "deliver", "retained", "running"]
@@ -73,6 +75,7 @@ def deliver(
     *,
     greeting: Iterable[Message] = (),
     goodbye: Iterable[Message] = (),
+    clock: Clock | None = None,
 ) -> Delivery:
     """A delivery that does not publish while the subscriber is away: the broker would not keep it."""
 
@@ -85,7 +88,12 @@ def deliver(
             yield connection
 
     return Delivery(
-        outbox, connect, on_connected=lambda: greeting, on_stopping=lambda: goodbye, jitter=lambda: 1.0
+        Keeper(outbox),
+        connect,
+        on_connected=lambda: greeting,
+        on_stopping=lambda: goodbye,
+        jitter=lambda: 1.0,
+        clock=clock,
     )
 
 

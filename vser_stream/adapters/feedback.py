@@ -8,7 +8,10 @@ from pathlib import Path
 
 from vser_stream.errors import CommandError
 
-__all__ = ["FeedbackFile"]
+__all__ = ["FEEDBACK", "FeedbackFile"]
+
+FEEDBACK = "vser.feedback/1"
+"""Schema of a line; 0.1.0 wrote the same fields without saying so."""
 
 LARGEST = 4_000_000
 """Some ten thousand answers; a box nobody looks after must not fill its disk (bytes)."""

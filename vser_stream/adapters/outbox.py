@@ -49,14 +49,15 @@ _log = logging.getLogger(__name__)
 class SqliteOutbox:
     """Implements :class:`vser_stream.ports.Outbox`; safe to share between threads.
 
+    The file is opened by whoever first asks for something, so that no other thread touches the disk, and
+    one that cannot be opened is tried again each time: every method may raise OutboxError for that. A
+    damaged file is not an error, nor is one of a newer release: it is moved aside and a new one is
+    started, for monitoring must go on.
+
     Args:
         path: The file, created with mode 0600; None keeps messages in memory only.
         limit: Messages above which the least important, oldest one is evicted.
         limit_bytes: The same for their payloads together.
-
-    Raises:
-        OutboxError: The file cannot be opened. A damaged file is not an error, nor is one of a newer
-            release: it is moved aside and a new one is started, for monitoring must go on.
     """
 
     def __init__(self, path: Path | None, *, limit: int = 10_000, limit_bytes: int = 64_000_000) -> None:
@@ -71,21 +72,31 @@ class SqliteOutbox:
         """Damaged files moved aside when this one was opened."""
         self.aside: Path | None = None
         """Where the file that could not be used has been moved."""
-        with self._errors("cannot be opened"):
-            self._db = self._open()
-            self._at_most = self._size()  # counting at each commit would take longer than the commit
-        weakref.finalize(self, self._db.close)  # the one in memory has nobody to close it
+        self._opened: sqlite3.Connection | None = None
+        self._at_most = 0
+        """Payloads together, or more (bytes): counting at each commit would take longer than the commit."""
 
     def __enter__(self) -> Self:
+        self.open()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def open(self) -> None:
+        """Open the file where it is not open yet.
+
+        Raises:
+            OutboxError: It cannot be opened.
+        """
+        with self._lock, self._errors("cannot be opened"):
+            self._db  # noqa: B018 - opens it
+
     def close(self) -> None:
         """Close the file; what waits in it stays there."""
         with self._lock:
-            self._db.close()
+            if self._opened is not None:
+                self._opened.close()
 
     def put(self, message: Message) -> None:
         """Return once the message is on the disk; see :meth:`commit`."""
@@ -117,6 +128,16 @@ class SqliteOutbox:
             _log.warning(
                 "outbox is full: evicted=%d limit=%d bytes=%d", evicted, self._limit, self._limit_bytes
             )
+
+    def memories(self) -> list[Memory]:
+        """The latest memory of every source.
+
+        Raises:
+            OutboxError: The disk cannot be read.
+        """
+        with self._lock, self._errors("cannot be read"):
+            rows = self._db.execute("SELECT source, document FROM memory").fetchall()
+        return [Memory(source, bytes(document)) for source, document in rows]
 
     def memory(self, source: str) -> bytes | None:
         """The latest memory of a source.
@@ -191,10 +212,19 @@ class SqliteOutbox:
             rows = self._db.execute(f"SELECT {COLUMNS} FROM waiting ORDER BY priority DESC, seq").fetchall()  # noqa: S608 - constants
         return map(_message, rows)
 
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """Under the lock."""
+        if self._opened is None:
+            self._opened = self._open()
+            weakref.finalize(self, self._opened.close)  # the one in memory has nobody to close it
+            self._at_most = self._size()
+        return self._opened
+
     def _open(self) -> sqlite3.Connection:
         if self._path is None:
             return _connect(":memory:")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             return _connect_file(self._path)
         except NewerSchemaError as exc:

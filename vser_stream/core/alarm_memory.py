@@ -1,15 +1,16 @@
-"""What an alarm system must know after a restart, as a small document."""
+"""What a source must know after a restart, as one small document."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from vser_stream.core.alarm_state import Acknowledgement, Alarm, AlarmState, Pause
+from vser_stream.core.baseline import Baseline
 from vser_stream.core.report import Story
 from vser_stream.values import (
     Cue,
@@ -22,38 +23,71 @@ from vser_stream.values import (
     SegmentKind,
 )
 
-__all__ = ["recall", "remember"]
+__all__ = ["SCHEMA", "Remembered", "recall", "remember"]
+
+SCHEMA = "vser.memory/1"
+"""Another one is another step of the database's schema (adapters.schema), which brings older rows here."""
 
 _OF_SEGMENT = ("kind", "start", "onset", "end", "heard_at", "floor_db")
 _OF_DECISION = ("label", "escalated", "decided_by", "rationale", "rationale_by", "rules")
 
 
-def remember(state: AlarmState, story: Story) -> bytes:
-    """Write down the open alarm, the pause, and where the numbering stands; distress begins anew."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Remembered:
+    """All that is kept of a source: its alarm, its numbering and its calm voice go together."""
+
+    alarm: AlarmState = field(default_factory=AlarmState)
+    story: Story = field(default_factory=Story)
+    baseline: Baseline | None = None
+    """None where it has not moved from the population's."""
+
+    outdated: bool = False
+    """There was a baseline, of other features: of no use here."""
+
+
+def remember(remembered: Remembered, *, features: str) -> bytes:
+    """Write it down; distress begins anew, and audio was never in it.
+
+    Args:
+        remembered: Of one source.
+        features: Digest of those the baseline is of.
+    """
+    state, baseline = remembered.alarm, remembered.baseline
     document = {
-        "story": asdict(story),
+        "schema": SCHEMA,
+        "story": asdict(remembered.story),
         "alarm": state.alarm and _alarm(state.alarm),
         "pause": state.pause and asdict(state.pause),
         "cleared_at": state.cleared_at,
         "at": state.at,
+        "baseline": baseline and {"features": features, "calm": baseline.to_lists()},
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def recall(document: bytes) -> tuple[AlarmState, Story]:
+def recall(document: bytes, *, features: str) -> Remembered:
     """Read what :func:`remember` wrote.
 
     Raises:
         ValueError, KeyError, TypeError: It is something else.
     """
     read = json.loads(document)
+    if read["schema"] != SCHEMA:
+        raise ValueError(f"schema {read['schema']!r}, not {SCHEMA}")
     state = AlarmState(
         alarm=read["alarm"] and _alarm_from(read["alarm"]),
         pause=read["pause"] and Pause(**read["pause"]),
         cleared_at={Label(label): at for label, at in read["cleared_at"].items()},
         at=read["at"],
     )
-    return state, Story(**read["story"])
+    kept = read["baseline"]
+    usable = kept is not None and kept["features"] == features
+    return Remembered(
+        alarm=state,
+        story=Story(**read["story"]),
+        baseline=Baseline.from_lists(kept["calm"]) if usable else None,
+        outdated=kept is not None and not usable,
+    )
 
 
 def _alarm(alarm: Alarm) -> dict[str, Any]:

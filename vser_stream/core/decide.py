@@ -43,8 +43,10 @@ class Decider:
     ) -> None:
         self._judge = judge
         self._extractor = Extractor(pitch_tracker)
-        self.baseline = baseline or Baseline.from_prior(judge.prior)
+        self.baseline: Baseline
         """Of this source; calm utterances move it."""
+
+        self.start_from(baseline)
 
     def measure(self, segment: Segment) -> Vector:
         """Return the features of a segment, shape (n_features,)."""
@@ -75,6 +77,10 @@ class Decider:
         if self._judge.second is None or segment.kind is not SegmentKind.UTTERANCE:
             return None
         return mean_score(self._judge.second, rows)
+
+    def start_from(self, baseline: Baseline | None) -> None:
+        """Judge and learn from there on; None for the population's."""
+        self.baseline = baseline or Baseline.from_prior(self._judge.prior)
 
     def learn(self, vector: Vector) -> None:
         """Move the baseline towards one calm utterance."""

@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from vser_stream import __version__
-from vser_stream.adapters.baselines import BaselineStore
-from vser_stream.adapters.feedback import FeedbackFile
+from vser_stream.adapters.feedback import FEEDBACK, FeedbackFile
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.adapters.pitch import SwiftF0Tracker
@@ -21,9 +20,7 @@ from vser_stream.adapters.rulebook import shelf_of
 from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.config import Config, MqttConfig, SourceConfig
-from vser_stream.core.alarm_memory import recall
-from vser_stream.core.alarm_state import AlarmState
-from vser_stream.core.baseline import Baseline
+from vser_stream.core.alarm_memory import Remembered, recall
 from vser_stream.core.commands import Feedback
 from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.core.decide import Decider, Judge
@@ -31,13 +28,14 @@ from vser_stream.core.features.spec import digest
 from vser_stream.core.messages import SiteStatus, Versions, message_of, status_message, utc
 from vser_stream.core.pipeline import Pipeline
 from vser_stream.core.reason.rules import RuleBook
-from vser_stream.core.report import Reporter, Story
-from vser_stream.errors import ConfigError, OutboxError
+from vser_stream.core.report import Reporter
+from vser_stream.errors import CommandError, ConfigError, OutboxError
 from vser_stream.runtime import escalation
 from vser_stream.runtime.access import Access
 from vser_stream.runtime.commands import CommandDesk
 from vser_stream.runtime.delivery import Counters, Delivery
 from vser_stream.runtime.inbox import Inbox
+from vser_stream.runtime.keeper import Keeper
 from vser_stream.runtime.listener import Listener, new_id
 from vser_stream.runtime.metrics import (
     latency_of,
@@ -81,19 +79,17 @@ class Agent:
 
     Raises:
         ConfigError: The model or the state folder cannot be used.
-        OutboxError: The outbox cannot be opened.
     """
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._pitch = SwiftF0Tracker()
-        features = digest(self._pitch)
-        self._model = OnnxSvm.load(config.model_dir, features=features)
+        self._features = digest(self._pitch)
+        self._model = OnnxSvm.load(config.model_dir, features=self._features)
         self._shelf = shelf_of(config)
         self._escalation = escalation_of(config.reasoner, self._shelf.writer)
         self._state = _private_folder(config.state_path)
-        self._baselines = BaselineStore(self._state, features=features)
-        self._outbox = SqliteOutbox(self._state / "outbox.db")
+        self._keeper = Keeper(SqliteOutbox(self._state / "outbox.db"))
         self.scorer = ThreadPoolExecutor(1, thread_name_prefix="scorer")
         """Where every source is scored."""
 
@@ -111,7 +107,7 @@ class Agent:
         )
         inbox = Inbox(self._reception.topics, on_received=self._reception.receive, access=self._access)
         self._delivery = Delivery(
-            self._outbox,
+            self._keeper,
             partial(MqttPublisher, broker, will=will),
             on_connected=self._greeting,
             on_stopping=self._farewell,
@@ -131,7 +127,7 @@ class Agent:
         """
         if self._escalation is not None:
             await self._escalation.prepare()
-        work = partial(rehearse, self._decider(None), WebRtcVad())
+        work = partial(rehearse, self._decider(), WebRtcVad())
         await asyncio.get_running_loop().run_in_executor(self.scorer, work)
 
     @property
@@ -201,7 +197,7 @@ class Agent:
             await delivering
             # One that hangs is not waited for.
             self.scorer.shutdown(wait=False, cancel_futures=True)
-            self._outbox.close()
+            await self._keeper.close()
 
     async def _reason(self) -> None:
         if self._escalation is not None:
@@ -211,7 +207,7 @@ class Agent:
         """Keep evidence only as long as it may be kept."""
         while True:
             try:
-                gone = await self._delivery.purge(time.time() - self._config.privacy.evidence_days * DAY)
+                gone = await self._keeper.purge(time.time() - self._config.privacy.evidence_days * DAY)
                 _log.info("evidence purged: records=%d", gone)
             except OutboxError as exc:
                 _log.error("old evidence is still here, tried again tomorrow: error=%s", exc)
@@ -241,7 +237,7 @@ class Agent:
         self._refused = Condition(ConditionName.CONFIGURATION, "low", time.time(), words)
         _log.error("%s", words)
 
-    def _decider(self, baseline: Baseline | None) -> Decider:
+    def _decider(self) -> Decider:
         judge = Judge(
             scorer=self._model,
             prior=self._model.prior,
@@ -250,36 +246,42 @@ class Agent:
             reasoner_expected=self._config.reasoner.backend != "none" and self._escalation is None,
             writer=self._shelf.writer,
         )
-        return Decider(judge, self._pitch, baseline=baseline)
+        return Decider(judge, self._pitch)
 
     def _listener(self, source: SourceConfig) -> Listener:
         config = self._config
-        decider = self._decider(self._baselines.load(source.name))
         return Listener(
             site=config.site,
             name=source.name,
             source=source_of(source),
-            pipeline=Pipeline(decider, WebRtcVad(), segment=config.segment, alarm=config.alarm),
+            pipeline=Pipeline(self._decider(), WebRtcVad(), segment=config.segment, alarm=config.alarm),
             reporter=Reporter(site=config.site, source=source.name, versions=self._versions, new_id=new_id),
-            recalled=partial(self._recalled, source.name),
+            recall=partial(self._recall, source.name),
+            features=self._features,
             scorer=self.scorer,
             commit=self._delivery.commit,
             on_capture=self._say_status,
             metrics=self.metrics,
-            on_learned=lambda: self._baselines.save(source.name, decider.baseline),
             publish_utterances=config.publish.utterances,
             escalation=self._escalation,
             besides=partial(self._besides, source.name),
         )
 
-    def _recalled(self, source: str) -> tuple[AlarmState, Story]:
-        """The alarm and the numbering as they were when this source was last listened to."""
+    async def _recall(self, source: str) -> Remembered | None:
+        """What is kept of a source; None where the disk does not answer."""
         try:
-            document = self._outbox.memory(source)
-            return recall(document) if document else (AlarmState(), Story())
-        except (OutboxError, ValueError, KeyError, TypeError) as exc:
-            _log.error("alarm state is lost and begins anew: source=%s error=%s", source, exc)
-            return AlarmState(), Story()
+            document = await self._keeper.recall(source)
+        except OutboxError as exc:
+            _log.error("what is kept is unknown, so alarms begin anew: source=%s error=%s", source, exc)
+            return None
+        try:
+            known = recall(document, features=self._features) if document else Remembered()
+        except (ValueError, KeyError, TypeError) as exc:
+            _log.error("what was kept is lost and begins anew: source=%s error=%s", source, exc)
+            return Remembered()
+        if known.outdated:
+            _log.warning("the calm voice is of other features; please calibrate again: source=%s", source)
+        return known
 
     def _besides(self, source: str) -> Iterator[Condition]:
         """What is wrong with more than the source itself."""
@@ -311,8 +313,9 @@ class Agent:
         """First on each connection: what late subscribers must find retained."""
         yield status_message(self._config.site, self._status, new_id())
         for listener in self._roster.listeners:
-            yield message_of(listener.state(), new_id())
-            yield message_of(listener.health(), new_id())
+            if listener.begun:
+                yield message_of(listener.state(), new_id())
+                yield message_of(listener.health(), new_id())
         yield from self._reception.presentation()
 
     async def _put(self, message: Message) -> None:
@@ -320,8 +323,11 @@ class Agent:
 
     async def _keep_feedback(self, source: str, feedback: Feedback) -> None:
         given = feedback.model_dump(mode="json", include={"alert_id", "verdict", "by", "note"})
-        record = {"source": source, **given, "at": utc(time.time()).isoformat()}
-        await asyncio.to_thread(self._feedback.append, record)
+        record = {"schema": FEEDBACK, "source": source, **given, "at": utc(time.time()).isoformat()}
+        try:
+            await self._keeper.disk.run(partial(self._feedback.append, record))
+        except OutboxError as exc:
+            raise CommandError(f"feedback may not be kept: {exc}") from exc
 
     def _alert_topics(self) -> list[str]:
         return [f"vser/v1/{self._config.site}/{listener.name}/alert" for listener in self.listeners]

@@ -11,17 +11,16 @@ import asyncio
 import contextlib
 import logging
 import random
-import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.adapters.clock import SystemClock
 from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.core.messages import told_late
 from vser_stream.errors import MessageRefusedError, OutboxError, PublishError
+from vser_stream.ports import Clock
 from vser_stream.runtime.inbox import Connection
 from vser_stream.runtime.keeper import Keeper
 from vser_stream.values import Memory, Message, Record
@@ -87,7 +86,7 @@ class Delivery:
     """Run :meth:`run` as a task; end it with :meth:`stop`.
 
     Args:
-        outbox: Where messages wait; closing it stays with the caller, after :meth:`stop`.
+        keeper: Where messages wait; closing it stays with the caller, after :meth:`stop`.
         connect: Makes a new connection, opened by ``async with``.
         on_connected: What to publish first on each connection, such as the retained status
             and states. Older waiting messages for the same retained topics are forgotten.
@@ -96,11 +95,12 @@ class Delivery:
         on_refused: Told of a topic the broker does not let us publish on, and why.
         on_sent: Told of each message the broker has acknowledged.
         jitter: A random number from 0 to 1 at each call.
+        clock: What time it is.
     """
 
     def __init__(
         self,
-        outbox: SqliteOutbox,
+        keeper: Keeper,
         connect: Callable[[], AbstractAsyncContextManager[Connection]],
         *,
         on_connected: Callable[[], Iterable[Message]] = tuple,
@@ -109,8 +109,9 @@ class Delivery:
         on_refused: Callable[[str, str], object] = lambda *_: None,
         on_sent: Callable[[Message], object] = id,
         jitter: Callable[[], float] = random.random,
+        clock: Clock | None = None,
     ) -> None:
-        self._outbox, self._keeper = outbox, Keeper(outbox)
+        self._keeper, self._clock = keeper, clock or SystemClock()
         self._connect = connect
         self._on_connected = on_connected
         self._on_stopping = on_stopping
@@ -118,7 +119,7 @@ class Delivery:
         self._on_refused = on_refused
         self._on_sent = on_sent
         self._jitter = jitter
-        self._lost_at = time.time()
+        self._lost_at = self._clock.wall()
         # Set by put() and stop(): something to send; something to connect for.
         self._wake, self._hurry = asyncio.Event(), asyncio.Event()
         self._refused: dict[str, float] = {}
@@ -147,14 +148,6 @@ class Delivery:
         finally:
             self.notify(urgent=any(message.priority >= URGENT for message in messages))
 
-    async def purge(self, before: float) -> int:
-        """Delete evidence from before ``before`` (wall time, s); return how many records.
-
-        Raises:
-            OutboxError: The disk failed, or takes its time; it may still be done.
-        """
-        return await self._keeper.on_disk(partial(self._outbox.purge, before))
-
     def notify(self, *, urgent: bool = False) -> None:
         """Look for messages now; if ``urgent``, connect for them without waiting longer."""
         self._wake.set()
@@ -168,13 +161,15 @@ class Delivery:
                 "messages are kept in memory only; free space on the disk of the state folder, or replace it"
             )
             yield Condition(ConditionName.DISK, "medium", since, reason)
-        if not self._connected and time.time() - self._lost_at >= AWAY_AFTER:
+        elif (moved := self._keeper.moved_aside) is not None:
+            yield moved
+        if not self._connected and self._clock.wall() - self._lost_at >= AWAY_AFTER:
             reason = "the broker cannot be reached, alerts wait on this box; see vser-stream doctor"
             yield Condition(ConditionName.BROKER_AWAY, "medium", self._lost_at, reason)
 
     async def counters(self) -> Counters:
         """How delivery stands; depth and age are the last known ones while the disk fails."""
-        depth, oldest = await self._keeper.depth(time.time())
+        depth, oldest = await self._keeper.depth(self._clock.wall())
         return Counters(
             connected=self._connected,
             sent=self._sent,
@@ -204,7 +199,7 @@ class Delivery:
                 raise
         finally:
             self._limit = None
-            # What was acknowledged is deleted before the caller closes the outbox.
+            # What was acknowledged is deleted before the caller closes the keeper.
             with contextlib.suppress(OutboxError):
                 await self._keeper.settle()
             self._over.set()
@@ -245,7 +240,7 @@ class Delivery:
             _log.warning("no connection to the broker: error=%s", exc)
         finally:
             if self._connected:
-                self._connected, self._lost_at = False, time.time()
+                self._connected, self._lost_at = False, self._clock.wall()
         return 0.0 if opened is None else loop.time() - opened
 
     async def _serve(self, connection: Connection) -> None:
@@ -283,7 +278,7 @@ class Delivery:
 
     async def _publish(self, connection: Connection, message: Message) -> None:
         try:
-            await connection.publish(told_late(message, time.time()))
+            await connection.publish(told_late(message, self._clock.wall()))
         except MessageRefusedError as exc:
             self._failed += 1
             self._refused[message.topic] = asyncio.get_running_loop().time() + REFUSED_PAUSE
@@ -305,7 +300,7 @@ class Delivery:
         """The most urgent message that may be sent."""
         clock = asyncio.get_running_loop().time()
         skip = [topic for topic, until in self._refused.items() if until > clock]
-        return await self._keeper.next(time.time(), skip=skip)
+        return await self._keeper.next(self._clock.wall(), skip=skip)
 
 
 def backoff(failures: int, jitter: float, *, longest: float = LONGEST_PAUSE) -> float:

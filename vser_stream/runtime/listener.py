@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
+from vser_stream.adapters.clock import SystemClock
 from vser_stream.adapters.prometheus import Metrics
-from vser_stream.core.alarm_memory import remember
-from vser_stream.core.alarm_state import AlarmEvent, AlarmState, Transition
+from vser_stream.core.alarm_memory import Remembered, remember
+from vser_stream.core.alarm_state import AlarmEvent, Transition
+from vser_stream.core.baseline import Baseline
 from vser_stream.core.capture_state import CaptureState, Patience
 from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.core.messages import (
@@ -30,10 +32,10 @@ from vser_stream.core.messages import (
 from vser_stream.core.pipeline import Outcome, Pipeline, Rejected
 from vser_stream.core.reason.weigh import History
 from vser_stream.core.record import record_of
-from vser_stream.core.report import Reporter, Story
+from vser_stream.core.report import Reporter
 from vser_stream.core.sanity import SignalWatch
-from vser_stream.errors import VserError
-from vser_stream.ports import AudioSource
+from vser_stream.errors import CommandError, VserError
+from vser_stream.ports import AudioSource, Clock
 from vser_stream.runtime.capture import Capture
 from vser_stream.runtime.containment import contained
 from vser_stream.runtime.escalation import Escalation
@@ -67,6 +69,13 @@ ATTEND_EVERY = 1.0
 GOOD_NEWS = {AlarmEvent.ACKNOWLEDGED, AlarmEvent.AMENDED, AlarmEvent.CLEARED, AlarmEvent.SUPPRESSED}
 """Of an alarm; nobody has to do anything."""
 
+SAVE_EVERY = 300.0
+"""Between two commits for what was learned alone: a minute of calm talk is some ten utterances, each moves
+the baseline, and each commit costs a flash card a few pages (s)."""
+
+OVERHEARD = 300
+"""Blocks that wait for somebody who listens in, about 30 s of audio."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -94,16 +103,18 @@ class Listener:
         source: Where its audio comes from.
         pipeline: Fresh; used on ``scorer`` only.
         reporter: Numbers its alerts.
-        recalled: The alarm and the numbering as an earlier listener left them; asked when it has ended.
+        recall: Asks, when an earlier listener has ended, what it has left; None where the disk does not
+            answer, and it is asked again later.
+        features: Digest of those the baseline is of.
         scorer: One thread for all scoring, so that the event loop stays free.
         commit: Hands over messages with what must be kept beside them, all or nothing.
         on_capture: Called when :attr:`heard` may have changed.
-        on_learned: Called on ``scorer`` when the calm baseline has moved.
         metrics: Counts what is heard and decided.
         publish_utterances: Tell each judged utterance too.
         escalation: Where what is ambiguous goes; None to let the SVM decide.
         besides: What is wrong with it elsewhere than here.
         patience: With outages.
+        clock: What time it is.
     """
 
     def __init__(
@@ -117,20 +128,21 @@ class Listener:
         scorer: Executor,
         commit: Commit,
         on_capture: Callable[[], Awaitable[None]],
-        on_learned: Callable[[], None],
         metrics: Metrics,
         publish_utterances: bool,
-        recalled: Callable[[], tuple[AlarmState, Story]] = lambda: (AlarmState(), Story()),
+        recall: Callable[[], Awaitable[Remembered | None]],
+        features: str,
         escalation: Escalation | None = None,
         besides: Callable[[], Iterable[Condition]] = tuple,
         patience: Patience | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.name = name
         self._site = site
         self._pipeline, self._reporter = pipeline, reporter
-        self._scorer, self._recalled = scorer, recalled
+        self._scorer, self._recall, self._features = scorer, recall, features
         self._commit = commit
-        self._on_capture, self._on_learned = on_capture, on_learned
+        self._on_capture, self._clock = on_capture, clock or SystemClock()
         self._metrics = metrics
         self._publish_utterances = publish_utterances
         self._escalation = escalation
@@ -138,6 +150,10 @@ class Listener:
         self._weighing: set[asyncio.Task[None]] = set()
         self._besides = besides
         self._turn = asyncio.Lock()
+        self._begun = asyncio.Event()
+        self._unread = True
+        self._saved, self._saved_at = pipeline.decider.baseline, self._clock.monotonic()
+        self._overhearing: set[asyncio.Queue[Block | None]] = set()
         self._changed = asyncio.Event()
         self._watch = SignalWatch()
         self._known: tuple[Condition, ...] = ()
@@ -148,23 +164,27 @@ class Listener:
 
     async def run(self) -> None:
         """Listen; returns when a recording has ended or after :meth:`stop`."""
-        self._pipeline.alarm, self._reporter.story = self._recalled()
-        self._paused = self._pipeline.alarm.pause
+        await self._begin()
         silent = True
         async for block in self.capture.blocks():
             if silent is not (block is None):
                 silent = block is None
                 await self._on_capture()
+            self._pass_on(block)
             async with self._turn:
                 await self._tell(await self._score(block))
+                await self._save_learned()
             self._note_conditions()
+        for overhearing in self._overhearing:
+            _offer(overhearing, None)
         async with self._turn:
             await self._tell(await self._score(None))
         await asyncio.gather(*self._weighing)
-        await self._commit((message_of(self.health(), new_id()),))
+        await self._commit((message_of(self.health(), new_id()),), memory=self._memory())
 
     async def watch(self, every: float) -> None:
         """Publish health every so many seconds, and at once when something changes; never ends."""
+        await self._begun.wait()
         while True:
             self._note_conditions()
             self._changed.clear()
@@ -178,28 +198,63 @@ class Listener:
         while True:
             await asyncio.sleep(ATTEND_EVERY)
             if not self.heard:
-                await self._on_alarm(partial(self._pipeline.wait, time.time()))
+                await self._on_alarm(partial(self._pipeline.wait, self._clock.wall()))
 
     async def amend(self, decision: Decision) -> tuple[Transition, ...]:
         """Publish what a second verdict on an utterance changes."""
-        outcomes = await self._on_alarm(partial(self._pipeline.amend, decision, time.time()))
+        outcomes = await self._on_alarm(partial(self._pipeline.amend, decision, self._clock.wall()))
         return tuple(outcome.what for outcome in outcomes if isinstance(outcome.what, Transition))
 
     async def acknowledge(self, *, by: str, alert_id: str | None = None) -> bool:
         """Somebody takes care of the open alarm; False if none waits for it, or it is another one."""
         if alert_id not in {None, self.state().alert_id}:
             return False
-        return bool(await self._on_alarm(partial(self._pipeline.acknowledge, time.time(), by=by)))
+        return bool(await self._on_alarm(partial(self._pipeline.acknowledge, self._clock.wall(), by=by)))
 
     async def pause(self, *, for_s: float, by: str) -> None:
         """Raise nothing below panic for a while, and say so."""
-        await self._on_alarm(partial(self._pipeline.pause, time.time(), for_s=for_s, by=by))
+        await self._on_alarm(partial(self._pipeline.pause, self._clock.wall(), for_s=for_s, by=by))
 
     async def resume(self) -> bool:
         """End a pause; False if there is none."""
-        paused = self._pipeline.alarm.pause is not None
-        await self._on_alarm(partial(self._pipeline.resume, time.time()))
+        paused = False
+
+        def work() -> list[Outcome]:
+            nonlocal paused
+            paused = self._pipeline.alarm.pause is not None
+            return self._pipeline.resume(self._clock.wall())
+
+        await self._on_alarm(work)
         return paused
+
+    async def learn(self, baseline: Baseline | None) -> None:
+        """Replace what is known of the calm voice here, between two blocks, and keep that.
+
+        Args:
+            baseline: None to forget it, and begin with the population's.
+
+        Raises:
+            CommandError: The disk has not told yet what is known; nothing was changed.
+        """
+        await self._begun.wait()
+        async with self._turn:
+            if self._unread:
+                raise CommandError("the disk does not answer; check it for errors, and try again")
+            self._pipeline.decider.start_from(baseline)
+            await self._commit((), memory=self._memory())
+
+    async def listen_in(self) -> AsyncGenerator[Block]:
+        """Yield the blocks of this source as they come, until it ends; close it (``contextlib.aclosing``).
+
+        Whoever is slower than the source loses the oldest ones, and sees the jump in their positions.
+        """
+        blocks: asyncio.Queue[Block | None] = asyncio.Queue(OVERHEARD)
+        self._overhearing.add(blocks)
+        try:
+            while (block := await blocks.get()) is not None:
+                yield block
+        finally:
+            self._overhearing.discard(blocks)
 
     def stop(self) -> None:
         """Let :meth:`run` end."""
@@ -208,6 +263,11 @@ class Listener:
     def retry(self) -> None:
         """Try now whatever waits for its next attempt."""
         self.capture.retry()
+
+    @property
+    def begun(self) -> bool:
+        """Whether it knows what an earlier listener has left: before, its state says nothing."""
+        return self._begun.is_set()
 
     @property
     def heard(self) -> bool | None:
@@ -230,14 +290,14 @@ class Listener:
         if abs(drift := self.capture.drift_ppm or 0.0) >= DRIFT:
             words = f"the source counts {drift / 1e4:+.1f} % against the clock; correct its sampling rate"
             known = (one.since for one in self._known if one.name is ConditionName.SAMPLE_CLOCK)
-            found.append(Condition(ConditionName.SAMPLE_CLOCK, "low", next(known, time.time()), words))
+            found.append(Condition(ConditionName.SAMPLE_CLOCK, "low", next(known, self._clock.wall()), words))
         return tuple(found)
 
     def state(self) -> State:
         """Current alarm condition."""
         last = self._last
         state = self._reporter.state(
-            self._pipeline.alarm, label=None if last is None else last.label, updated_at=time.time()
+            self._pipeline.alarm, label=None if last is None else last.label, updated_at=self._clock.wall()
         )
         return state if last is None else state.model_copy(update=judgement_of(last))
 
@@ -259,7 +319,7 @@ class Listener:
             utterances=self._utterances,
             rejected=self._rejected,
             baseline_utterances=int(self._pipeline.decider.baseline.count),
-            updated_at=utc(time.time()),
+            updated_at=utc(self._clock.wall()),
             conditions=conditions_of(self.conditions()),
             conditions_raised=self._raised,
             transitions=changes_of(list(self.capture.transitions)[-TOLD:]),
@@ -295,20 +355,66 @@ class Listener:
 
     def _judge(self, block: Block | None) -> list[Outcome]:
         """On the scoring thread: a block, or the end of what was audible."""
-        known = self._pipeline.decider.baseline
         if block is not None:
             self._watch.feed(block)
-        began = time.monotonic()
+        began = self._clock.monotonic()
         outcomes = self._pipeline.flush(Cut.GAP) if block is None else self._pipeline.feed(block)
         self._metrics.scored(
             self.name,
             audio=0.0 if block is None else len(block.pcm) / RATE,
-            work=time.monotonic() - began,
+            work=self._clock.monotonic() - began,
             decided=any(isinstance(outcome.what, Decision) for outcome in outcomes),
         )
-        if self._pipeline.decider.baseline is not known:
-            self._on_learned()
         return outcomes
+
+    async def _begin(self) -> None:
+        """Go on where an earlier listener has ended, and let commands in."""
+        async with self._turn:
+            await self._remember_earlier()
+            await self._commit((self._state_message(),))
+        self._begun.set()
+
+    async def _remember_earlier(self) -> None:
+        """Take what an earlier listener has left; what was told since stays, if the disk answered late."""
+        earlier = await self._recall()
+        if earlier is None:
+            return
+        self._unread = False
+        told, alarm = self._reporter.story, self._pipeline.alarm
+        if told.seq == 0 and alarm.pause is None:
+            self._reporter.story = earlier.story
+            self._pipeline.alarm = replace(earlier.alarm, votes=alarm.votes)
+            self._paused = earlier.alarm.pause
+        else:
+            self._reporter.story = replace(told, seq=max(told.seq, earlier.story.seq))
+        if earlier.baseline is not None:
+            self._pipeline.decider.start_from(earlier.baseline)
+        self._saved = self._pipeline.decider.baseline
+
+    def _memory(self) -> Memory | None:
+        """What an agent must know after a restart; None as long as it would replace what nobody has read."""
+        if self._unread:
+            return None
+        self._saved, self._saved_at = self._pipeline.decider.baseline, self._clock.monotonic()
+        moved = self._saved if self._saved.count else None
+        kept = Remembered(self._pipeline.alarm, self._reporter.story, moved)
+        return Memory(self.name, remember(kept, features=self._features))
+
+    async def _save_learned(self) -> None:
+        """Now and then keep what was learned, and ask again for what could not be read."""
+        if self._clock.monotonic() - self._saved_at < SAVE_EVERY:
+            return
+        if self._unread:
+            self._saved_at = self._clock.monotonic()
+            await self._remember_earlier()
+        elif self._saved is not self._pipeline.decider.baseline:
+            await self._commit((), memory=self._memory())
+
+    def _pass_on(self, block: Block | None) -> None:
+        """To whoever listens in; an interruption shows in the positions of the blocks."""
+        if block is not None:
+            for overhearing in self._overhearing:
+                _offer(overhearing, block)
 
     async def _tell(self, outcomes: list[Outcome]) -> None:
         """All alerts of one look are kept together, or a restart between two would lose the second."""
@@ -317,8 +423,7 @@ class Listener:
             self._paused = self._pipeline.alarm.pause
             messages = [message for message, _ in told] + [self._state_message()]
             records = [record for _, record in told if record is not None]
-            memory = Memory(self.name, remember(self._pipeline.alarm, self._reporter.story))
-            await self._commit(messages, memory=memory, records=records)
+            await self._commit(messages, memory=self._memory(), records=records)
         for outcome in outcomes:
             match outcome.what:
                 case Decision() as decision if decision.segment.kind is SegmentKind.UTTERANCE:
@@ -332,7 +437,7 @@ class Listener:
 
     def _alert(self, transition: Transition) -> tuple[Message, Record | None]:
         """The document of a transition, and what it rests on; a restored decision was recorded before."""
-        alert = self._reporter.alert(transition, published_at=time.time())
+        alert = self._reporter.alert(transition, published_at=self._clock.wall())
         _log.log(
             logging.INFO if transition.event in GOOD_NEWS else logging.WARNING,
             "alarm %s: source=%s level=%s reason=%s",
@@ -360,6 +465,7 @@ class Listener:
 
     async def _on_alarm(self, work: Callable[[], list[Outcome]]) -> list[Outcome]:
         """Change the alarm on the scoring thread, and tell it before anything else may change it."""
+        await self._begun.wait()
         async with self._turn:
             outcomes = await asyncio.get_running_loop().run_in_executor(self._scorer, work)
             await self._tell(outcomes)
@@ -397,3 +503,9 @@ class Listener:
         if self._publish_utterances:
             document = utterance_of(decision, site=self._site, source=self.name)
             await self._commit((message_of(document, new_id()),))
+
+
+def _offer(blocks: asyncio.Queue[Block | None], block: Block | None) -> None:
+    if blocks.full():
+        blocks.get_nowait()
+    blocks.put_nowait(block)

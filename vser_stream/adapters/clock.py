@@ -1,0 +1,19 @@
+"""The clocks of this box."""
+
+from __future__ import annotations
+
+import time
+
+__all__ = ["SystemClock"]
+
+
+class SystemClock:
+    """Implements :class:`vser_stream.ports.Clock`."""
+
+    def wall(self) -> float:
+        """Unix time (s)."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Time that only goes on (s)."""
+        return time.monotonic()
