@@ -4,29 +4,34 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import numpy as np
 import pytest
 from support.audio import voice
+from support.clock import SetClock
+from support.decisions import decision
 
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.prometheus import Metrics
 from vser_stream.adapters.vad import WebRtcVad
-from vser_stream.core.alarm_memory import Remembered
-from vser_stream.core.baseline import Prior
+from vser_stream.core.alarm_memory import Remembered, recall
+from vser_stream.core.alarm_state import Alarm, AlarmState
+from vser_stream.core.baseline import Baseline, Prior
 from vser_stream.core.capture_state import Patience
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.features.functionals import FEATURES
 from vser_stream.core.messages import Versions
 from vser_stream.core.pipeline import Pipeline
-from vser_stream.core.report import Reporter
-from vser_stream.ports import Scorer
-from vser_stream.runtime.listener import Listener
-from vser_stream.values import RATE, Block, Memory, Message, Pcm, Probabilities, Record, Vector
+from vser_stream.core.report import Reporter, Story
+from vser_stream.core.votes import silent
+from vser_stream.errors import CommandError
+from vser_stream.ports import Clock, Scorer
+from vser_stream.runtime.listener import ASK_EVERY, SAVE_EVERY, Listener
+from vser_stream.values import RATE, Block, Label, Memory, Message, Pcm, Probabilities, Record, Vector
 
 PITCH = SwiftF0Tracker()
 START = 1_700_000_000.0
@@ -60,20 +65,31 @@ class Broken:
 
 
 class Told:
-    """The health documents of a listener."""
+    """What a listener tells and keeps."""
+
+    listener: Listener
 
     def __init__(self) -> None:
         self.documents: list[dict[str, Any]] = []
+        """Of its health."""
+
+        self.states: list[dict[str, Any]] = []
+        self.kept: list[Remembered | None] = []
+        """With each commit."""
+
         self._news = asyncio.Event()
 
     async def commit(
         self, messages: Sequence[Message], *, memory: Memory | None = None, records: Sequence[Record] = ()
     ) -> None:
-        del memory, records
+        del records
+        self.kept.append(recall(memory.document, features="f") if memory else None)
         for message in messages:
             if message.topic.endswith("/health"):
                 self.documents.append(json.loads(message.payload))
                 self._news.set()
+            elif message.topic.endswith("/state"):
+                self.states.append(json.loads(message.payload))
 
     async def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         async with asyncio.timeout(20.0):
@@ -85,18 +101,37 @@ class Told:
                 await self._news.wait()
 
 
+ONES = np.ones(len(FEATURES), np.float32)
+PRIOR = Prior(location=ONES, scale=ONES, weight=ONES)
+
+
+def taught(count: int) -> Baseline:
+    """A baseline that is known, from so many utterances."""
+    baseline = Baseline.from_prior(PRIOR)
+    for _ in range(count):
+        baseline = baseline.updated(2 * ONES).enrolled()
+    return baseline
+
+
+async def nothing_kept() -> Remembered:
+    return Remembered()
+
+
 @asynccontextmanager
-async def listening(pcm: Pcm, scorer: Scorer) -> AsyncIterator[Told]:
-    told, ones = Told(), np.ones(len(FEATURES), np.float32)
-    judge = Judge(scorer, Prior(location=ones, scale=ones, weight=ones), escalate_below=0.6)
+async def listening(
+    pcm: Pcm,
+    scorer: Scorer,
+    *,
+    recalling: Callable[[], Awaitable[Remembered | None]] = nothing_kept,
+    clock: Clock | None = None,
+) -> AsyncIterator[Told]:
+    told = Told()
+    judge = Judge(scorer, PRIOR, escalate_below=0.6)
 
     async def nothing() -> None: ...
 
-    async def nothing_yet() -> Remembered:
-        return Remembered()
-
     with ThreadPoolExecutor(1) as executor:
-        listener = Listener(
+        told.listener = listener = Listener(
             site="test",
             name="bed",
             source=Played(pcm),
@@ -110,7 +145,8 @@ async def listening(pcm: Pcm, scorer: Scorer) -> AsyncIterator[Told]:
             scorer=executor,
             commit=told.commit,
             on_capture=nothing,
-            recall=nothing_yet,
+            recall=recalling,
+            clock=clock,
             features="f",
             metrics=Metrics(),
             publish_utterances=False,
@@ -155,3 +191,79 @@ async def test_a_bug_in_judging_is_an_outage_and_the_source_is_tried_again(
         reasons = {change["reason"] for change in again["transitions"] if change["to"] == "backoff"}
     assert reasons == {"internal error (ZeroDivisionError); please report the traceback in the log"}
     assert "ZeroDivisionError" in caplog.text
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20.0):
+        while not condition():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+
+
+async def test_who_listens_in_hears_every_block_until_the_source_is_stopped() -> None:
+    async with listening(np.zeros(RATE, np.int16), Calm()) as told:
+        heard = []
+        async with aclosing(told.listener.listen_in()) as blocks:
+            async for block in blocks:
+                heard.append(block.start)
+                if block.end == RATE:
+                    told.listener.stop()
+    assert heard == list(range(heard[0], RATE, RATE // 10))
+
+
+async def test_what_is_taught_is_kept_at_once_with_the_alarm_and_can_be_forgotten() -> None:
+    async with listening(np.zeros(0, np.int16), Calm()) as told:
+        await told.listener.learn(taught(3))
+        learned = told.kept[-1]
+        assert learned is not None
+        assert learned.baseline is not None
+        assert learned.baseline.to_lists() == taught(3).to_lists()
+        assert told.listener.health().baseline_utterances == 3
+        await told.listener.learn(None)
+        forgotten = told.kept[-1]
+        assert forgotten is not None
+        assert forgotten.baseline is None
+        assert told.listener.health().baseline_utterances == 0
+
+
+async def test_what_it_learns_is_kept_now_and_then_and_at_the_end() -> None:
+    clock = SetClock()
+    speech = [np.zeros(RATE // 2, np.int16), voice(2.0), np.zeros(60 * RATE, np.int16)]
+    async with listening(np.concatenate(speech), Calm(), clock=clock) as told:
+        await until(lambda: told.listener.health().baseline_utterances)
+        assert not any(told.kept)
+        clock.forward(SAVE_EVERY)
+        await until(lambda: any(told.kept))
+        assert sum(kept is not None for kept in told.kept) == 1
+    last = told.kept[-1]
+    assert last is not None
+    assert last.baseline is not None
+
+
+PANIC = Alarm(
+    Label.PANIC, present=True, decision=silent(decision(panic=1.0)), supported_at=START, signalled_at=START
+)
+EARLIER = Remembered(AlarmState(alarm=PANIC), Story(seq=7, alert_id="a7", since=START), taught(4))
+
+
+async def test_what_a_disk_tells_late_is_not_replaced_before_and_gone_on_with_then() -> None:
+    answers: list[Remembered | None] = [None, EARLIER]
+    clock = SetClock()
+
+    async def recalling() -> Remembered | None:
+        return answers.pop(0)
+
+    async with listening(np.zeros(20 * RATE, np.int16), Calm(), recalling=recalling, clock=clock) as told:
+        await told.until(lambda one: one["capture"] == "running")
+        assert told.states[-1]["condition"] == "calm"
+        with pytest.raises(CommandError, match="the disk does not answer"):
+            await told.listener.learn(None)
+        await told.listener.pause(for_s=60, by="Ana")
+        await told.listener.resume()
+        assert not any(told.kept)
+        clock.forward(ASK_EVERY)
+        await until(lambda: told.states[-1]["alert_id"] == "a7")
+    assert (told.states[-1]["condition"], told.states[-1]["seq"]) == ("panic", 7)
+    last = told.kept[-1]
+    assert last is not None
+    assert last.baseline is not None
+    assert (last.story.seq, last.baseline.count) == (7, 4.0)

@@ -73,6 +73,9 @@ SAVE_EVERY = 300.0
 """Between two commits for what was learned alone: a minute of calm talk is some ten utterances, each moves
 the baseline, and each commit costs a flash card a few pages (s)."""
 
+ASK_EVERY = 10.0
+"""Between two attempts to learn what is kept, where the disk did not answer at the start (s)."""
+
 OVERHEARD = 300
 """Blocks that wait for somebody who listens in, about 30 s of audio."""
 
@@ -370,9 +373,12 @@ class Listener:
     async def _begin(self) -> None:
         """Go on where an earlier listener has ended, and let commands in."""
         async with self._turn:
-            await self._remember_earlier()
-            await self._commit((self._state_message(),))
+            await self._go_on()
         self._begun.set()
+
+    async def _go_on(self) -> None:
+        await self._remember_earlier()
+        await self._commit((self._state_message(),))
 
     async def _remember_earlier(self) -> None:
         """Take what an earlier listener has left; what was told since stays, if the disk answered late."""
@@ -402,11 +408,11 @@ class Listener:
 
     async def _save_learned(self) -> None:
         """Now and then keep what was learned, and ask again for what could not be read."""
-        if self._clock.monotonic() - self._saved_at < SAVE_EVERY:
+        if self._clock.monotonic() - self._saved_at < (ASK_EVERY if self._unread else SAVE_EVERY):
             return
         if self._unread:
             self._saved_at = self._clock.monotonic()
-            await self._remember_earlier()
+            await self._go_on()
         elif self._saved is not self._pipeline.decider.baseline:
             await self._commit((), memory=self._memory())
 

@@ -1,0 +1,77 @@
+"""What an earlier release learned of a voice is taken over once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vser_stream.adapters.baselines import take_over
+from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.core.alarm_memory import Remembered, recall, remember
+from vser_stream.core.baseline import Baseline, Prior
+from vser_stream.core.features.functionals import FEATURES
+from vser_stream.core.report import Story
+from vser_stream.errors import OutboxError
+from vser_stream.values import Memory
+
+ONES = np.ones(len(FEATURES), np.float32)
+LEARNED = Baseline.from_prior(Prior(ONES, ONES, ONES)).updated(2 * ONES)
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> SqliteOutbox:
+    return SqliteOutbox(tmp_path / "outbox.db")
+
+
+def written(folder: Path, source: str, *, features: str = "f") -> Path:
+    """As 0.1.0 wrote it."""
+    path = folder / f"baseline-{source}.json"
+    path.write_text(json.dumps({"features": features, "baseline": LEARNED.to_lists()}))
+    return path
+
+
+def kept(outbox: SqliteOutbox, source: str) -> Remembered:
+    document = outbox.memory(source)
+    assert document is not None
+    return recall(document, features="f")
+
+
+def test_a_file_goes_into_the_row_of_its_source_beside_what_is_there(
+    tmp_path: Path, outbox: SqliteOutbox
+) -> None:
+    story = Story(seq=7, alert_id="a", since=1.0)
+    outbox.commit((), memory=Memory("bed", remember(Remembered(story=story), features="f")))
+    files = [written(tmp_path, "bed"), written(tmp_path, "living-room")]
+    take_over(tmp_path, outbox, features="f")
+    for source in ("bed", "living-room"):
+        baseline = kept(outbox, source).baseline
+        assert baseline is not None
+        assert baseline.to_lists() == LEARNED.to_lists()
+    assert kept(outbox, "bed").story == story
+    assert not any(path.exists() for path in files)
+    take_over(tmp_path, outbox, features="f")
+    assert kept(outbox, "bed").story == story
+
+
+def test_one_that_cannot_be_used_stays_and_is_told(
+    tmp_path: Path, outbox: SqliteOutbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = written(tmp_path, "bed", features="other")
+    torn = tmp_path / "baseline-hall.json"
+    torn.write_text('{"features": "f", "baseline": {')
+    take_over(tmp_path, outbox, features="f")
+    assert outbox.memories() == []
+    assert other.exists()
+    assert torn.exists()
+    assert caplog.text.count("please calibrate again") == 2
+
+
+def test_one_the_disk_does_not_keep_is_not_lost(tmp_path: Path) -> None:
+    path = written(tmp_path, "bed")
+    (tmp_path / "outbox.db").mkdir()
+    with pytest.raises(OutboxError):
+        take_over(tmp_path, SqliteOutbox(tmp_path / "outbox.db"), features="f")
+    assert path.exists()
