@@ -1,9 +1,24 @@
 #!/usr/bin/env bash
 # From a fresh Debian machine with python3 to tested: packages, environment, lint, types, tests.
-# Arguments are handed to pytest.
+#
+#   tests/run.sh                      everything
+#   tests/run.sh --quick              the pure part alone, in under a minute; no Debian packages, no types
+#   tests/run.sh tests/core -k alarm  whatever else is given is handed to pytest
+#
+# Files of tests run side by side, WORKERS at a time (default: two for each core, as many tests wait).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source deploy/venv.sh
+
+side_by_side=(-n "${WORKERS:-$((2 * $(nproc)))}" --dist loadfile --no-loadscope-reorder)
+
+if [[ ${1-} == --quick ]]; then
+  shift
+  make_venv dev
+  ruff check .
+  ruff format --check .
+  exec python -m pytest -q "${side_by_side[@]}" tests/core tests/test_*.py "$@"
+fi
 
 # A compiler for llama.cpp, and real parts the tests talk to: broker, RTSP camera, virtual microphone,
 # synthetic voice, systemd-analyze.
@@ -17,4 +32,4 @@ make_venv dev
 ruff check .
 ruff format --check .
 mypy
-exec python -m pytest "$@"
+exec python -m pytest "${side_by_side[@]}" "$@"

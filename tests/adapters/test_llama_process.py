@@ -13,6 +13,7 @@ import pytest
 from support.cases import BOOK, case, cue
 from support.daemon import wait_for
 from support.gguf_file import sha256_of, tiny_chat_model, tiny_specialist
+from support.patience import HANGS
 
 from vser_stream.adapters.llama_process import LlamaReasoner, Weights
 from vser_stream.core.reason.chat import Chat
@@ -197,7 +198,7 @@ def test_the_child_ends_with_its_parent(specialist: Path, start: Start) -> None:
     assert child is not None
     assert child.process.stdin
     child.process.stdin.close()
-    assert child.process.wait(timeout=5) == 0
+    assert child.process.wait(timeout=HANGS) == 0
 
 
 def test_closing_frees_whoever_waits(specialist: Path, start: Start) -> None:
@@ -215,7 +216,7 @@ def test_closing_frees_whoever_waits(specialist: Path, start: Start) -> None:
     waiting.start()
     began = time.monotonic()
     reasoner.close()
-    waiting.join(timeout=5)
+    waiting.join(timeout=HANGS)
     assert heard
     assert time.monotonic() - began < 2.0
 
@@ -284,7 +285,7 @@ def test_it_answers_the_same_where_no_memory_is_writable_and_executable(chat: Pa
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=HANGS,
         env=os.environ | {"PYTHONPATH": f"{tests}:{tests / 'adapters'}"},
     )
     reasoner = start(chat, GENERAL)

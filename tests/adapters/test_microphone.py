@@ -12,6 +12,7 @@ import pytest
 from support.audio import locate, voice
 from support.leaks import no_leaks
 from support.losing import lost
+from support.patience import HANGS
 from support.sound_server import SoundServer, sound_server
 
 from vser_stream.adapters.microphone import InputDevice, Microphone, list_inputs
@@ -221,5 +222,5 @@ print(len(next(Microphone().blocks(lambda: False)).pcm))
 def test_it_works_where_memory_may_not_be_writable_and_executable(server: SoundServer) -> None:
     assert server
     command = [sys.executable, "-c", HARDENED]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS, check=False)
     assert (done.returncode, int(done.stdout or 0) > 0) == (0, True), done.stderr

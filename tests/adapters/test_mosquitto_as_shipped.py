@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.broker import Mosquitto, shipped_broker
 from support.mqtt import address, message, next_of, output, received
+from support.patience import HANGS
 
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
 from vser_stream.errors import MessageRefusedError
@@ -51,7 +52,7 @@ async def test_the_shipped_broker_keeps_what_an_absent_dispatcher_must_hear_over
         for n in range(20):
             await publisher.publish(message(f"alert {n}", topic="vser/v1/home-1/bed/alert"))
         await publisher.publish(Message("vser/v1/home-1/status", b"online", 1, retain=True, id="s"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS):
             while not (database.exists() and b"online" in database.read_bytes()):  # noqa: ASYNC110 - a file
                 await asyncio.sleep(0.01)
         shipped.kill()

@@ -12,6 +12,7 @@ import time
 import pytest
 from support.broker import Mosquitto
 from support.mqtt import address, message, next_of, output, received
+from support.patience import HANGS
 
 from vser_stream.adapters.mqtt import INBOX, LARGEST, MqttPublisher
 from vser_stream.core.messages import SiteStatus, status_message
@@ -43,7 +44,7 @@ async def test_a_message_arrives_with_its_mqtt_5_properties(server: Mosquitto) -
 
 def test_a_status_and_the_will_are_cloud_events_too(server: Mosquitto) -> None:
     will = status_message("home-1", SiteStatus.OFFLINE, "w1")
-    vanished = subprocess.run([sys.executable, "-c", VANISHING, str(server.port)], timeout=20, check=False)
+    vanished = subprocess.run([sys.executable, "-c", VANISHING, str(server.port)], timeout=HANGS, check=False)
     assert vanished.returncode == -signal.SIGKILL
     expected = "specversion:1.0 id:w1 source:urn:vser:home-1 type:io.vser.status.v1"
     (line,) = listen(server, will.topic, 1)

@@ -270,7 +270,6 @@ class TestKey:
             reasoner("http://127.0.0.1:1/v1", key_file=tmp_path / "nothing")
 
 
-@pytest.mark.timeout(240)
 def test_llama_cpps_own_server_writes_only_what_is_true(tmp_path: Path) -> None:
     model = tiny_chat_model(tmp_path / "chat.gguf")
     with llama_cpp_server(model) as url:

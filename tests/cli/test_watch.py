@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from support.broker import Mosquitto, free_port
 from support.command import vser_stream
 from support.daemon import wait_for
+from support.patience import HANGS
 from support.ward import Ward
 
 STATE = Ward().state().model_dump_json()
@@ -69,7 +70,7 @@ def test_each_message_is_a_line_and_a_broker_that_comes_back_is_found_again(serv
             server.publish("vser/v1/home/status", "offline")
         assert lines(output)[2]["payload"] == "offline"
         process.send_signal(signal.SIGINT)
-        assert process.wait(5) == 0
+        assert process.wait(HANGS) == 0
 
 
 def test_the_live_view_shows_an_alarm_and_ends_cleanly_at_ctrl_c(server: Mosquitto) -> None:
@@ -78,7 +79,7 @@ def test_the_live_view_shows_an_alarm_and_ends_cleanly_at_ctrl_c(server: Mosquit
     with watching(server, terminal=True) as (process, output):
         wait_for(lambda: "PANIC in bed" in output.text, within=20, what="the alarm")
         process.send_signal(signal.SIGINT)
-        assert process.wait(5) == 0
+        assert process.wait(HANGS) == 0
         wait_for(lambda: "\x1b[?1049l" in output.text, within=2, what="the screen as it was before")
     assert "Traceback" not in output.text
 

@@ -11,6 +11,7 @@ import yaml
 from support.broker import Mosquitto, free_port
 from support.daemon import Subscriber, daemon, wait_for
 from support.panics import agent_configuration, panics
+from support.patience import HANGS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 EXPRESSIONS_ADD = {"instance", "job", "le"}
@@ -28,7 +29,7 @@ def scrape(tmp_path_factory: pytest.TempPathFactory) -> str:
             wait_for(
                 lambda: told(subscriber), within=30, what="an alarm from beginning to end, and an outage"
             )
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=HANGS) as answer:
                 return str(answer.read().decode())
 
 

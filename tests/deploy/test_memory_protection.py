@@ -8,15 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from support.audio import voice
 from support.broker import Mosquitto
 from support.camera import camera
 from support.daemon import Subscriber, configuration, wait_for
 from support.gguf_file import tiny_specialist
+from support.patience import HANGS
 from support.sound_server import sound_server
-
-pytestmark = pytest.mark.timeout(180)  # a virtual microphone on a busy box is slow to begin
 
 PROTECTED = """
 import ctypes, os, sys
@@ -30,6 +28,7 @@ REASONER = """
 import sys
 from pathlib import Path
 from support.cases import case, cue
+from support.patience import HANGS
 from vser_stream.adapters.llama_process import LlamaReasoner, Weights
 from vser_stream.runtime.reasoners import Specialist
 from vser_stream.values import Label
@@ -50,14 +49,14 @@ def protected(*arguments: str, **environment: str) -> subprocess.Popen[str]:
 def test_the_protection_bites() -> None:
     """A callback of cffi, as sounddevice's streams would use, is what it forbids."""
     with protected("-c", "import cffi; cffi.FFI().callback('void(void)', print)") as process:
-        assert "Cannot allocate write+execute memory" in process.communicate(timeout=30)[1]
+        assert "Cannot allocate write+execute memory" in process.communicate(timeout=HANGS)[1]
 
 
 def test_the_reasoner_judges_and_explains_under_it(tmp_path: Path) -> None:
     model = tiny_specialist(tmp_path / "model.gguf")
     tests = str(Path(__file__).parents[1])
     with protected("-c", REASONER, str(model), PYTHONPATH=tests) as process:
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=HANGS)
     assert process.returncode == 0, told
     assert "Probabilities(" in told
 
@@ -84,7 +83,7 @@ def test_microphone_camera_model_broker_and_disk_work_under_it(tmp_path: Path) -
                 wait_for(lambda: len(judged(subscriber)) == 2, within=40, what="an utterance of each")
         finally:
             process.terminate()
-            _, log = process.communicate(timeout=10)
+            _, log = process.communicate(timeout=HANGS)
     assert process.returncode == 0, log
     assert "Traceback" not in log
 

@@ -19,11 +19,10 @@ from support.kills import kill
 from support.line import line_to
 from support.outage import five_panics, raised
 from support.panics import agent_configuration, panics
+from support.patience import HANGS
 from support.service_manager import fake_systemd
 
 from vser_stream.config import MqttConfig
-
-pytestmark = pytest.mark.timeout(180)
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +64,7 @@ def test_a_broker_that_hangs_is_noticed_and_nothing_is_lost_or_doubled(
         _log.info("%s: noticed after %.1f s", trouble, time.monotonic() - began)
         broker.thaw()
         line.cut.clear()
-        assert agent.wait(60) == 0  # the recording is over
+        assert agent.wait(HANGS) == 0  # the recording is over
         wait_for(lambda: subscriber.statuses()[-1] == "stopped", within=5, what="the goodbye")
         alerts = subscriber.documents("alert")
     numbers = {one["id"]: one["seq"] for one in alerts}

@@ -9,6 +9,7 @@ import pytest
 from support.audio import locate, write
 from support.camera import camera
 from support.daemon import SCENE
+from support.patience import HANGS
 
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.rtsp import RtspCamera
@@ -49,7 +50,7 @@ def decisions(blocks: list[Block]) -> list[Decision]:
 def test_a_camera_gives_what_the_file_gives(tmp_path: Path, mount: str, tolerance: float) -> None:
     pcm = scene()
     with camera(pcm, tmp_path) as served, ThreadPoolExecutor(1) as pool:
-        live = pool.submit(heard, RtspCamera(served.url(mount))).result(timeout=60)
+        live = pool.submit(heard, RtspCamera(served.url(mount))).result(timeout=HANGS)
     loud = slice(8 * RATE, 9 * RATE)
     offset = locate(np.concatenate([block.pcm for block in live])[loud], pcm)[0] - loud.start
     # Frames start with the first sample heard, so the file is cut where the camera began.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.broker import Mosquitto
 from support.delivery import STATE, STATUS, Subscriber, alert, connected, deliver, retained, running
+from support.patience import HANGS
 
 from vser_stream.adapters.mqtt import Broker
 from vser_stream.adapters.outbox import SqliteOutbox
@@ -79,7 +80,7 @@ async def test_a_message_in_flight_when_a_frozen_broker_dies_arrives_once(
         await connected(delivery)
         server.freeze()
         await delivery.put(alert("a", priority=2))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS):
             while (await delivery.counters()).failed == 0:  # noqa: ASYNC110 - counters are asked for
                 await asyncio.sleep(0.01)
         server.kill()
@@ -108,7 +109,7 @@ async def test_an_urgent_message_is_not_kept_waiting_by_a_long_pause(
     delivery = deliver(outbox, server, subscriber)
     server.stop()
     async with running(delivery):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             while len([r for r in caplog.records if "no connection" in r.message]) < 3:  # noqa: ASYNC110 - logged
                 await asyncio.sleep(0.01)
         server.start()  # the next attempt would be in 2 s

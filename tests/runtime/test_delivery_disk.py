@@ -9,6 +9,7 @@ import pytest
 from support.broker import Mosquitto
 from support.delivery import STATE, Subscriber, alert, connected, deliver, retained, running
 from support.disk import full_disk
+from support.patience import HANGS
 
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.core.condition import ConditionName
@@ -73,7 +74,7 @@ async def test_a_disk_that_hangs_delays_an_urgent_message_by_a_second_and_sends_
         assert time.monotonic() - begin < 2.0
         other.execute("ROLLBACK")
         other.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             while len(outbox) > 0:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
         await delivery.put(alert("c"))

@@ -11,6 +11,7 @@ import jinja2
 import pytest
 from support.broker import Mosquitto
 from support.daemon import Subscriber, configuration, daemon, wait_for
+from support.patience import HANGS
 
 Message = tuple[str, str]
 
@@ -21,7 +22,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, An
     folder = tmp_path_factory.mktemp("run")
     with Mosquitto(folder) as broker, Subscriber(broker, "#") as subscriber:
         with daemon(configuration(folder, broker.port, more="[publish]\nhealth_every = 1")) as process:
-            assert process.wait(timeout=90) == 0
+            assert process.wait(timeout=HANGS) == 0
         wait_for(lambda: "stopped" in subscriber.statuses(), within=5, what="the farewell")
         (document, *_) = subscriber.documents("config")
         yield document["components"], subscriber.received

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from support.broker import Mosquitto
 from support.daemon import Subscriber, configuration, daemon, wait_for
+from support.patience import HANGS
 
 DEAF = 'device = "no such microphone"'
 NONSENSE = ["", "{", "[[[[", '{"alert_id": 7}', "PRESS", '{"minutes": -1}', "\x00\x07", "é" * 900, "x" * 3000]
@@ -45,7 +46,7 @@ def test_nonsense_and_a_flood_are_answered_or_ignored_and_the_daemon_goes_on(tmp
             ask(broker, "vser/v1/test/attic/cmd/ack", "{}")
         assert str(answers()[0]["error"]).startswith("no source 'attic' here; sources:")
         process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=20)
+        _, log = process.communicate(timeout=HANGS)
     assert process.returncode == 0
     assert "Traceback" not in log
     assert "commands come too fast and are ignored" in log

@@ -14,6 +14,7 @@ import pytest
 from support.audio import voice
 from support.clock import SetClock
 from support.decisions import decision
+from support.patience import HANGS
 
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.prometheus import Metrics
@@ -92,7 +93,7 @@ class Told:
                 self.states.append(json.loads(message.payload))
 
     async def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(HANGS):
             while True:
                 for document in self.documents:
                     if condition(document):

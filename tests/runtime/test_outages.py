@@ -21,8 +21,6 @@ from vser_stream.adapters.microphone import Microphone
 from vser_stream.adapters.rtsp import RtspCamera
 from vser_stream.core.capture_state import CaptureState
 
-pytestmark = pytest.mark.timeout(180)
-
 SPEECH = voice(10.0)
 BACKOFF, FAILED, RUNNING = CaptureState.BACKOFF, CaptureState.FAILED, CaptureState.RUNNING
 LOST = (BACKOFF, FAILED)

@@ -15,6 +15,7 @@ from support.broker import Mosquitto
 from support.chat_server import chat_server, completion
 from support.daemon import SCENE, Subscriber, configuration, daemon, wait_for
 from support.gguf_file import sha256_of, tiny_chat_model
+from support.patience import HANGS
 
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.rulebook import shelf_of
@@ -53,7 +54,7 @@ def test_what_the_daemon_tells_is_what_a_replay_tells(tmp_path: Path, server: Mo
     # A patient one: this is about what is told, and a busy box is slow.
     config = configured(tmp_path, server.port, f"{model}\ndeadline = 60")
     with Subscriber(server) as told, daemon(config) as process:
-        assert process.wait(timeout=100) == 0, process.communicate()[1]
+        assert process.wait(timeout=HANGS) == 0, process.communicate()[1]
         utterances, alerts = told.documents("utterance"), told.documents("alert")
         assert told.documents("health")[-1]["dropped_blocks"] == 0  # else the box was too busy to compare
     settings = load(config)
@@ -98,7 +99,7 @@ def test_a_child_that_dies_or_hangs_costs_no_utterance_and_delays_no_end(
         )
         wait_for(lambda: told.documents("alert"), within=60, what="the alarm")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=HANGS) == 0
     assert not Path(f"/proc/{child}").exists()
     assert told.statuses()[-1] == "stopped"
 
@@ -117,7 +118,7 @@ def test_a_server_that_never_answers_costs_no_utterance(tmp_path: Path, server: 
             wait_for(lambda: told.documents("alert"), within=60, what="the alarm")
             wait_for(lambda: len(told.documents("utterance")) >= 2, within=60, what="two utterances")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=5) == 0
+            assert process.wait(timeout=HANGS) == 0
         assert {one["decided_by"] for one in told.documents("utterance")} == {"fallback"}
 
 
@@ -142,6 +143,6 @@ def test_a_reasoner_that_can_never_work_is_one_line_at_the_start(
     tmp_path: Path, reasoner: str, message: str
 ) -> None:
     with daemon(configured(tmp_path, 1, reasoner)) as process:
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=HANGS)
     assert process.returncode == 3
     assert message in error

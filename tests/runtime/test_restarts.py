@@ -54,7 +54,6 @@ async def cycles(source: Watched, first: Mortal, start: Start, later: ExitStack)
     return held
 
 
-@pytest.mark.timeout(300)
 async def test_twenty_restarts_are_twenty_outages_and_leave_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

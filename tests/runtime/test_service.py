@@ -17,6 +17,7 @@ from support.audio import voice
 from support.broker import Mosquitto, free_port
 from support.camera import camera
 from support.daemon import Subscriber, configuration, daemon, wait_for
+from support.patience import HANGS
 from support.service_manager import FakeSystemd, fake_systemd
 
 _log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ def test_a_wrong_configuration_is_not_taken_and_that_is_told(tmp_path: Path) -> 
 def test_what_keeps_it_from_starting_is_told(tmp_path: Path) -> None:
     config = configuration(tmp_path, free_port(), more=f'model = "{tmp_path}"')
     with fake_systemd(tmp_path) as systemd, daemon(config, **systemd.environment) as process:
-        assert process.wait(30) == 3
+        assert process.wait(HANGS) == 3
         systemd.until(lambda heard: len(heard) == 2, within=5, what="why")
     assert systemd.heard[1].startswith(f"STATUS=cannot start: {tmp_path}/manifest.toml: cannot be read")
 
@@ -114,14 +115,14 @@ def test_health_and_figures_are_for_this_box_only(tmp_path: Path) -> None:
         with pytest.raises(urllib.error.HTTPError, match="404"):
             page(port, "etc/passwd")
         with pytest.raises(urllib.error.HTTPError, match="501"):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/", data=b"x", timeout=5)
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", data=b"x", timeout=HANGS)
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.2", port), timeout=5)
         ends(process, within=10)
 
 
 def page(port: int, path: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=HANGS) as answer:
         return str(answer.read().decode())
 
 

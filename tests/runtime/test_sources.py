@@ -7,11 +7,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support.audio import voice
 from support.broker import Mosquitto
 from support.camera import camera
 from support.daemon import Subscriber, daemon, wait_for
+from support.patience import HANGS
 
 SPEECH = voice(10.0)
 START = 60.0
@@ -51,13 +51,12 @@ def stopped_well(process: subprocess.Popen[str]) -> Iterator[list[str]]:
     log: list[str] = []
     yield log
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=HANGS)
     log.append(said)
     assert process.returncode == 0, said
     assert "Traceback" not in said
 
 
-@pytest.mark.timeout(240)
 def test_sighup_adds_changes_and_removes_sources_and_leaves_the_others_alone(tmp_path: Path) -> None:
     with (
         camera(SPEECH, tmp_path) as served,
@@ -108,7 +107,6 @@ def test_a_wrong_file_keeps_the_configuration_and_says_so_in_one_line(tmp_path: 
     assert "did you mean 'url'?" in line
 
 
-@pytest.mark.timeout(240)
 def test_a_monitor_that_hears_nothing_is_not_online(tmp_path: Path) -> None:
     with ExitStack() as later, Mosquitto(tmp_path) as broker, Subscriber(broker) as subscriber:
         served = later.enter_context(camera(SPEECH, tmp_path))

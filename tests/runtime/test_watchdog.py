@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.captured import watched
+from support.patience import HANGS
 from support.service_manager import FakeSystemd, fake_systemd
 
 from vser_stream.adapters.systemd import ServiceManager
@@ -38,12 +39,12 @@ class Watched:
 
     async def earns(self) -> None:
         known = self.systemd.count("WATCHDOG=1")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             while self.systemd.count("WATCHDOG=1") <= known + 1:  # noqa: ASYNC110 - a socket in a thread
                 await asyncio.sleep(0.01)
 
     async def earns_nothing(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             while not self.watchdog.hanging:  # noqa: ASYNC110 - it is asked for, not told
                 await asyncio.sleep(0.01)
         known = self.systemd.count("WATCHDOG=1")
@@ -125,7 +126,7 @@ async def test_a_source_nobody_listens_to_any_more_is_overdue(monkeypatch: pytes
     source = Capture("bed", Talking(), on_change=lambda: None)
     blocks = source.blocks()
     await anext(blocks)  # taken, and never come back for another
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANGS):
         while source.overdue < 0.1:  # noqa: ASYNC110 - it is asked for, not told
             await asyncio.sleep(0.01)
     assert source.age is not None

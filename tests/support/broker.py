@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from support.patience import HANGS
+
 __all__ = ["Mosquitto", "certificates", "free_port", "shipped_broker"]
 
 _DEPLOY = Path(__file__).parents[2] / "deploy/mosquitto"
-
-PATIENCE = 10.0
-"""Longest wait for the server to come up or go down (s)."""
 
 
 class Mosquitto:
@@ -75,7 +74,7 @@ class Mosquitto:
         with (self._folder / "mosquitto.log").open("ab") as log:
             command = ["mosquitto", "-c", str(self._folder / "mosquitto.conf")]
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        give_up = time.monotonic() + PATIENCE
+        give_up = time.monotonic() + HANGS
         while not self._accepts():
             if self._process.poll() is not None or time.monotonic() > give_up:
                 raise RuntimeError((self._folder / "mosquitto.log").read_text())
@@ -106,7 +105,7 @@ class Mosquitto:
     def _end(self, number: signal.Signals) -> None:
         self._signal(number)
         if self._process is not None:
-            self._process.wait(PATIENCE)
+            self._process.wait(HANGS)
         self._process = None
 
     def _signal(self, number: signal.Signals) -> None:
@@ -115,7 +114,7 @@ class Mosquitto:
 
     def _accepts(self) -> bool:
         try:
-            socket.create_connection((self.host, self.port), timeout=PATIENCE).close()
+            socket.create_connection((self.host, self.port), timeout=HANGS).close()
         except ConnectionRefusedError:
             return False
         return True

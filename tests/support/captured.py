@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from support.patience import BUSY
+
 from vser_stream.core.capture_state import CaptureState, Patience
 from vser_stream.ports import AudioSource
 from vser_stream.runtime.capture import Capture
@@ -31,7 +33,7 @@ class Watched:
                 self._moved.set()
 
     async def until(self, *states: CaptureState, within: float) -> float:
-        """Wait for one of ``states``; return how long it took (s)."""
+        """Wait for one of ``states``, ``within`` a time (s) for a quiet box; return how long it took (s)."""
         return await self._until(lambda: self.capture.state in states, within)
 
     async def until_heard(self, *, within: float) -> float:
@@ -42,13 +44,13 @@ class Watched:
     async def _until(self, condition: Callable[[], bool], within: float) -> float:
         began = time.monotonic()
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(within * BUSY):
                 while not condition():
                     self._moved.clear()
                     await self._moved.wait()
         except TimeoutError:
             told = [(change.after.value, change.reason) for change in self.capture.transitions]
-            raise AssertionError(f"not within {within:g} s; it went {told}") from None
+            raise AssertionError(f"not within {within * BUSY:g} s; it went {told}") from None
         return time.monotonic() - began
 
 

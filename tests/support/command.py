@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from support.patience import HANGS
+
 __all__ = ["vser_stream"]
 
 
-def vser_stream(*arguments: object, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+def vser_stream(*arguments: object, timeout: float = HANGS) -> subprocess.CompletedProcess[str]:
     """Run ``vser-stream``; a traceback is never an answer."""
     command = [sys.executable, "-m", "vser_stream", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import pytest
 from support.broker import Mosquitto
+from support.patience import BUSY
 
 __all__ = ["SCENE", "Subscriber", "configuration", "daemon", "wait_for"]
 
@@ -96,14 +97,13 @@ class Subscriber:
 
 
 def wait_for(condition: Callable[[], object], *, within: float, what: str) -> None:
-    """Wait until ``condition()`` holds.
+    """Wait until ``condition()`` holds, ``within`` a time (s) that a quiet box would need.
 
     Raises:
-        pytest.fail.Exception: It does not in time (s).
+        pytest.fail.Exception: It does not, on a busy one either.
     """
-    pause = threading.Event()
-    for _ in range(int(within / 0.05)):
-        if condition():
-            return
+    pause, give_up = threading.Event(), time.monotonic() + within * BUSY
+    while not condition():
+        if time.monotonic() > give_up:
+            pytest.fail(f"not within {within * BUSY:g} s: {what}")
         pause.wait(0.05)
-    pytest.fail(f"not within {within:g} s: {what}")

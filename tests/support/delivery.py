@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from support.broker import Mosquitto
+from support.patience import HANGS
 
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
@@ -58,7 +59,7 @@ class Subscriber:
             await asyncio.sleep(0.02)
 
     async def until(self, enough: Callable[[list[str]], bool]) -> list[str]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             while not enough(self.payloads):
                 self._arrived.clear()
                 await self._arrived.wait()
@@ -108,6 +109,6 @@ async def running(delivery: Delivery) -> AsyncIterator[asyncio.Task[None]]:
 
 
 async def connected(delivery: Delivery) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS):
         while not (await delivery.counters()).connected:  # noqa: ASYNC110 - counters are asked for, not told
             await asyncio.sleep(0.01)

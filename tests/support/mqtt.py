@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.broker import Mosquitto
+from support.patience import HANGS
 
 from vser_stream.adapters.mqtt import Broker, MqttPublisher, Received
 from vser_stream.errors import PublishError
@@ -34,7 +35,7 @@ def output(command: list[str]) -> str:
 
 
 async def next_of(publisher: MqttPublisher) -> Received:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANGS):
         return await anext(aiter(publisher.received()))
 
 

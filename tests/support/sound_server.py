@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.patience import HANGS
+
 from vser_stream.values import Pcm
 
 _OPTIONS = {
@@ -113,7 +115,7 @@ def _listener(address: str) -> Iterator[None]:
 
 
 def _wait_until_it_answers(address: str) -> None:
-    due = time.monotonic() + 10.0
+    due = time.monotonic() + HANGS
     command = ["pactl", f"--server={address}", "set-default-source", "virtual.monitor"]
     while subprocess.run(command, check=False, capture_output=True).returncode != 0:
         assert time.monotonic() < due, "PulseAudio does not answer"
