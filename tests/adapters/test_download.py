@@ -12,6 +12,7 @@ from vser_stream.errors import ConfigError, DownloadError, ModelError, UserError
 
 CONTENT = np.random.default_rng(1).bytes(1_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+PART = f"some.gguf.{SHA256[:12]}.part"
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def fetched(server: FileServer, folder: Path, **more: int) -> bytes:
 
 
 def test_a_file_arrives_whole(server: FileServer, tmp_path: Path) -> None:
-    assert fetched(server, tmp_path / "new" / "folder") == CONTENT
+    assert fetched(server, tmp_path / "new") == CONTENT
 
 
 def test_a_file_that_is_there_already_is_not_fetched_again(server: FileServer, tmp_path: Path) -> None:
@@ -45,19 +46,19 @@ def test_a_file_cut_in_the_middle_goes_on_from_there(server: FileServer, tmp_pat
 
 
 def test_what_an_earlier_attempt_left_is_used(server: FileServer, tmp_path: Path) -> None:
-    (tmp_path / "some.gguf.part").write_bytes(CONTENT[:600_000])
+    (tmp_path / PART).write_bytes(CONTENT[:600_000])
     assert fetched(server, tmp_path) == CONTENT
     assert server.asked == ["bytes=600000-"]
 
 
 def test_what_was_complete_but_never_checked_is_checked(server: FileServer, tmp_path: Path) -> None:
-    (tmp_path / "some.gguf.part").write_bytes(CONTENT)
+    (tmp_path / PART).write_bytes(CONTENT)
     assert fetched(server, tmp_path) == CONTENT
 
 
 def test_a_server_that_cannot_go_on_begins_anew(server: FileServer, tmp_path: Path) -> None:
     server.ranges = False
-    (tmp_path / "some.gguf.part").write_bytes(b"x" * 600_000)
+    (tmp_path / PART).write_bytes(b"x" * 600_000)
     assert fetched(server, tmp_path) == CONTENT
 
 
@@ -70,14 +71,23 @@ def test_wrong_bytes_are_not_kept(server: FileServer, tmp_path: Path) -> None:
     assert fetched(server, tmp_path) == CONTENT
 
 
+def test_a_file_of_somebody_else_with_that_name_stays(server: FileServer, tmp_path: Path) -> None:
+    mine = {"some.gguf": b"mine", "some.gguf.part": b"mine too"}
+    for name, content in mine.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match="is another file"):
+        fetched(server, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == mine
+
+
 def test_a_server_that_stays_away_is_an_error_and_what_arrived_is_kept(
     server: FileServer, tmp_path: Path
 ) -> None:
-    (tmp_path / "some.gguf.part").write_bytes(CONTENT[:600_000])
+    (tmp_path / PART).write_bytes(CONTENT[:600_000])
     server.status = 503
     with pytest.raises(DownloadError, match="600000 bytes are kept, run the command again"):
         fetched(server, tmp_path)
-    assert (tmp_path / "some.gguf.part").read_bytes() == CONTENT[:600_000]
+    assert (tmp_path / PART).read_bytes() == CONTENT[:600_000]
 
 
 def test_nobody_at_the_address_is_an_error(tmp_path: Path) -> None:

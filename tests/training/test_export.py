@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_a_graph_that_answers_no_numbers_is_refused(fitted: Fitted) -> None:
         check_parity(to_graph(fitted), rows, expected=np.full((3, 3), np.nan))
 
 
-def write(folder: Path, fitted: Fitted, card: str = "card") -> None:
+def write(folder: Path, fitted: Fitted, card: str = "card", second: bytes | None = None) -> None:
     rows = cold(TABLE, fitted.prior)[:2]
     write_folder(
         folder,
@@ -56,10 +57,12 @@ def write(folder: Path, fitted: Fitted, card: str = "card") -> None:
         golden=(rows, fitted.judge(rows)),
         manifest={"name": folder.name},
         card=card,
+        second=second,
     )
 
 
 def test_a_model_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path, fitted: Fitted) -> None:
+    (tmp_path / "models").mkdir()
     folder = tmp_path / "models" / "mine"
     for card in ("first", "second"):
         write(folder, fitted, card)
@@ -81,7 +84,7 @@ def test_a_model_that_works_survives_a_write_that_fails(
     rename = Path.rename
 
     def refuse(self: Path, target: Path) -> Path:
-        if self.name == "new":
+        if self.name == "manifest.toml" and self.parent.name == "new":
             raise OSError(28, "No space left on device")
         return rename(self, target)
 
@@ -92,10 +95,19 @@ def test_a_model_that_works_survives_a_write_that_fails(
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
+def test_a_second_opinion_comes_with_the_manifest_that_vouches_for_it(tmp_path: Path, fitted: Fitted) -> None:
+    for second in (b"one", b"other"):
+        write(tmp_path, fitted, second=second)
+        manifest = tomllib.loads((tmp_path / "manifest.toml").read_text())
+        assert manifest["sha256"]["second.onnx"] == hashlib.sha256(second).hexdigest()
+        assert (tmp_path / "second.onnx").read_bytes() == second
+    write(tmp_path, fitted)
+    assert not (tmp_path / "second.onnx").exists()
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, fitted: Fitted) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(ModelError, match="file/mine: cannot be written"):
-        write(tmp_path / "file" / "mine", fitted)
+    with pytest.raises(ModelError, match="absent/mine: cannot be written"):
+        write(tmp_path / "absent" / "mine", fitted)
 
 
 def test_what_is_written_as_toml_is_read_back_the_same() -> None:

@@ -9,7 +9,7 @@ from support.cases import BOOK
 from support.gguf_file import tiny_specialist
 from support.told import invented_evidence
 
-from vser_stream.errors import DataError
+from vser_stream.errors import UserError
 from vser_stream.training.counterfactual import EDITS
 from vser_stream.training.reasoner_report import Report, report_on, report_text
 from vser_stream.training.report import write_reasoners_report
@@ -51,7 +51,7 @@ def test_the_text_tells_all_of_it(report: Report) -> None:
 
 
 def test_it_is_written_as_one_page_and_as_json(report: Report, tmp_path: Path) -> None:
-    page = tmp_path / "new/report.html"
+    page = tmp_path / "report.html"
     write_reasoners_report([report, report], page)
     html = page.read_text("utf-8")
     assert html.count("data:image/svg+xml;base64,") == 2
@@ -62,5 +62,5 @@ def test_it_is_written_as_one_page_and_as_json(report: Report, tmp_path: Path) -
 
 
 def test_a_page_that_cannot_be_written_is_one_line(report: Report, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="choose another place"):
+    with pytest.raises(UserError, match=r"name it FILE\.html"):
         write_reasoners_report([report], tmp_path)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import hashlib
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +8,10 @@ import pytest
 from support.tables import invented
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it comes without types
 
-from vser_stream.adapters.svm import SECOND
-from vser_stream.errors import ModelError
 from vser_stream.training.export import PARITY, check_parity
 from vser_stream.training.histories import cold, population
 from vser_stream.training.recipe import Recipe
-from vser_stream.training.second import Second, add_second, fit_second, second_graph
+from vser_stream.training.second import Second, fit_second, second_graph
 from vser_stream.training.tables import Material
 
 TABLE = invented(speakers=4)
@@ -51,21 +47,3 @@ def test_the_same_seed_gives_the_same_opinion(second: Second, tmp_path: Path) ->
     first.write_bytes(second_graph(second))
     other.write_bytes(second_graph(again))
     assert first.read_bytes() == other.read_bytes()
-
-
-def test_it_goes_into_a_model_folder_with_its_sum(tmp_path: Path) -> None:
-    (tmp_path / "manifest.toml").write_text('name = "mine"\n\n[sha256]\n"svm.onnx" = "abc"\n')
-    add_second(tmp_path, b"graph")
-    assert (tmp_path / SECOND).read_bytes() == b"graph"
-    manifest = tomllib.loads((tmp_path / "manifest.toml").read_text())
-    sums = {"svm.onnx": "abc", SECOND: hashlib.sha256(b"graph").hexdigest()}
-    assert manifest == {"name": "mine", "sha256": sums}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.toml", SECOND]
-
-
-def test_without_a_model_there_is_nothing_to_add_it_to(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="cannot be written"):
-        add_second(tmp_path, b"graph")
-    (tmp_path / "manifest.toml").write_text("[]")
-    with pytest.raises(ModelError, match="is not the manifest of a model"):
-        add_second(tmp_path, b"graph")

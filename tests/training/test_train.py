@@ -11,7 +11,7 @@ from support.corpora import write_corpus
 
 from vser_stream import __version__
 from vser_stream.adapters.svm import OnnxSvm
-from vser_stream.errors import DataError, ModelMismatchError
+from vser_stream.errors import DataError, ModelMismatchError, UserError
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.card import model_card
 from vser_stream.training.evaluate import evaluate_model, evaluate_recipe
@@ -146,17 +146,25 @@ def test_the_choice_of_the_recipe_is_nested_only_when_asked_for(corpus: Path, ca
 
 
 def test_the_report_is_one_page_and_its_figures_as_json(trained: Trained, tmp_path: Path) -> None:
-    page = tmp_path / "new" / "report.html"
-    write_report(trained.evaluation, page)
+    page = tmp_path / "report.html"
+    for _ in range(2):
+        write_report(trained.evaluation, page)
     text = page.read_text()
     assert text.count("data:image/svg+xml;base64,") == 4
     assert 'src="http' not in text
     assert json.loads(page.with_suffix(".json").read_text())["pooled"]["cold"]["clips"] == 96
 
 
+def test_where_something_else_is_no_training_begins(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match="is not empty and holds no"):
+        train(corpus, tmp_path, recipe=SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
 def test_a_report_that_cannot_be_written_is_named(trained: Trained, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=r"cannot be written .*; choose another place"):
+    with pytest.raises(UserError, match=r"the folder .*file does not exist; make it first"):
         write_report(trained.evaluation, tmp_path / "file" / "report.html")
 
 

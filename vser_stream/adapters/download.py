@@ -66,24 +66,26 @@ class Remote:
 def fetch(remote: Remote, folder: Path, *, progress: Callable[[int, int | None], None]) -> Path:
     """Return the file in ``folder``, fetched unless it is there already.
 
-    What has arrived stays in ``FILE.part`` until the checksum is right.
+    What has arrived stays in ``FILE.<sha256>.part`` until the checksum is right.
 
     Args:
         remote: The file.
-        folder: Where to put it; made if need be.
+        folder: Where to put it; made if need be, the folder above it exists.
         progress: Told how much there is and how much there will be, if that is known (bytes).
 
     Raises:
         ConfigError: The disk is full, or nothing may be written there.
         DownloadError: It cannot be fetched; what has arrived is kept.
         ModelError: It is another file than was meant; nothing of it is kept.
-        UserError: The address is none of a file.
+        UserError: The address is none of a file, or another file has its name here.
     """
     target = folder / remote.name
-    part = target.with_name(f"{target.name}.part")
+    # Its own name for each content: what another download or somebody else left there is not gone on with.
+    part = target.with_name(f"{target.name}.{remote.sha256[:12].lower()}.part")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if target.is_file() and _sha256(target) == remote.sha256.lower():
+        folder.mkdir(exist_ok=True)
+        if target.exists():
+            _check_same(target, remote)
             return target
         _fill(part, remote, progress)
         if (found := _sha256(part)) != remote.sha256.lower():
@@ -97,6 +99,14 @@ def fetch(remote: Remote, folder: Path, *, progress: Callable[[int, int | None],
             f"{target}: cannot be written ({exc.strerror}); choose another folder with --to"
         ) from exc
     return target
+
+
+def _check_same(target: Path, remote: Remote) -> None:
+    if not target.is_file() or _sha256(target) != remote.sha256.lower():
+        raise UserError(
+            f"{target}: is there already and is another file (its sha256 differs); move it away, "
+            "or choose another folder with --to"
+        )
 
 
 def _fill(part: Path, remote: Remote, progress: Callable[[int, int | None], None]) -> None:

@@ -23,13 +23,16 @@ from vser_stream.core.baseline import Prior
 from vser_stream.errors import ModelError, ModelMismatchError
 from vser_stream.values import LABELS, Probabilities, Vector
 
-__all__ = ["FILES", "GOLDEN_TOLERANCE", "SECOND", "OnnxScorer", "OnnxSvm", "answer", "open_graph"]
+__all__ = ["FILES", "GOLDEN_TOLERANCE", "MANIFEST", "SECOND", "OnnxScorer", "OnnxSvm", "answer", "open_graph"]
+
+MANIFEST = "manifest.toml"
+"""Vouches for all other files of the folder."""
 
 FILES = ("svm.onnx", "vectors.npz", "MODEL_CARD.md")
+"""What a model folder holds beside the manifest, which has the sha256 of each."""
 
 SECOND = "second.onnx"
 """A second opinion; a model may do without."""
-"""What a model folder holds beside ``manifest.toml``, which has the sha256 of each."""
 
 GOLDEN_TOLERANCE = 1e-3
 """Largest difference of a probability between processors (float32 sums in another order)."""
@@ -101,7 +104,7 @@ class OnnxSvm:
                 answers its golden vectors wrongly.
             ModelMismatchError: It was trained on other features.
         """
-        path = folder / "manifest.toml"
+        path = folder / MANIFEST
         raw = _read(path)
         manifest = _manifest(raw, path)
         _check_manifest(manifest, path, features)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import typer
 from rich.progress import track
 
 from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.places import check_file, replace_file
 from vser_stream.adapters.rulebook import RuleShelf, shelf_of
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.adapters.wavfile import Recording
@@ -84,6 +86,7 @@ def classify(
     speaker's enrol rows alone. running: in time order, enrol rows and every row judged calm.
     """
     rows = read_rows(manifest, root)
+    check_file(output, ours=_is_table, what="a table of vser-stream classify")
     loaded = load_model(model or shipped_model())
     shelf, pitch = shelf_of(None), SwiftF0Tracker()
     backend = "bundled" if decider is DeciderKind.HYBRID else "none"
@@ -180,15 +183,18 @@ def _settled(decision: Decision, reasoner: Reasoner | None, shelf: RuleShelf) ->
 
 def _write(output: Path, decided: Iterable[tuple[Row, Decision]]) -> None:
     """Write the table whole or not at all."""
-    new = output.with_name(output.name + ".new")
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(OUTPUT)
+    table.writerows(_cells(row, decision) for row, decision in decided)
     try:
-        with new.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow(OUTPUT)
-            table.writerows(_cells(row, decision) for row, decision in decided)
-        new.replace(output)
+        replace_file(output, text.getvalue().encode())
     except OSError as exc:
         raise DataError(f"{output}: cannot be written ({exc.strerror})") from exc
+
+
+def _is_table(head: bytes) -> bool:
+    return head.startswith(",".join(OUTPUT).encode())
 
 
 def _cells(row: Row, decision: Decision) -> tuple[str, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from vser_stream import __version__
+from vser_stream.adapters.places import check_file, check_folder, replace_file
 from vser_stream.adapters.rtsp import redact
 from vser_stream.config import Config, load
 from vser_stream.core.asyncapi import asyncapi
@@ -51,13 +53,30 @@ def schema(
     if out is None:
         print(_json(asyncapi(__version__) if topics else Config.model_json_schema()))
         return
+    made = schemas()
+    check_folder(out, ours=lambda _: True, what="schemas")
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, text in schemas().items():
-            (out / name).write_text(text)
+        out.mkdir(exist_ok=True)
+        for name, text in made.items():
+            check_file(out / name, ours=partial(_describes, text), what="a schema of vser-stream")
+        for name, text in made.items():
+            replace_file(out / name, text.encode())
     except OSError as exc:
         raise ConfigError(f"{out}: cannot be written ({exc.strerror}); choose another folder") from exc
-    print(f"{out}: {len(schemas())} schemas")
+    print(f"{out}: {len(made)} schemas")
+
+
+def _describes(text: str, head: bytes) -> bool:
+    """Whether a schema is an edition of another: titles stay."""
+    try:
+        return _title(json.loads(head)) == _title(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
+
+
+def _title(schema: dict[str, Any]) -> tuple[str, str]:
+    about = schema.get("info", schema)
+    return about["title"], about["description"]
 
 
 def schemas() -> dict[str, str]:

@@ -62,6 +62,10 @@ def evaluate(
 
     A model's figures only mean something on speakers it was not trained on.
     """
+    if report:
+        with needs_train():
+            from vser_stream.training.report import check_report  # noqa: PLC0415 - extra [train]
+        check_report(report)
     if reasoner:
         _reasoners(
             data, reasoner, variants or "v1,v2,v3,v4,v5", clips=clips, report=report, as_json=as_json,

@@ -98,11 +98,19 @@ def pull(
             )
         remote = Remote(name, sha256)
     with _bar(remote.name) as progress:
-        path = fetch(remote, to or state_folder() / "models", progress=progress)
+        path = fetch(remote, to or _models_folder(), progress=progress)
     print(
         f"{path.resolve()}: complete. For the configuration:\n\n"
         f'[reasoner]\nbackend = "gguf"\nmodel = "{path.resolve()}"\nsha256 = "{remote.sha256}"'
     )
+
+
+def _models_folder() -> Path:
+    """Where models go unless it is told otherwise."""
+    folder = state_folder() / "models"
+    with contextlib.suppress(OSError):  # told when it is written to
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
 
 
 @contextlib.contextmanager

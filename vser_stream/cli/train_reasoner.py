@@ -41,6 +41,7 @@ def train_reasoner(
         from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
         from vser_stream.training.reasoner_cases import evidence_of_corpus  # noqa: PLC0415 - extra [train]
     book = rulebook.load(rules or shipped_rules())
+    training.check_reasoner_folder(out)
     with bars() as progress:
         evidence = evidence_of_corpus(
             data, book, cache=FeatureCache(cache, processes=processes), seed=seed, processes=processes,

@@ -51,7 +51,12 @@ def default_folder() -> Path:
 
 
 class FeatureCache:
-    """Rows of features on disk, keyed by the code, the recording and what was done to it."""
+    """Rows of features on disk, keyed by the code, the recording and what was done to it.
+
+    Args:
+        folder: Where they are; the folder above it exists. Default: :func:`default_folder`.
+        processes: Worked on at once.
+    """
 
     def __init__(self, folder: Path | None = None, *, processes: int = 2) -> None:
         self.features = digest(SwiftF0Tracker())
@@ -59,6 +64,7 @@ class FeatureCache:
 
         # Absolute: worker processes may stand in another folder.
         self._root = (folder or default_folder()).resolve()
+        self._is_named = folder is not None
         self._folder = self._root / "features" / self._key(())
         self._processes = processes
 
@@ -69,7 +75,7 @@ class FeatureCache:
             DataError: It cannot be made.
         """
         folder = self._root / name / self._key(sources)
-        _make(folder)
+        self._make(folder)
         return folder
 
     def rows(
@@ -100,23 +106,25 @@ class FeatureCache:
             (clip.path, augmentation, self._folder, seed)
             for clip, augmentation in zip(clips, augmentations or [CLEAN] * len(clips), strict=True)
         ]
-        _make(self._folder)
+        self._make(self._folder)
         chunks = [todo[start : start + _CHUNK] for start in range(0, len(todo), _CHUNK)]
         work = joblib.Parallel(n_jobs=self._processes, return_as="generator")
         done = work(joblib.delayed(_chunk)(chunk) for chunk in chunks)
         rows = [row for part in tracked(done, stage, total=len(chunks), progress=progress) for row in part]
         return np.asarray(rows, np.float32)
 
+    def _make(self, folder: Path) -> None:
+        try:
+            self._root.mkdir(parents=not self._is_named, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise DataError(
+                f"{folder}: cannot be made ({exc.strerror}); set XDG_CACHE_HOME or give --cache"
+            ) from exc
+
     def _key(self, sources: Sequence[Path]) -> str:
         code = b"".join(path.read_bytes() for path in (*_SOURCES, *sources))
         return hashlib.sha256(self.features.encode() + code).hexdigest()[:16]
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise DataError(f"{folder}: cannot be made ({exc.strerror}); set XDG_CACHE_HOME") from exc
 
 
 def _chunk(todo: Sequence[tuple[Path, Augmentation, Path, int]]) -> list[Vector]:

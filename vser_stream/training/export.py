@@ -6,9 +6,9 @@ The exported graph must answer real rows as scikit-learn does, or nothing is wri
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import shutil
-import tempfile
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,13 +18,14 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from vser_stream.adapters.svm import FILES, answer, open_graph
+from vser_stream.adapters.places import check_folder, replacing
+from vser_stream.adapters.svm import FILES, MANIFEST, SECOND, answer, open_graph
 from vser_stream.core.baseline import Prior
 from vser_stream.errors import ModelError
 from vser_stream.training.fit import Fitted
 from vser_stream.values import LABELS
 
-__all__ = ["OPSET", "PARITY", "check_parity", "swap", "to_graph", "toml", "write_folder"]
+__all__ = ["OPSET", "PARITY", "check_model_folder", "check_parity", "to_graph", "toml", "write_folder"]
 
 OPSET = 17
 """Operator set of the graph."""
@@ -131,6 +132,27 @@ def check_parity(graph: bytes, rows: _Rows, *, expected: _Probabilities) -> floa
     return worst
 
 
+def check_model_folder(folder: Path, *, holds: str = "svm.onnx") -> None:
+    """Return if a model may be written there: nothing is there, or a model of this kind.
+
+    Args:
+        folder: Of the model.
+        holds: The file that makes it one of this kind.
+
+    Raises:
+        UserError: Something else is there, or the folder above is missing.
+    """
+
+    def ours(folder: Path) -> bool:
+        try:
+            manifest = tomllib.loads((folder / MANIFEST).read_text("utf-8"))
+            return {"name", "version", "labels"} <= manifest.keys() and holds in manifest["sha256"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    check_folder(folder, ours=ours, what=f"{MANIFEST} of a trained {holds}")
+
+
 def write_folder(
     folder: Path,
     *,
@@ -139,6 +161,7 @@ def write_folder(
     golden: tuple[_Rows, _Probabilities],
     manifest: Mapping[str, object],
     card: str,
+    second: bytes | None = None,
 ) -> None:
     """Write a model folder beside its place and swap it in whole.
 
@@ -149,29 +172,29 @@ def write_folder(
         golden: Real model inputs and the probabilities they must give.
         manifest: ``manifest.toml``; the sha256 of each file is added.
         card: ``MODEL_CARD.md``.
+        second: ``second.onnx``, where there is a second opinion.
 
     Raises:
         ModelError: The disk does not take it.
     """
+    vectors = io.BytesIO()
+    np.savez(
+        vectors,
+        location=prior.location,
+        scale=prior.scale,
+        weight=prior.weight,
+        golden_inputs=golden[0],
+        golden_probabilities=golden[1],
+    )
+    files = {"svm.onnx": graph, "vectors.npz": vectors.getvalue(), "MODEL_CARD.md": card.encode()}
+    if second is not None:
+        files[SECOND] = second
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    files[MANIFEST] = toml({**manifest, "sha256": sums}).encode()
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-            made = Path(scratch, "new")
-            made.mkdir()
-            (made / "svm.onnx").write_bytes(graph)
-            np.savez(
-                made / "vectors.npz",
-                location=prior.location,
-                scale=prior.scale,
-                weight=prior.weight,
-                golden_inputs=golden[0],
-                golden_probabilities=golden[1],
-            )
-            (made / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-            sums = {name: hashlib.sha256((made / name).read_bytes()).hexdigest() for name in FILES}
-            text = toml({**manifest, "sha256": sums})
-            (made / "manifest.toml").write_text(text, encoding="utf-8")
-            swap(made, folder, aside=Path(scratch, "old"))
+        with replacing(folder, (MANIFEST, *FILES, SECOND)) as made:
+            for name, content in files.items():
+                (made / name).write_bytes(content)
     except OSError as exc:
         reason = exc.strerror
         raise ModelError(
@@ -194,16 +217,3 @@ def toml(document: Mapping[str, object], prefix: str = "") -> str:
 def _key(name: str) -> str:
     bare = name.replace("-", "").replace("_", "").isalnum() and name.isascii()
     return name if bare else json.dumps(name, ensure_ascii=False)
-
-
-def swap(made: Path, folder: Path, *, aside: Path) -> None:
-    """Put a folder in the place of another, which goes aside; that one stays if it cannot be done."""
-    if not folder.exists():
-        shutil.move(made, folder)
-        return
-    folder.rename(aside)
-    try:
-        made.rename(folder)
-    except OSError:
-        aside.rename(folder)
-        raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,12 +17,14 @@ from tokenizers import Tokenizer
 
 from vser_stream import __version__
 from vser_stream.adapters.llama_process import LlamaReasoner, Weights
+from vser_stream.adapters.places import replacing
+from vser_stream.adapters.svm import MANIFEST
 from vser_stream.core.reason.language import Language
 from vser_stream.core.reason.prompt import RULE_GAIN, digest, is_explainable
 from vser_stream.core.reason.rules import RuleBook
 from vser_stream.core.reason.talk import Specialist
 from vser_stream.errors import ModelError
-from vser_stream.training.export import swap, toml
+from vser_stream.training.export import check_model_folder, toml
 from vser_stream.training.progress import Progress, silent
 from vser_stream.training.reasoner_card import Likeness, MadeReasoner, reasoner_card
 from vser_stream.training.reasoner_cases import Evidence
@@ -35,7 +36,9 @@ from vser_stream.training.reasoner_teacher import Teacher, beliefs_of, fit_teach
 from vser_stream.training.reasoner_vocabulary import make_tokenizer, twins
 from vser_stream.values import LABELS, Case, Label, Probabilities
 
-__all__ = ["HELD_OUT", "PARITY", "train_reasoner"]
+__all__ = ["HELD_OUT", "PARITY", "check_reasoner_folder", "train_reasoner"]
+
+_FILES = ("model.gguf", "MODEL_CARD.md")
 
 _Floats = NDArray[np.float64]
 
@@ -56,6 +59,15 @@ _EXPLAINED = 100
 """Cases of the held-out speakers for parity, and for free rationales in each language."""
 
 _WITHIN = 60.0
+
+
+def check_reasoner_folder(folder: Path) -> None:
+    """Return if a reasoner may be written there; what it needs before takes an hour.
+
+    Raises:
+        UserError: Something else is there, or the folder above is missing.
+    """
+    check_model_folder(folder, holds=_FILES[0])
 
 
 def train_reasoner(
@@ -80,9 +92,11 @@ def train_reasoner(
         progress: Told of each step.
 
     Raises:
+        UserError: Something else than a reasoner is in ``out``.
         ModelError: llama.cpp does not answer as torch does, or the folder cannot be written.
     """
     began = time.monotonic()
+    check_reasoner_folder(out)
     # The matrices are small: a second thread costs more than it brings.
     torch.set_num_threads(1)
     torch.manual_seed(seed)
@@ -114,12 +128,8 @@ def _write(
     out: Path, made: _Made, unheard: Sequence[Case], *, book: RuleBook, seed: int, began: float
 ) -> MadeReasoner:
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
-            new = Path(scratch, "new")
-            new.mkdir()
+        with replacing(out, (MANIFEST, *_FILES)) as new:
             result = _fill(new, out, made, unheard, book=book, seed=seed, began=began)
-            swap(new, out, aside=Path(scratch, "old"))
     except OSError as exc:
         raise ModelError(
             f"{out}: cannot be written ({exc.strerror}); make room or choose another place"
@@ -165,7 +175,6 @@ def _fill(
 
 
 def _write_manifest(new: Path, result: MadeReasoner, *, created: str, book: RuleBook, seed: int) -> None:
-    files = ("model.gguf", "MODEL_CARD.md")
     document = {
         "name": result.folder.name,
         "version": result.version,
@@ -187,9 +196,9 @@ def _write_manifest(new: Path, result: MadeReasoner, *, created: str, book: Rule
             "free": {name: asdict(one) for name, one in result.free.items()},
             "bound": {name: asdict(one) for name, one in result.bound.items()},
         },
-        "sha256": {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in files},
+        "sha256": {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in _FILES},
     }
-    (new / "manifest.toml").write_text(toml(document), encoding="utf-8")
+    (new / MANIFEST).write_text(toml(document), encoding="utf-8")
 
 
 def _likeness(

@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vser_stream.errors import DataError
+from vser_stream.adapters.places import check_file, replace_file
+from vser_stream.errors import DataError, UserError
 from vser_stream.training.evaluate_events import events_figure, events_table
 from vser_stream.training.evaluation import Curve, Evaluation, text_table
 from vser_stream.training.event_figures import EventEvaluation
@@ -24,10 +26,17 @@ from vser_stream.training.metrics import Figures
 from vser_stream.training.reasoner_report import Report, report_text
 from vser_stream.values import LABELS
 
-__all__ = ["write_events_report", "write_reasoners_report", "write_report"]
+__all__ = ["check_report", "write_events_report", "write_reasoners_report", "write_report"]
 
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>{title}</title>
+_MARK = "vser-stream evaluate"
+"""Says in a page and in its figures who wrote them."""
+
+_PAGE_BEGINS = f"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="generator" content="{_MARK}">
+"""
+_FIGURES_BEGIN = f'{{\n "made_by": "{_MARK}"'
+
+_PAGE = """<title>{title}</title>
 <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}}
 pre{{overflow-x:auto;font-size:13px}}img{{max-width:100%}}</style>
 <h1>{title}</h1>
@@ -38,10 +47,27 @@ pre{{overflow-x:auto;font-size:13px}}img{{max-width:100%}}</style>
 """
 
 
+def check_report(page: Path) -> None:
+    """Return if a report may be written there.
+
+    Raises:
+        UserError: It is not called ``.html``, its folder is missing, or somebody else's file is there.
+    """
+    if page.suffix.lower() not in {".html", ".htm"}:
+        raise UserError(f"{page}: a report is a page, and its figures lie beside it; name it FILE.html")
+    for path, begins in ((page, _PAGE_BEGINS), (page.with_suffix(".json"), _FIGURES_BEGIN)):
+        check_file(path, ours=partial(_begins_with, begins.encode()), what=f"a report of {_MARK}")
+
+
+def _begins_with(begins: bytes, head: bytes) -> bool:
+    return head.startswith(begins)
+
+
 def write_report(evaluation: Evaluation, page: Path) -> None:
     """Write ``page`` (HTML) and the same name with ``.json``.
 
     Raises:
+        UserError: As :func:`check_report`.
         DataError: The place cannot be written to.
     """
     plots = "\n".join(
@@ -56,6 +82,7 @@ def write_events_report(evaluation: EventEvaluation, page: Path) -> None:
     """As :func:`write_report`, of composed hours.
 
     Raises:
+        UserError: As :func:`check_report`.
         DataError: The place cannot be written to.
     """
     plots = _image(events_figure(evaluation), "events")
@@ -67,6 +94,7 @@ def write_reasoners_report(found: Sequence[Report], page: Path) -> None:
     """As :func:`write_report`, of reasoners.
 
     Raises:
+        UserError: As :func:`check_report`.
         DataError: The place cannot be written to.
     """
     plots = "\n".join(_image(_plot_gains(one.compared), one.reasoner) for one in found if one.compared)
@@ -76,16 +104,17 @@ def write_reasoners_report(found: Sequence[Report], page: Path) -> None:
 
 
 def _write(page: Path, text: str, figures: dict[str, Any]) -> None:
+    check_report(page)
     try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(text, encoding="utf-8")
-        page.with_suffix(".json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+        replace_file(page, text.encode())
+        replace_file(page.with_suffix(".json"), json.dumps({"made_by": _MARK, **figures}, indent=1).encode())
     except OSError as exc:
         raise DataError(f"{page}: cannot be written ({exc.strerror}); choose another place") from exc
 
 
 def _html(title: str, *, over: str, plots: str, table: str) -> str:
-    return _PAGE.format(title=html.escape(title), over=over, plots=plots, table=html.escape(table))
+    body = _PAGE.format(title=html.escape(title), over=over, plots=plots, table=html.escape(table))
+    return _PAGE_BEGINS + body
 
 
 def _plot(curve: Curve, judged: Figures) -> Figure:

@@ -7,11 +7,8 @@ either kind, than extremely random trees, and than a logistic regression (figure
 
 from __future__ import annotations
 
-import hashlib
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,16 +20,13 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vser_stream.adapters.svm import SECOND
-from vser_stream.errors import ModelError
-from vser_stream.training.export import toml
 from vser_stream.training.fit import label_weights
 from vser_stream.training.histories import Rows, cold, listened, population
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.tables import Material
 from vser_stream.values import LABELS
 
-__all__ = ["Second", "add_second", "fit_second", "second_graph"]
+__all__ = ["Second", "fit_second", "second_graph"]
 
 _Floats = NDArray[np.float64]
 
@@ -175,27 +169,6 @@ def second_graph(second: Second) -> bytes:
     opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("ai.onnx.ml", _ML_OPSET)]
     # The newest IR that every onnxruntime of these operator sets reads.
     return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=_IR).SerializeToString())
-
-
-def add_second(folder: Path, graph: bytes) -> None:
-    """Put a second opinion into a model folder, and its sha256 into the manifest.
-
-    Raises:
-        ModelError: The folder has no manifest, or cannot be written.
-    """
-    path = folder / "manifest.toml"
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-        sums = {**document["sha256"], SECOND: hashlib.sha256(graph).hexdigest()}
-        new = {name: folder / f".{name}.new" for name in (SECOND, path.name)}
-        new[SECOND].write_bytes(graph)
-        new[path.name].write_text(toml({**document, "sha256": sums}), "utf-8")
-        for name, made in new.items():
-            made.rename(folder / name)
-    except OSError as exc:
-        raise ModelError(f"{folder}: cannot be written ({exc.strerror}); check the folder") from exc
-    except (tomllib.TOMLDecodeError, KeyError) as exc:
-        raise ModelError(f"{path}: is not the manifest of a model; train the model first") from exc
 
 
 def _trees_node(trees: HistGradientBoostingClassifier) -> onnx.NodeProto:

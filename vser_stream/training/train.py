@@ -18,13 +18,13 @@ from vser_stream.training.card import Corpus, corpora_of, model_card
 from vser_stream.training.corpus import read_manifest
 from vser_stream.training.evaluate import conditions_of, groups_of, judge_recipe, judge_unlearned
 from vser_stream.training.evaluation import Evaluation
-from vser_stream.training.export import check_parity, to_graph, write_folder
+from vser_stream.training.export import check_model_folder, check_parity, to_graph, write_folder
 from vser_stream.training.fit import Fitted, fit
 from vser_stream.training.histories import Rows, Table, cold, listened
 from vser_stream.training.metrics import Figures
 from vser_stream.training.progress import Progress, silent
 from vser_stream.training.recipe import Recipe
-from vser_stream.training.second import add_second, fit_second, second_graph
+from vser_stream.training.second import fit_second, second_graph
 from vser_stream.training.tables import material_of, table_of
 from vser_stream.values import LABELS
 
@@ -77,11 +77,13 @@ def train(
         progress: Told of each step.
 
     Raises:
+        UserError: Something else than a model is in ``out``.
         DataError: The manifest is incomplete, has too few speakers, or a study cannot be read.
         AudioError: A recording cannot be read.
         ModelError: The exported graph does not answer as the trained one, or cannot be written.
     """
     began = time.monotonic()
+    check_model_folder(out)
     recipe, cache = recipe or Recipe(), cache or FeatureCache(processes=processes)
     told = {path.stem: _read(path) for path in studies}
     given = read_manifest(data)
@@ -104,12 +106,11 @@ def train(
         unlearned = table_of(others, cache, stage="other corpora", progress=progress)
         found = judge_unlearned(unlearned, judge=fitted.judge, prior=fitted.prior, seed=seed)
         evaluation = replace(evaluation, unheard=found[0], false_alarms=found[1])
-    made = _Made(corpora_of(learned), material.clean, fitted, evaluation)
-    trained = _write(out, made, told, recipe=recipe, seed=seed, features=cache.features, began=began)
     progress("second opinion", 0, 1)
-    add_second(out, second_graph(fit_second(material, recipe, seed=seed)))
+    second = second_graph(fit_second(material, recipe, seed=seed))
     progress("second opinion", 1, 1)
-    return replace(trained, took=time.monotonic() - began)
+    made = _Made(corpora_of(learned), material.clean, fitted, second, evaluation)
+    return _write(out, made, told, recipe=recipe, seed=seed, features=cache.features, began=began)
 
 
 def _read(path: Path) -> str:
@@ -124,6 +125,7 @@ class _Made:
     corpora: list[Corpus]
     clean: Table
     fitted: Fitted
+    second: bytes
     evaluation: Evaluation
 
 
@@ -171,6 +173,7 @@ def _write(
         golden=(rows[golden], expected[golden]),
         manifest=manifest,
         card=card,
+        second=made.second,
     )
     took = time.monotonic() - began
     return Trained(out, version, evaluation=made.evaluation, parity=parity, size=len(graph), took=took)
