@@ -47,8 +47,10 @@ async def test_an_alarm_is_acknowledged_by_the_first_characters_of_its_id(server
     ward = Ward()
     async with on_duty(server, ward) as run:
         done = await run("ack", "a1b2", "--by", "Ana")
+        again = await run("ack", "a1b2", "--seq", "3", "--by", "Ana")
     assert (done.returncode, done.stdout, done.stderr) == (0, "ack bed: done; no alarm\n", "")
-    assert ward.asked == ["acknowledge a1b2c3 by Ana"]
+    assert again.returncode == 2
+    assert ward.asked == ["acknowledge a1b2c3 seq 1 by Ana", "acknowledge a1b2c3 seq 3 by Ana"]
 
 
 async def test_an_unknown_alarm_is_told_with_those_that_are_open(server: Mosquitto) -> None:

@@ -46,7 +46,7 @@ def test_an_open_alarm_is_shown_first_with_what_to_type() -> None:
     assert "home" in first
     assert "online" in first
     assert "PANIC in bed" in second
-    assert "vser-stream ack a1b2c3" in second
+    assert "vser-stream ack a1b2c3 --seq 1" in second
 
 
 def test_an_alert_is_shown_with_its_reason_and_rationale() -> None:

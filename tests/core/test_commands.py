@@ -28,8 +28,8 @@ def refusal(verb: str, payload: bytes) -> str:
 
 
 def test_each_command_is_read() -> None:
-    assert parse("ack", b'{"alert_id": "a1", "by": "Ana", "id": "c1"}', now=NOW) == Ack(
-        alert_id="a1", by="Ana", id="c1"
+    assert parse("ack", b'{"alert_id": "a1", "seq": 7, "by": "Ana", "id": "c1"}', now=NOW) == Ack(
+        alert_id="a1", seq=7, by="Ana", id="c1"
     )
     assert parse("ack", b"", now=NOW) == Ack()
     assert parse("pause", b'{"minutes": 10}', now=NOW) == Pause(minutes=10)
@@ -44,13 +44,14 @@ def test_each_command_is_read() -> None:
     ("verb", "payload", "words"),
     [
         ("shout", b"{}", "unknown command 'shout'; known: ack, pause, resume, feedback"),
-        ("ack", b'{"alertid": "x"}', "unknown field 'alertid'; known: id, by, expires_at, alert_id"),
-        ("ack", b"PRESS", "not a JSON object; known fields: id, by, expires_at, alert_id"),
-        ("ack", b"[1]", "not a JSON object; known fields: id, by, expires_at, alert_id"),
+        ("ack", b'{"alertid": "x"}', "unknown field 'alertid'; known: id, by, expires_at, alert_id, seq"),
+        ("ack", b"PRESS", "not a JSON object; known fields: id, by, expires_at, alert_id, seq"),
+        ("ack", b"[1]", "not a JSON object; known fields: id, by, expires_at, alert_id, seq"),
         ("pause", b"{}", "field 'minutes' is missing"),
         ("pause", b'{"minutes": 1e9}', "minutes: Input should be less than or equal to 240"),
         ("pause", b'{"minutes": 0}', "minutes: Input should be greater than 0"),
         ("feedback", b'{"alert_id": "a", "verdict": "maybe"}', "verdict: Input should be 'true', 'false' or"),
+        ("ack", b'{"alert_id": "a1", "seq": 0}', "seq: Input should be greater than or equal to 1"),
         ("ack", b'{"by": "a\\nb"}', "by: String should match pattern"),
         ("ack", b'{"alert_id": "' + b"a" * 65 + b'"}', "alert_id: String should match pattern"),
         ("ack", b" " * (LARGEST_COMMAND + 1), "2049 bytes are too many; send at most 2048"),

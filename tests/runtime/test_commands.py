@@ -48,7 +48,7 @@ async def answer(desk: CommandDesk, received: Received) -> dict[str, Any]:
 
 
 async def test_an_obeyed_command_is_answered_with_the_state_after_it(desk: CommandDesk, ward: Ward) -> None:
-    told = await answer(desk, command("ack", '{"alert_id": "a1b2c3", "by": "Ana", "id": "c1"}'))
+    told = await answer(desk, command("ack", '{"alert_id": "a1b2c3", "seq": 7, "by": "Ana", "id": "c1"}'))
     assert {key: told[key] for key in ("schema", "site", "source", "command", "id", "ok", "error")} == {
         "schema": "vser.answer/1",
         "site": "home",
@@ -59,7 +59,7 @@ async def test_an_obeyed_command_is_answered_with_the_state_after_it(desk: Comma
         "error": None,
     }
     assert (told["state"]["condition"], told["state"]["alert_id"]) == ("calm", None)
-    assert ward.asked == ["acknowledge a1b2c3 by Ana"]
+    assert ward.asked == ["acknowledge a1b2c3 seq 7 by Ana"]
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,14 @@ async def test_an_obeyed_command_is_answered_with_the_state_after_it(desk: Comma
             command("ack", '{"alert_id": "other"}'),
             "no alarm other of bed waits to be acknowledged; see its state",
         ),
+        (
+            command("ack", '{"by": "Ana"}'),
+            "say which alarm: alert_id and seq, as the state of the source tells them",
+        ),
         (command("resume"), "bed is not paused; nothing to do"),
         (command("ack", source="attic"), "no source 'attic' here; sources: bed"),
         (command("dance"), "unknown command 'dance'; known: ack, pause, resume, feedback"),
-        (command("ack", "now!"), "not a JSON object; known fields: id, by, expires_at, alert_id"),
+        (command("ack", "now!"), "not a JSON object; known fields: id, by, expires_at, alert_id, seq"),
         (
             command("ack", retain=True),
             "it was retained by the broker and is ignored; send it without the retain flag",
@@ -101,7 +105,7 @@ async def test_the_same_command_is_obeyed_once_and_answered_alike(desk: CommandD
 
 async def test_one_that_was_refused_may_be_sent_again(desk: CommandDesk, ward: Ward) -> None:
     ward.alert_id = None
-    ack = command("ack", '{"id": "c1"}')
+    ack = command("ack", '{"alert_id": "a1b2c3", "id": "c1"}')
     assert (await answer(desk, ack))["ok"] is False
     ward.alert_id = "a1b2c3"
     assert (await answer(desk, ack))["ok"] is True
@@ -116,8 +120,8 @@ async def test_feedback_is_kept_and_changes_nothing(desk: CommandDesk, ward: War
 async def test_without_a_response_topic_a_command_is_obeyed_without_an_answer(
     desk: CommandDesk, ward: Ward
 ) -> None:
-    assert await desk.receive(command("ack", response_topic=None)) is None
-    assert ward.asked == ["acknowledge None by somebody"]
+    assert await desk.receive(command("ack", '{"alert_id": "a1b2c3"}', response_topic=None)) is None
+    assert ward.asked == ["acknowledge a1b2c3 seq None by somebody"]
 
 
 async def test_nobody_makes_us_speak_on_our_own_topics(desk: CommandDesk) -> None:
@@ -129,7 +133,7 @@ async def test_a_flood_is_ignored_and_does_not_flood_the_log(
 ) -> None:
     caplog.set_level(logging.WARNING)
     for _ in range(BURST * 10):
-        await desk.receive(command("ack"))
+        await desk.receive(command("ack", '{"alert_id": "other"}'))
     assert BURST <= len(ward.asked) <= BURST + 2
     assert desk.ignored == BURST * 10 - len(ward.asked)
     assert len(caplog.records) <= BURST + 12

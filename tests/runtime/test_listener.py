@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from support.patience import HANGS
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.prometheus import Metrics
 from vser_stream.adapters.vad import WebRtcVad
+from vser_stream.config import AlarmConfig, PanicConfig
 from vser_stream.core.alarm_memory import Remembered, recall
-from vser_stream.core.alarm_state import Alarm, AlarmState
+from vser_stream.core.alarm_state import Alarm, AlarmEvent, AlarmState
 from vser_stream.core.baseline import Baseline, Prior
 from vser_stream.core.capture_state import Patience
 from vser_stream.core.decide import Decider, Judge
@@ -28,7 +30,7 @@ from vser_stream.core.features.functionals import FEATURES
 from vser_stream.core.messages import Versions
 from vser_stream.core.pipeline import Pipeline
 from vser_stream.core.report import Reporter, Story
-from vser_stream.core.votes import silent
+from vser_stream.core.votes import Vote, silent
 from vser_stream.errors import CommandError
 from vser_stream.ports import Clock, Scorer
 from vser_stream.runtime.listener import ASK_EVERY, SAVE_EVERY, Listener
@@ -69,6 +71,9 @@ class Told:
     """What a listener tells and keeps."""
 
     listener: Listener
+    pipeline: Pipeline
+    reporter: Reporter
+    scorer: ThreadPoolExecutor
 
     def __init__(self) -> None:
         self.documents: list[dict[str, Any]] = []
@@ -132,17 +137,18 @@ async def listening(
     async def nothing() -> None: ...
 
     with ThreadPoolExecutor(1) as executor:
+        told.scorer = executor
+        alarm = AlarmConfig(panic=PanicConfig(fast=0.9))
+        told.pipeline = Pipeline(Decider(judge, PITCH), WebRtcVad(), alarm=alarm)
+        told.reporter = Reporter(
+            site="test", source="bed", versions=lambda: Versions(package="0", model="m"), new_id=lambda: "id"
+        )
         told.listener = listener = Listener(
             site="test",
             name="bed",
             source=Played(pcm),
-            pipeline=Pipeline(Decider(judge, PITCH), WebRtcVad()),
-            reporter=Reporter(
-                site="test",
-                source="bed",
-                versions=lambda: Versions(package="0", model="m"),
-                new_id=lambda: "id",
-            ),
+            pipeline=told.pipeline,
+            reporter=told.reporter,
             scorer=executor,
             commit=told.commit,
             on_capture=nothing,
@@ -268,3 +274,33 @@ async def test_what_a_disk_tells_late_is_not_replaced_before_and_gone_on_with_th
     assert last is not None
     assert last.baseline is not None
     assert (last.story.seq, last.baseline.count) == (7, 4.0)
+
+
+async def test_an_acknowledgement_on_its_way_does_not_silence_what_the_alarm_becomes_meanwhile() -> None:
+    anger = decision(angry=0.9, calm=0.1)
+    angry = Alarm(
+        Label.ANGRY,
+        present=True,
+        decision=silent(anger),
+        supported_at=START,
+        signalled_at=START,
+        raised_in=anger.segment.heard_at,
+    )
+    async with listening(np.zeros(0, np.int16), Calm(), clock=SetClock()) as told:
+        await until(lambda: told.listener.begun)
+        told.pipeline.alarm = AlarmState(alarm=angry, votes=(Vote(START, anger),))
+        told.reporter.story = Story(seq=1, alert_id="a1", since=START, signalled=1)
+        free = threading.Event()
+        told.scorer.submit(free.wait)
+        second = replace(anger, label=Label.PANIC, probabilities=Probabilities(0.0, 0.03, 0.97))
+        worse = asyncio.create_task(told.listener.amend(second))
+        ack = asyncio.create_task(told.listener.acknowledge(by="Ana", alert_id="a1", seq=1))
+        await asyncio.sleep(0)  # both are on their way, in this order
+        assert told.listener.state().condition is Label.ANGRY
+        free.set()
+        assert [one.event for one in await worse] == [AlarmEvent.ESCALATED]
+        with pytest.raises(CommandError, match=r"a1 has escalated since: it is panic now, seq 2"):
+            await ack
+        assert (told.states[-1]["condition"], told.states[-1]["signal"]) == ("panic", "on")
+        await told.listener.acknowledge(by="Ana", alert_id="a1", seq=told.states[-1]["seq"])
+    assert told.states[-1]["signal"] == "acknowledged"

@@ -6,6 +6,7 @@ from support.decisions import START
 
 from vser_stream.core.alarm_state import Priority, Signal
 from vser_stream.core.messages import State, utc
+from vser_stream.errors import CommandError
 from vser_stream.values import Label
 
 __all__ = ["Ward"]
@@ -35,12 +36,11 @@ class Ward:
             updated_at=utc(START),
         )
 
-    async def acknowledge(self, *, by: str, alert_id: str | None = None) -> bool:
-        self.asked.append(f"acknowledge {alert_id} by {by}")
-        if self.alert_id is None or alert_id not in {None, self.alert_id}:
-            return False
+    async def acknowledge(self, *, by: str, alert_id: str, seq: int | None = None) -> None:
+        self.asked.append(f"acknowledge {alert_id} seq {seq} by {by}")
+        if alert_id != self.alert_id:
+            raise CommandError(f"no alarm {alert_id} of {self.name} waits to be acknowledged; see its state")
         self.alert_id = None
-        return True
 
     async def pause(self, *, for_s: float, by: str) -> None:
         self.asked.append(f"pause {for_s:g} s by {by}")

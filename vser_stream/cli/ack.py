@@ -38,10 +38,17 @@ def ack(
     broker: Broker,
     site: str,
     alert_id: Annotated[str, typer.Argument(help="Of the alarm; its first characters are enough.")],
+    seq: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of the latest you have seen of it; default: what its source tells now."),
+    ] = None,
     by: By = None,
 ) -> None:
-    """Acknowledge an alarm: somebody has seen it and takes care."""
-    asyncio.run(_acknowledge(broker, site, alert_id, by=by or getpass.getuser()))
+    """Acknowledge an alarm: somebody has seen it and takes care.
+
+    Refused where it has escalated since; look again, then.
+    """
+    asyncio.run(_acknowledge(broker, site, alert_id, seq=seq, by=by or getpass.getuser()))
 
 
 @at_site
@@ -66,10 +73,11 @@ def resume(broker: Broker, site: str, source: Source, by: By = None) -> None:
     asyncio.run(_ask(broker, site, source, Resume(by=by or getpass.getuser())))
 
 
-async def _acknowledge(broker: Broker, site: str, alert_id: str, *, by: str) -> None:
+async def _acknowledge(broker: Broker, site: str, alert_id: str, *, seq: int | None, by: str) -> None:
     async with MqttPublisher(broker) as connection:
         state = await _state_of(connection, site, alert_id)
-        await _command(connection, state.site, state.source, Ack(alert_id=state.alert_id, by=by))
+        seen = Ack(alert_id=state.alert_id, seq=seq or state.seq, by=by)
+        await _command(connection, state.site, state.source, seen)
 
 
 async def _ask(broker: Broker, site: str, source: str, command: Command) -> None:

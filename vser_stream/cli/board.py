@@ -88,7 +88,10 @@ class Board:
         for source, state in sorted(self.states.items()):
             if state.alert_id and state.signal in UNATTENDED:
                 words = f" {state.condition.upper()} in {source} since {_clock(state.since)}"
-                yield _text(f"{words}: vser-stream ack {state.alert_id[:8]}", STYLES[state.condition])
+                yield _text(
+                    f"{words}: vser-stream ack {state.alert_id[:8]} --seq {state.seq}",
+                    STYLES[state.condition],
+                )
 
     def _sources(self) -> Table:
         table = Table("source", "alarm", "signal", "voice", "level", "capture", expand=True)

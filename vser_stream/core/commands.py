@@ -71,7 +71,12 @@ class Command(Document):
 class Ack(Command):
     """Somebody has seen the alarm and takes care."""
 
-    alert_id: Id | None = Field(None, description="default: whatever alarm the source has now")
+    alert_id: Id | None = Field(None, description="of the alarm they have seen; without it nothing is done")
+    seq: int | None = Field(
+        None,
+        ge=1,
+        description="of the latest they have seen of it; refused where it has escalated since",
+    )
 
 
 class Pause(Command):

@@ -15,6 +15,10 @@ _OPENS = {AlarmEvent.RAISED, AlarmEvent.SUPPRESSED}
 """Events that begin a condition of their own; all others belong to the one that is open."""
 
 
+_SIGNALS = {AlarmEvent.RAISED, AlarmEvent.ESCALATED, AlarmEvent.RERAISED}
+"""Events after which an alarm is more than whoever saw it before has seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     """How far the documents of a source have come."""
@@ -27,6 +31,9 @@ class Story:
 
     since: float | None = None
     """When that was published (Unix s)."""
+
+    signalled: int = 0
+    """Number of the document that last raised or escalated it."""
 
 
 class Reporter:
@@ -59,6 +66,8 @@ class Reporter:
         self.story = replace(self.story, seq=self.story.seq + 1)
         if transition.event is AlarmEvent.RAISED:
             self.story = replace(self.story, alert_id=alert_id, since=published_at)
+        if transition.event in _SIGNALS:
+            self.story = replace(self.story, signalled=self.story.seq)
         return alert_of(
             transition,
             site=self._site,
@@ -69,6 +78,24 @@ class Reporter:
             published_at=published_at,
             versions=self._versions(),
         )
+
+    def unseen(self, alarm: AlarmState, *, alert_id: str, seq: int | None) -> str | None:
+        """Why whoever has seen so much may not acknowledge what there is now; None if they may.
+
+        Args:
+            alarm: As it is now.
+            alert_id: Of the alarm they have seen.
+            seq: Of the latest document they have seen, or of the state; None for the latest there is.
+        """
+        story = self.story
+        if alarm.alarm is None or alert_id != story.alert_id or alarm.alarm.acknowledged:
+            return f"no alarm {alert_id} of {self._source} waits to be acknowledged; see its state"
+        if seq is not None and seq > story.seq:
+            return f"{self._source} has told nothing with seq {seq}, the latest is {story.seq}; see its state"
+        if seq is not None and seq < story.signalled:
+            now = f"it is {alarm.alarm.level} now, seq {story.signalled}"
+            return f"alarm {alert_id} has escalated since: {now}; look again, then acknowledge that"
+        return None
 
     def state(self, alarm: AlarmState, *, label: Label | None, updated_at: float) -> State:
         """The current condition, with the label of the last judged utterance."""

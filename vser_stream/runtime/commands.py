@@ -60,8 +60,8 @@ class Commanded(Protocol):
         """Current condition."""
         ...
 
-    async def acknowledge(self, *, by: str, alert_id: str | None = None) -> bool:
-        """Somebody takes care of the open alarm."""
+    async def acknowledge(self, *, by: str, alert_id: str, seq: int | None = None) -> None:
+        """Somebody takes care of the alarm they have seen; raises CommandError where it is another one."""
         ...
 
     async def pause(self, *, for_s: float, by: str) -> None:
@@ -146,10 +146,11 @@ class CommandDesk:
 
     async def _obey(self, command: Command, source: Commanded) -> None:
         match command:
-            case Ack(alert_id=alert_id):
-                if not await source.acknowledge(by=_who(command), alert_id=alert_id):
-                    what = f"alarm {alert_id}" if alert_id else "alarm"
-                    raise CommandError(f"no {what} of {source.name} waits to be acknowledged; see its state")
+            case Ack(alert_id=None):
+                # Whoever says none has seen none: it might be for an alarm that has just begun.
+                raise CommandError("say which alarm: alert_id and seq, as the state of the source tells them")
+            case Ack(alert_id=str(alert_id), seq=seq):
+                await source.acknowledge(by=_who(command), alert_id=alert_id, seq=seq)
             case Pause(minutes=minutes):
                 await source.pause(for_s=minutes * 60, by=_who(command))
             case Resume():

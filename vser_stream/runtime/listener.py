@@ -208,11 +208,24 @@ class Listener:
         outcomes = await self._on_alarm(partial(self._pipeline.amend, decision, self._clock.wall()))
         return tuple(outcome.what for outcome in outcomes if isinstance(outcome.what, Transition))
 
-    async def acknowledge(self, *, by: str, alert_id: str | None = None) -> bool:
-        """Somebody takes care of the open alarm; False if none waits for it, or it is another one."""
-        if alert_id not in {None, self.state().alert_id}:
-            return False
-        return bool(await self._on_alarm(partial(self._pipeline.acknowledge, self._clock.wall(), by=by)))
+    async def acknowledge(self, *, by: str, alert_id: str, seq: int | None = None) -> None:
+        """Somebody takes care of the open alarm, as far as they have seen it.
+
+        Args:
+            by: Who.
+            alert_id: Of the alarm they have seen.
+            seq: Of the latest they have seen of it; None for the latest there is.
+
+        Raises:
+            CommandError: It is another one by now, or none waits for it.
+        """
+
+        def work() -> list[Outcome]:
+            if why := self._reporter.unseen(self._pipeline.alarm, alert_id=alert_id, seq=seq):
+                raise CommandError(why)
+            return self._pipeline.acknowledge(self._clock.wall(), by=by)
+
+        await self._on_alarm(work)
 
     async def pause(self, *, for_s: float, by: str) -> None:
         """Raise nothing below panic for a while, and say so."""
