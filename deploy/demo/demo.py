@@ -172,8 +172,9 @@ def show(alert: dict[str, Any]) -> None:
     head = f"{alert['published_at'][11:19]}  {alert['event'].upper()}: {alert['label']}"
     console.print(f"[{COLOURS[alert['label']]}]{head}[/]  priority {alert['priority']}, {alert['reason']}")
     console.print(f"          {alert['rationale']}")
-    spoken = f"{alert['latency_ms']:.0f} ms after the end of the speech"
-    console.print(f"          decided by {alert['decided_by']}, {spoken}\n")
+    spoken = alert["latency_ms"]
+    after = "" if spoken is None else f", {spoken:.0f} ms after the end of the speech"
+    console.print(f"          decided by {alert['decided_by']}{after}\n")
 
 
 if __name__ == "__main__":

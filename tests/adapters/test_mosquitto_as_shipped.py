@@ -10,6 +10,7 @@ from support.mqtt import address, message, next_of, output, received
 from support.patience import HANGS
 
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.core.discovery import discovery_topic
 from vser_stream.errors import MessageRefusedError
 from vser_stream.values import Message
 
@@ -69,8 +70,10 @@ async def test_the_shipped_access_list_lets_no_box_speak_for_another(
             await publisher.publish(message("m", topic=f"vser/v1/home-2/{topic}"))
             with pytest.raises(MessageRefusedError):
                 await publisher.publish(message("m", topic=f"vser/v1/home-1/{topic}"))
-        await publisher.publish(message("m", topic="homeassistant/device/home-2/config"))
+        for topic in (discovery_topic("home-2", source, prefix="homeassistant") for source in (None, "bed")):
+            await publisher.publish(message("m", topic=topic))
         for topic in (
+            "homeassistant/device/home-1/bed/config",
             "homeassistant/device/home-1/config",
             "homeassistant/status",
             "vser/v1/home-1/b/cmd/ack",

@@ -107,6 +107,7 @@ def listener(
         on_learned=lambda: None,
         metrics=Metrics(),
         publish_utterances=True,
+        health_every=30.0,
     )
 
 

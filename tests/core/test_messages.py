@@ -24,15 +24,22 @@ from vser_stream.values import Label
 PANIC = decision(panic=0.9, angry=0.07, calm=0.03, at=3.0)
 
 
-def alert(event: AlarmEvent = AlarmEvent.RAISED, level: Label = Label.PANIC, **changed: object) -> Alert:
+def alert(
+    event: AlarmEvent = AlarmEvent.RAISED,
+    level: Label = Label.PANIC,
+    *,
+    heard: bool = True,
+    published_at: float = START + 3.25,
+    **changed: object,
+) -> Alert:
     document = alert_of(
-        Transition(event, level, PANIC, "one decision at 0.90"),
+        Transition(event, level, PANIC, "one decision at 0.90", heard=heard),
         site="home-1",
         source="bedroom",
         event_id="e1",
         alert_id="a1",
         seq=1,
-        published_at=START + 3.25,
+        published_at=published_at,
         versions=Versions(package="0.1.0", model="m@1"),
     )
     return document.model_copy(update=changed)
@@ -65,6 +72,16 @@ def test_times_are_utc_in_rfc_3339_and_latency_counts_from_the_end_of_speech() -
     assert document["ended_at"] == "2023-11-14T22:13:23Z"
     assert document["published_at"] == "2023-11-14T22:13:23.250000Z"
     assert document["latency_ms"] == 250.0
+
+
+def test_latency_is_never_negative_whatever_clock_a_source_has() -> None:
+    assert alert(published_at=START + 2.9).latency_ms == 0.0
+
+
+def test_what_time_or_a_person_caused_has_no_latency() -> None:
+    document = json.loads(message_of(alert(AlarmEvent.REMINDER, heard=False), "e1").payload)
+    assert document["latency_ms"] is None
+    jsonschema.validate(document, DOCUMENTS["alert"].model_json_schema(mode="serialization"))
 
 
 def test_a_panic_goes_before_an_angry_alert_and_both_before_the_rest() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,10 @@ import jinja2
 import pytest
 from support.broker import Mosquitto
 from support.daemon import Subscriber, configuration, daemon, wait_for
+from support.panics import agent_configuration, panics
 from support.patience import HANGS
+
+from vser_stream.core.discovery import discovery_topic
 
 Message = tuple[str, str]
 
@@ -24,8 +29,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, An
         with daemon(configuration(folder, broker.port, more="[publish]\nhealth_every = 1")) as process:
             assert process.wait(timeout=HANGS) == 0
         wait_for(lambda: "stopped" in subscriber.statuses(), within=5, what="the farewell")
-        (document, *_) = subscriber.documents("config")
-        yield document["components"], subscriber.received
+        site, bedroom = found(subscriber, None), found(subscriber, "bedroom")
+        yield site | {f"bedroom_{name}": one for name, one in bedroom.items()}, subscriber.received
+
+
+def found(subscriber: Subscriber, source: str | None) -> dict[str, Any]:
+    """Entities of the latest document of the site or of a source; none while it was taken away."""
+    topic = discovery_topic("test", source, prefix="homeassistant")
+    told = [payload for name, payload in subscriber.received if name == topic]
+    return dict(json.loads(told[-1])["components"]) if told and told[-1] else {}
 
 
 def payloads(run: tuple[dict[str, Any], list[Message]], topic: str) -> list[str]:
@@ -78,68 +90,101 @@ def test_attributes_are_json_objects_and_availability_is_one_of_two_words(
                 assert isinstance(json.loads(render(template, payload)), dict), name
         for one in component.get("availability", ()):
             words = [render(one["value_template"], payload) for payload in payloads(run, one["topic"])]
-            assert words == ["offline", "online", "offline"], name  # the last one of "stopped"
+            if one["topic"].endswith("/status"):
+                assert words == ["offline", "online", "offline"], name  # the last one of "stopped"
+            else:
+                assert set(words) == {"offline", "online"}, name
 
 
 def test_it_tells_what_was_heard(run: tuple[dict[str, Any], list[Message]]) -> None:
-    found = run[0]
+    entities = run[0]
     alarming = {"angry", "panic"}
-    assert alarming & set(values(run, found["bedroom_alarm"]))
-    assert {"calm"} < set(values(run, found["bedroom_voice"])) - {"None"}
-    assert max(float(one) for one in values(run, found["bedroom_confidence"]) if one != "None") > 50
-    events = [json.loads(one) for one in values(run, found["bedroom_alert"])]
+    assert alarming & set(values(run, entities["bedroom_alarm"]))
+    assert {"calm"} < set(values(run, entities["bedroom_voice"])) - {"None"}
+    assert max(float(one) for one in values(run, entities["bedroom_confidence"]) if one != "None") > 50
+    events = [json.loads(one) for one in values(run, entities["bedroom_alert"])]
     assert any(one["label"] in alarming and one["rationale"] for one in events)
-    assert values(run, found["listening"]) == ["OFF", "ON", "OFF"]
-    assert {"running", "ended"} <= set(values(run, found["bedroom_capture"]))
+    assert values(run, entities["listening"]) == ["OFF", "ON", "OFF"]
+    for name in ("bedroom_panic", "bedroom_connection"):
+        assert set(values(run, entities[name])) == {"OFF", "ON"}, name
+    assert {"running", "ended"} <= set(values(run, entities["bedroom_capture"]))
 
 
+RARELY = "[publish]\nhealth_every = 3600"
 DEAF = 'device = "no such microphone"'
 
 
-def discovered(subscriber: Subscriber) -> list[dict[str, Any]]:
-    return [document["components"] for document in subscriber.documents("config")]
-
-
-def test_the_document_is_renewed_when_home_assistant_starts(tmp_path: Path) -> None:
+def test_the_documents_are_renewed_when_home_assistant_starts(tmp_path: Path) -> None:
     with Mosquitto(tmp_path) as broker, Subscriber(broker, "#") as subscriber:
         with daemon(configuration(tmp_path, broker.port, source=DEAF)):
-            wait_for(lambda: len(discovered(subscriber)) == 1, within=30, what="the discovery")
+            told = partial(documents, subscriber)
+            wait_for(lambda: len(told()) == 2, within=30, what="the site and its source")
             broker.publish("homeassistant/status", "offline")
             broker.publish("homeassistant/status", "online")
-            wait_for(lambda: len(discovered(subscriber)) == 2, within=5, what="the renewed discovery")
-        assert discovered(subscriber)[0] == discovered(subscriber)[1]
+            wait_for(lambda: len(told()) == 4, within=30, what="the renewed discovery")
+        assert told()[:2] == told()[2:]
+
+
+def documents(subscriber: Subscriber) -> list[dict[str, Any]]:
+    return [one for one in subscriber.documents("config") if "components" in one]
 
 
 def test_nothing_is_left_of_a_source_of_an_earlier_configuration(tmp_path: Path) -> None:
     with Mosquitto(tmp_path) as broker:
         broker.publish("vser/v1/test/attic/state", '{"schema": "vser.state/1"}', retain=True)
         broker.publish("vser/v1/other/attic/state", "{}", retain=True)
+        attic = discovery_topic("test", "attic", prefix="homeassistant")
+        broker.publish(attic, '{"components": {}}', retain=True)
         with Subscriber(broker, "#") as subscriber:
             with daemon(configuration(tmp_path, broker.port, source=DEAF)):
-                cleared = [("vser/v1/test/attic/state", ""), ("vser/v1/test/attic/health", "")]
-                wait_for(lambda: set(cleared) <= set(subscriber.received), within=30, what="the clearing")
+                cleared = {(f"vser/v1/test/attic/{kind}", "") for kind in ("state", "health")} | {(attic, "")}
+                wait_for(lambda: cleared <= set(subscriber.received), within=30, what="the clearing")
             assert ("vser/v1/other/attic/state", "") not in subscriber.received
-            gone = {name for name, one in discovered(subscriber)[-1].items() if set(one) == {"platform"}}
-            assert {name.split("_")[0] for name in gone} == {"attic"}
-        with Subscriber(broker, "vser/v1/test/+/state") as late:
-            wait_for(lambda: late.received, within=5, what="the retained state that is left")
-            assert {topic for topic, _ in late.received} == {"vser/v1/test/bedroom/state"}
+        with Subscriber(broker, "#") as late:
+            wait_for(lambda: late.received, within=30, what="what is still retained")
+            assert not [topic for topic, _ in late.received if "test/attic" in topic]
 
 
-def test_a_source_removed_by_a_reload_is_forgotten_after_its_last_word(tmp_path: Path) -> None:
+def test_a_source_that_comes_goes_and_comes_again_by_reloads_is_told_at_once(tmp_path: Path) -> None:
     with Mosquitto(tmp_path) as broker, Subscriber(broker, "#") as subscriber:
         config = configuration(tmp_path, broker.port, source=DEAF)
-        kept = config.read_text()
-        config.write_text(f'{kept}[[sources]]\nname = "attic"\n{DEAF}\n')
+        without, attic = config.read_text(), f'[[sources]]\nname = "attic"\n{DEAF}\n'
+        states = partial(subscriber.documents, "attic/state")
         with daemon(config) as process:
-            wait_for(lambda: "attic_voice" in str(discovered(subscriber)), within=30, what="the discovery")
+            wait_for(lambda: found(subscriber, "bedroom"), within=30, what="the discovery")
+            for turn in (1, 2):
+                assert not found(subscriber, "attic")
+                known = len(states())
+                config.write_text(without + attic)
+                process.send_signal(signal.SIGHUP)
+                wait_for(lambda: found(subscriber, "attic"), within=30, what="the new source")
+                wait_for(lambda: len(states()) > known, within=30, what="its state")  # noqa: B023 - now
+                config.write_text(without)
+                process.send_signal(signal.SIGHUP)
+                removals = partial(subscriber.received.count, ("vser/v1/test/attic/health", ""))
+                wait_for(lambda: removals() == turn, within=30, what="the clearing")  # noqa: B023 - now
+        assert found(subscriber, "bedroom")
+
+
+def test_an_alarm_that_is_open_when_its_source_comes_back_by_a_reload_is_told_at_once(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as broker, Subscriber(broker, "#") as subscriber:
+        config = agent_configuration(tmp_path, broker.port, [panics(tmp_path / "bed.wav", 1)], more=RARELY)
+        kept = config.read_text().replace("latching = false", "latching = true")
+        config.write_text(kept)
+        with daemon(config) as process:
+            wait_for(lambda: signals(subscriber)[-1:] == ["latched"], within=60, what="a latched panic")
+            config.write_text(kept.replace('name = "bed"', 'name = "hall"'))
+            process.send_signal(signal.SIGHUP)
+            gone = ("vser/v1/test/bed/state", "")
+            wait_for(lambda: gone in subscriber.received, within=30, what="its removal")
+            told = len(signals(subscriber))
             config.write_text(kept)
-            process.send_signal(1)
-            cleared = ("vser/v1/test/attic/health", "")
-            wait_for(lambda: cleared in subscriber.received, within=10, what="the clearing")
-        after = subscriber.received[subscriber.received.index(cleared) + 1 :]
-        assert not [topic for topic, payload in after if "/attic/" in topic and payload]
-        assert discovered(subscriber)[-1]["attic_voice"] == {"platform": "sensor"}
+            process.send_signal(signal.SIGHUP)
+            wait_for(lambda: "latched" in signals(subscriber)[told:], within=30, what="the panic of before")
+
+
+def signals(subscriber: Subscriber) -> list[str]:
+    return [one["signal"] for one in subscriber.documents("bed/state")]
 
 
 def test_it_is_not_told_where_it_is_not_wanted(tmp_path: Path) -> None:
@@ -147,4 +192,4 @@ def test_it_is_not_told_where_it_is_not_wanted(tmp_path: Path) -> None:
         off = "[homeassistant]\nenabled = false"
         with daemon(configuration(tmp_path, broker.port, source=DEAF, more=off)):
             wait_for(lambda: subscriber.documents("health"), within=30, what="health")
-        assert discovered(subscriber) == []
+        assert not [topic for topic, _ in subscriber.received if topic.startswith("homeassistant/")]

@@ -157,9 +157,10 @@ async def listening(
             features="f",
             metrics=Metrics(),
             publish_utterances=False,
+            health_every=0.1,
             patience=QUICK,
         )
-        tasks = [asyncio.create_task(listener.run()), asyncio.create_task(listener.watch(0.1))]
+        tasks = [asyncio.create_task(listener.run()), asyncio.create_task(listener.watch())]
         try:
             yield told
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from vser_stream.values import Decision
+from vser_stream.values import DecidedBy, Decision, Label
 
 __all__ = ["Metrics", "Reading"]
 
@@ -71,6 +72,15 @@ class Metrics:
             registry=registry,
             buckets=LATENCY_BUCKETS,
         )
+
+    def expect(self, source: str, *, levels: Iterable[str], events: Iterable[str]) -> None:
+        """Count from 0 on all that may happen: Prometheus sees no increase in a series born at 1."""
+        for label, decided_by in itertools.product(Label, DecidedBy):
+            self._utterances.labels(source, label.value, decided_by.value)
+        for level, event in itertools.product(levels, events):
+            self._alarms.labels(source, level, event)
+        for counter in (self._rejected, self._audio, self._work):
+            counter.labels(source)
 
     def utterance(self, source: str, decision: Decision) -> None:
         """An utterance was judged."""

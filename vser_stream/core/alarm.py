@@ -83,7 +83,7 @@ def amend(state: AlarmState, decision: Decision, now: float, *, config: AlarmCon
     if raised or not alarm or first.utterance not in {alarm.raised_in, alarm.decision.segment.heard_at}:
         return state, raised
     reason = f"{_verdict(decision, alarm)} by a second verdict"
-    second = Transition(AlarmEvent.AMENDED, alarm.level, decision, reason)
+    second = Transition(AlarmEvent.AMENDED, alarm.level, decision, reason, heard=True)
     return replace(state, alarm=_resting_on(decision, alarm)), (second,)
 
 
@@ -211,7 +211,7 @@ def _begin(state: AlarmState, level: Label, decision: Decision, now: float, *, r
         awaits_end=decision.segment.kind is SegmentKind.WINDOW,
     )
     event = AlarmEvent.ESCALATED if alarm else AlarmEvent.RAISED
-    return replace(state, alarm=begun), (Transition(event, level, decision, reason),)
+    return replace(state, alarm=begun), (Transition(event, level, decision, reason, heard=True),)
 
 
 def _signal_again(state: AlarmState, alarm: Alarm, decision: Decision, now: float, *, reason: str) -> Step:
@@ -225,7 +225,10 @@ def _signal_again(state: AlarmState, alarm: Alarm, decision: Decision, now: floa
         told=0,
         acknowledged=None,
     )
-    return replace(state, alarm=again), (Transition(AlarmEvent.RERAISED, alarm.level, decision, reason),)
+    back = Transition(
+        AlarmEvent.RERAISED, alarm.level, decision, reason, heard=decision is not alarm.decision
+    )
+    return replace(state, alarm=again), (back,)
 
 
 def _suppress(state: AlarmState, level: Label, decision: Decision, *, reason: str) -> Step:
@@ -233,7 +236,8 @@ def _suppress(state: AlarmState, level: Label, decision: Decision, *, reason: st
     if state.suppressed.get(level) == utterance:
         return state, ()
     told = state.suppressed | {level: utterance}
-    return replace(state, suppressed=told), (Transition(AlarmEvent.SUPPRESSED, level, decision, reason),)
+    suppressed = Transition(AlarmEvent.SUPPRESSED, level, decision, reason, heard=True)
+    return replace(state, suppressed=told), (suppressed,)
 
 
 def _close_window(state: AlarmState, decision: Decision) -> Step:
@@ -242,7 +246,7 @@ def _close_window(state: AlarmState, decision: Decision) -> Step:
     if not (alarm and alarm.awaits_end and ended and alarm.raised_in == decision.segment.heard_at):
         return state, ()
     reason = f"{_verdict(decision, alarm)} by the whole utterance"
-    amended = Transition(AlarmEvent.AMENDED, alarm.level, decision, reason)
+    amended = Transition(AlarmEvent.AMENDED, alarm.level, decision, reason, heard=True)
     return replace(state, alarm=replace(alarm, awaits_end=False)), (amended,)
 
 

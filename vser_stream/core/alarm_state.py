@@ -81,6 +81,9 @@ class Transition:
     step: int | None = None
     """How often nobody has answered."""
 
+    heard: bool = False
+    """The decision is news: the voice was judged just now, not by time or a person later."""
+
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from pydantic.json_schema import models_json_schema
 
+from vser_stream.config import MqttConfig, PublishConfig
 from vser_stream.core.commands import COMMANDS, Answer, Verb
-from vser_stream.core.messages import DOCUMENTS, HEALTH_EXPIRES_S, Document, SiteStatus
+from vser_stream.core.messages import DOCUMENTS, Document, SiteStatus, health_lasts
 
 __all__ = ["asyncapi"]
 
@@ -16,11 +17,15 @@ _REFERENCE = "#/components/schemas/{model}"
 _MQTT = "0.2.0"
 """Version of AsyncAPI's MQTT binding."""
 
+_HEALTH_EVERY: float = PublishConfig.model_fields["health_every"].default
+_KEEPALIVE: int = MqttConfig.model_fields["keepalive"].default
+"""As the configuration has them by default (s)."""
+
 _DELIVERY: Mapping[str, dict[str, Any]] = {
     "alert": {"qos": 1, "retain": False},
     "utterance": {"qos": 0, "retain": False},
     "state": {"qos": 1, "retain": True},
-    "health": {"qos": 1, "retain": True, "messageExpiryInterval": int(HEALTH_EXPIRES_S)},
+    "health": {"qos": 1, "retain": True, "messageExpiryInterval": int(health_lasts(_HEALTH_EVERY))},
     "status": {"qos": 1, "retain": True},
 }
 
@@ -71,7 +76,7 @@ def _server() -> dict[str, Any]:
         "protocolVersion": "5",
         "description": "Any MQTT broker; MQTT 3.1.1 works without expiry, user properties and answers.",
         "bindings": {
-            "mqtt": {"cleanSession": True, "lastWill": will, "keepAlive": 15, "bindingVersion": _MQTT}
+            "mqtt": {"cleanSession": True, "lastWill": will, "keepAlive": _KEEPALIVE, "bindingVersion": _MQTT}
         },
     }
 

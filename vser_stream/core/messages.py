@@ -31,6 +31,7 @@ __all__ = [
     "Utterance",
     "Versions",
     "alert_of",
+    "health_lasts",
     "message_of",
     "status_message",
     "told_late",
@@ -42,8 +43,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 LATE_S = 10.0
 """An alert told later than this after it happened is history, not news (s)."""
 
-HEALTH_EXPIRES_S = 90.0
-"""A health message nobody renewed for this long says nothing: three default intervals (s)."""
+HEALTH_LASTS = 3
+"""Intervals after which a health message that nobody renewed says nothing."""
 
 
 class Document(BaseModel):
@@ -102,7 +103,9 @@ class Alert(Document):
     heard_at: AwareDatetime = Field(description="onset of the speech")
     ended_at: AwareDatetime = Field(description="end of the speech that was judged")
     published_at: AwareDatetime = Field(description="when the decision was handed to delivery")
-    latency_ms: float = Field(description="from ended_at to published_at")
+    latency_ms: float | None = Field(
+        ge=0, description="from ended_at to published_at; null where time or a person caused the event"
+    )
     versions: Versions
     rationale_by: RationaleBy = Field(RationaleBy.EVIDENCE, description="who put the reasons into words")
     late: bool = Field(default=False, description="told more than 10 s after published_at: after an outage")
@@ -156,9 +159,11 @@ class State(Document):
     since: AwareDatetime | None
     acknowledged_by: str | None = None
     paused: Paused | None = None
-    label: Label | None = Field(description="of the last judged utterance")
+    label: Label | None = Field(
+        description="of the voice that was judged last, as alert or utterance told it"
+    )
     confidence: Share | None = Field(None, description="calibrated probability of that label")
-    rationale: str | None = Field(None, description="why that utterance was judged so")
+    rationale: str | None = Field(None, description="why that voice was judged so")
     seq: int = Field(ge=0)
     updated_at: AwareDatetime
 
@@ -209,6 +214,8 @@ class Health(Document):
     abandoned_readers: int = Field(0, description="readers left behind because they hung")
     clipped: Share | None = Field(None, description="share of the latest second at full scale")
     hum: Share | None = Field(None, description="share of the latest second's power that is mains hum")
+    signal: Signal = Field(Signal.OFF, description="of the open alarm: it is not over because nobody hears")
+    expires_at: AwareDatetime | None = Field(None, description="says nothing later, unless renewed before")
 
 
 class SiteStatus(StrEnum):
@@ -288,7 +295,8 @@ def alert_of(
         heard_at=utc(decision.segment.heard_at),
         ended_at=utc(ended_at),
         published_at=utc(published_at),
-        latency_ms=round((published_at - ended_at) * 1000, 1),
+        # A source's clock is not ours: speech never ends after it was judged.
+        latency_ms=round(max(0.0, published_at - ended_at) * 1000, 1) if transition.heard else None,
         versions=versions,
         rationale_by=decision.rationale_by,
         by=transition.by,
@@ -357,8 +365,8 @@ def message_of(document: Alert | Utterance | State | Health, message_id: str) ->
         retain=isinstance(document, State | Health),
         id=message_id,
         priority=urgency,
-        expires_at=document.updated_at.timestamp() + HEALTH_EXPIRES_S
-        if isinstance(document, Health)
+        expires_at=document.expires_at.timestamp()
+        if isinstance(document, Health) and document.expires_at
         else None,
     )
 
@@ -373,6 +381,11 @@ def status_message(site: str, status: SiteStatus, message_id: str) -> Message:
         id=message_id,
         priority=1,
     )
+
+
+def health_lasts(every: float) -> float:
+    """How long a health message says something, where one comes each ``every`` (s)."""
+    return HEALTH_LASTS * every
 
 
 def told_late(message: Message, now: float) -> Message:

@@ -96,6 +96,7 @@ class Agent:
         self.metrics = Metrics()
         self._heard = False
         self._refused: Condition | None = None
+        self._presenting: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         will = status_message(config.site, SiteStatus.OFFLINE, "will")
         broker = broker_of(config.mqtt, client_id=f"vser-{config.site}")
@@ -103,7 +104,12 @@ class Agent:
         self._feedback = FeedbackFile(self._state / "feedback.jsonl")
         desk = CommandDesk(config.site, sources=lambda: self.listeners, keep_feedback=self._keep_feedback)
         self._reception = Reception(
-            config.site, config.homeassistant, listeners=lambda: self.listeners, desk=desk, put=self._put
+            config.site,
+            config.homeassistant,
+            health_every=config.publish.health_every,
+            listeners=lambda: self.listeners,
+            desk=desk,
+            put=self._put,
         )
         inbox = Inbox(self._reception.topics, on_received=self._reception.receive, access=self._access)
         self._delivery = Delivery(
@@ -115,9 +121,7 @@ class Agent:
             on_refused=self._access.deny,
             attend=inbox.attend,
         )
-        self._roster = Roster(
-            self._listener, health_every=config.publish.health_every, on_gone=self._reception.forget
-        )
+        self._roster = Roster(self._listener, on_gone=self._reception.forget)
 
     async def rehearse(self) -> None:
         """Judge one made utterance where all others will be, and get the reasoner ready.
@@ -229,6 +233,7 @@ class Agent:
         self._config = self._config.model_copy(update={"sources": config.sources})
         self._shelf.reload()
         self._roster.apply(config.sources)
+        self._presenting = asyncio.create_task(self._reception.present(), name="presentation")
         _log.info("configuration read again: sources=%s", self._names)
 
     def keep_configuration(self, reason: str) -> None:
@@ -263,6 +268,7 @@ class Agent:
             on_capture=self._say_status,
             metrics=self.metrics,
             publish_utterances=config.publish.utterances,
+            health_every=config.publish.health_every,
             escalation=self._escalation,
             besides=partial(self._besides, source.name),
         )

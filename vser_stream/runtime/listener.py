@@ -24,6 +24,7 @@ from vser_stream.core.messages import (
     State,
     changes_of,
     conditions_of,
+    health_lasts,
     judgement_of,
     message_of,
     utc,
@@ -34,6 +35,7 @@ from vser_stream.core.reason.weigh import History
 from vser_stream.core.record import record_of
 from vser_stream.core.report import Reporter
 from vser_stream.core.sanity import SignalWatch
+from vser_stream.core.votes import URGENT_FIRST
 from vser_stream.errors import CommandError, VserError
 from vser_stream.ports import AudioSource, Clock
 from vser_stream.runtime.capture import Capture
@@ -62,6 +64,9 @@ UNHEARD = 5.0
 
 TOLD = 8
 """Changes of capture in a health document."""
+
+NEWS = 0.1
+"""A change of confidence that subscribers to the state should see."""
 
 ATTEND_EVERY = 1.0
 """Between two looks at the clock while there is no audio to tell the time (s)."""
@@ -114,6 +119,7 @@ class Listener:
         on_capture: Called when :attr:`heard` may have changed.
         metrics: Counts what is heard and decided.
         publish_utterances: Tell each judged utterance too.
+        health_every: Time between two health messages (s).
         escalation: Where what is ambiguous goes; None to let the SVM decide.
         besides: What is wrong with it elsewhere than here.
         patience: With outages.
@@ -135,6 +141,7 @@ class Listener:
         publish_utterances: bool,
         recall: Callable[[], Awaitable[Remembered | None]],
         features: str,
+        health_every: float,
         escalation: Escalation | None = None,
         besides: Callable[[], Iterable[Condition]] = tuple,
         patience: Patience | None = None,
@@ -147,7 +154,9 @@ class Listener:
         self._commit = commit
         self._on_capture, self._clock = on_capture, clock or SystemClock()
         self._metrics = metrics
+        metrics.expect(name, levels=URGENT_FIRST, events=AlarmEvent)
         self._publish_utterances = publish_utterances
+        self._health_every = health_every
         self._escalation = escalation
         self._history = History()
         self._weighing: set[asyncio.Task[None]] = set()
@@ -162,6 +171,7 @@ class Listener:
         self._known: tuple[Condition, ...] = ()
         self.capture = Capture(name, source, on_change=self._changed.set, patience=patience)
         self._last: Decision | None = None
+        self._told: State | None = None
         self._paused = pipeline.alarm.pause
         self._utterances = self._rejected = self._raised = 0
 
@@ -185,9 +195,10 @@ class Listener:
         await asyncio.gather(*self._weighing)
         await self._commit((message_of(self.health(), new_id()),), memory=self._memory())
 
-    async def watch(self, every: float) -> None:
-        """Publish health every so many seconds, and at once when something changes; never ends."""
+    async def watch(self) -> None:
+        """Publish health every so often, and at once when something changes; never ends."""
         await self._begun.wait()
+        every = self._health_every
         while True:
             self._note_conditions()
             self._changed.clear()
@@ -320,7 +331,7 @@ class Listener:
     def health(self) -> Health:
         """Whether the source is heard, and how well."""
         age, level, drift = self.capture.age, self._pipeline.level_db, self.capture.drift_ppm
-        signal = self._watch.signal
+        signal, now = self._watch.signal, self._clock.wall()
         return Health(
             site=self._site,
             source=self.name,
@@ -335,7 +346,7 @@ class Listener:
             utterances=self._utterances,
             rejected=self._rejected,
             baseline_utterances=int(self._pipeline.decider.baseline.count),
-            updated_at=utc(self._clock.wall()),
+            updated_at=utc(now),
             conditions=conditions_of(self.conditions()),
             conditions_raised=self._raised,
             transitions=changes_of(list(self.capture.transitions)[-TOLD:]),
@@ -346,6 +357,8 @@ class Listener:
             abandoned_readers=self.capture.abandoned,
             clipped=None if signal is None else round(signal.clipped, 4),
             hum=None if signal is None else round(signal.hum, 4),
+            signal=self._pipeline.alarm.signal,
+            expires_at=utc(now + health_lasts(self._health_every)),
         )
 
     def _note_conditions(self) -> None:
@@ -438,6 +451,8 @@ class Listener:
     async def _tell(self, outcomes: list[Outcome]) -> None:
         """All alerts of one look are kept together, or a restart between two would lose the second."""
         told = [self._alert(each.what) for each in outcomes if isinstance(each.what, Transition)]
+        if told:
+            self._changed.set()  # health tells the signal, too
         if told or self._paused != self._pipeline.alarm.pause:
             self._paused = self._pipeline.alarm.pause
             messages = [message for message, _ in told] + [self._state_message()]
@@ -456,6 +471,8 @@ class Listener:
 
     def _alert(self, transition: Transition) -> tuple[Message, Record | None]:
         """The document of a transition, and what it rests on; a restored decision was recorded before."""
+        if transition.heard:
+            self._note(transition.decision)  # the state that goes with the alert says the same
         alert = self._reporter.alert(transition, published_at=self._clock.wall())
         _log.log(
             logging.INFO if transition.event in GOOD_NEWS else logging.WARNING,
@@ -479,8 +496,14 @@ class Listener:
         )
         return message_of(alert, alert.id), record
 
+    def _note(self, decision: Decision) -> None:
+        """Remember the latest voice that was judged; a reasoner takes its time."""
+        if self._last is None or self._last.segment.heard_at <= decision.segment.heard_at:
+            self._last = decision
+
     def _state_message(self) -> Message:
-        return message_of(self.state(), new_id())
+        self._told = self.state()
+        return message_of(self._told, new_id())
 
     async def _on_alarm(self, work: Callable[[], list[Outcome]]) -> list[Outcome]:
         """Change the alarm on the scoring thread, and tell it before anything else may change it."""
@@ -514,10 +537,8 @@ class Listener:
     async def _utterance(self, decision: Decision) -> None:
         self._utterances += 1
         self._metrics.utterance(self.name, decision)
-        last = self._last
-        if last is None or last.segment.heard_at <= decision.segment.heard_at:  # the reasoner takes its time
-            self._last = decision
-        if last is None or last.label is not decision.label:
+        self._note(decision)
+        if _is_news(self._told, self.state()):
             await self._commit((self._state_message(),))
         if self._publish_utterances:
             document = utterance_of(decision, site=self._site, source=self.name)
@@ -528,3 +549,10 @@ def _offer(blocks: asyncio.Queue[Block | None], block: Block | None) -> None:
     if blocks.full():
         blocks.get_nowait()
     blocks.put_nowait(block)
+
+
+def _is_news(told: State | None, now: State) -> bool:
+    """Whether the latest voice sounds noticeably unlike what the state last said."""
+    if told is None or told.label is not now.label:
+        return True
+    return abs((told.confidence or 0.0) - (now.confidence or 0.0)) >= NEWS

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from vser_stream.adapters.prometheus import Reading
 from vser_stream.core.alarm_state import AlarmEvent
+from vser_stream.core.condition import ConditionName
 from vser_stream.core.messages import Health
 from vser_stream.runtime import escalation
 from vser_stream.runtime.delivery import Counters
@@ -26,7 +27,8 @@ def latency_of(message: Message, now: float) -> float | None:
     alert = json.loads(message.payload)
     if alert["event"] not in _NEWS:
         return None
-    return now - datetime.fromisoformat(alert["ended_at"]).timestamp()
+    # The clock of this box may have been set back meanwhile: no speech ends in the future.
+    return max(0.0, now - datetime.fromisoformat(alert["ended_at"]).timestamp())
 
 
 def readings_of_source(health: Health, *, heard: bool) -> Iterator[Reading]:
@@ -53,9 +55,12 @@ def readings_of_source(health: Health, *, heard: bool) -> Iterator[Reading]:
         health.lost_samples / RATE,
         source,
     )
-    for condition in health.conditions:
-        words = source | {"condition": condition.name, "priority": condition.priority}
-        yield Reading("vser_source_condition", "1 for each technical condition that is present.", 1.0, words)
+    present = {condition.name for condition in health.conditions}
+    for name in ConditionName:
+        words = source | {"condition": name}
+        yield Reading(
+            "vser_source_condition", "1 while this technical condition is present.", name in present, words
+        )
 
 
 def readings_of_delivery(counters: Counters) -> Iterator[Reading]:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from vser_stream import __version__
 from vser_stream.adapters.mqtt import Received
 from vser_stream.config import HomeAssistantConfig
-from vser_stream.core.discovery import discovery_message
+from vser_stream.core.discovery import discovery_messages, forgotten, migration
 from vser_stream.runtime.commands import CommandDesk
 from vser_stream.runtime.listener import Listener, new_id
 from vser_stream.values import Message
@@ -25,6 +25,7 @@ class Reception:
     Args:
         site: Of the agent.
         config: Whether and where Home Assistant listens.
+        health_every: Time between two health messages of a source (s).
         listeners: Those of the sources that are listened to now.
         desk: Obeys commands.
         put: Hands a message to delivery.
@@ -35,15 +36,17 @@ class Reception:
         site: str,
         config: HomeAssistantConfig,
         *,
+        health_every: float,
         listeners: Callable[[], Iterable[Listener]],
         desk: CommandDesk,
         put: Callable[[Message], Awaitable[None]],
     ) -> None:
         self._site, self._config = site, config
+        self._health_every = health_every
         self._listeners, self._put = listeners, put
         self._desk = desk
         self._birth = f"{config.prefix}/status"
-        self._gone: set[str] = set()
+        self._migrated = False
 
     @property
     def topics(self) -> list[str]:
@@ -52,23 +55,26 @@ class Reception:
         return [*topics, self._birth] if self._config.enabled else topics
 
     def presentation(self) -> Iterator[Message]:
-        """The discovery document, where Home Assistant is wanted."""
-        names = [listener.name for listener in self._listeners()]
-        if self._config.enabled:
-            yield discovery_message(
-                self._site,
-                names,
-                removed=sorted(self._gone.difference(names)),
-                prefix=self._config.prefix,
-                version=__version__,
-                message_id=new_id(),
-            )
+        """The discovery documents, where Home Assistant is wanted."""
+        if not self._config.enabled:
+            return
+        if not self._migrated:
+            self._migrated = True
+            yield migration(self._site, prefix=self._config.prefix, message_id=new_id())
+        yield from discovery_messages(
+            self._site,
+            [listener.name for listener in self._listeners()],
+            prefix=self._config.prefix,
+            version=__version__,
+            health_every=self._health_every,
+            new_id=new_id,
+        )
 
     async def receive(self, received: Received) -> Message | None:
         """Act on what arrives; return the answer where one is wanted."""
         if received.topic == self._birth:
             if received.payload == b"online":
-                await self._present()
+                await self.present()
             return None
         match received.topic.split("/"):
             case [_, _, _, source, "state"]:
@@ -81,12 +87,13 @@ class Reception:
 
     async def forget(self, source: str) -> None:
         """Leave nothing of a source that is listened to no longer."""
-        self._gone.add(source)
-        await self._present()
+        if self._config.enabled:
+            await self._put(forgotten(self._site, source, prefix=self._config.prefix, message_id=new_id()))
         for kind in ("state", "health"):
             topic = f"vser/v1/{self._site}/{source}/{kind}"
             await self._put(Message(topic, b"", 1, retain=True, id=new_id()))
 
-    async def _present(self) -> None:
+    async def present(self) -> None:
+        """Tell Home Assistant who is listened to now."""
         for message in self.presentation():
             await self._put(message)

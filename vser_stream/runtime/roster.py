@@ -24,7 +24,6 @@ class Roster:
 
     Args:
         make: A listener for a source; it opens nothing yet.
-        health_every: Time between two health messages of a source (s).
         on_gone: Called when a source that is no longer wanted has ended.
     """
 
@@ -32,11 +31,9 @@ class Roster:
         self,
         make: Callable[[SourceConfig], Listener],
         *,
-        health_every: float,
         on_gone: Callable[[str], Awaitable[None]],
     ) -> None:
         self._make = make
-        self._health_every = health_every
         self._on_gone = on_gone
         self._entries: dict[str, _Entry] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,7 +89,7 @@ class Roster:
         if after is not None:
             await asyncio.wait([after])
         listening = asyncio.create_task(listener.run(), name=f"run-{listener.name}")
-        watching = asyncio.create_task(listener.watch(self._health_every), name=f"health-{listener.name}")
+        watching = asyncio.create_task(listener.watch(), name=f"health-{listener.name}")
         attending = asyncio.create_task(listener.attend(), name=f"attend-{listener.name}")
         try:
             await listening
