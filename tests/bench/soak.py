@@ -33,6 +33,7 @@ from vser_stream.adapters.rtsp import RtspCamera
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.cli.models import load_model
 from vser_stream.config import shipped_model
+from vser_stream.core.alarm_memory import Remembered
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.messages import Versions
 from vser_stream.core.pipeline import Pipeline
@@ -104,7 +105,8 @@ def listener(
         scorer=scorer,
         commit=keep_quiet,
         on_capture=nothing,
-        on_learned=lambda: None,
+        recall=nothing_kept,
+        features="soak",
         metrics=Metrics(),
         publish_utterances=True,
         health_every=30.0,
@@ -117,6 +119,11 @@ async def keep_quiet(
     """Take it all and forget it."""
     assert messages
     del memory, records
+
+
+async def nothing_kept() -> Remembered:
+    """Of an earlier run."""
+    return Remembered()
 
 
 async def nothing() -> None:

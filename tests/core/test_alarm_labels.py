@@ -9,10 +9,9 @@ from support.decisions import START, decision
 
 from vser_stream.config import AlarmConfig, AngryConfig, PanicConfig
 from vser_stream.core.alarm import Step, acknowledge, amend, pause, step, tick
-from vser_stream.core.alarm_memory import recall, remember
+from vser_stream.core.alarm_memory import Remembered, recall, remember
 from vser_stream.core.alarm_state import AlarmEvent, AlarmState, Transition
 from vser_stream.core.messages import Alert, Versions, alert_of
-from vser_stream.core.report import Story
 from vser_stream.values import Decision, Label
 
 AS_SHIPPED = AlarmConfig()
@@ -90,7 +89,7 @@ def act(kind: str, state: AlarmState, heard: Decision, now: float, config: Alarm
     if kind == "pause":
         return pause(state, now, for_s=30, by="Ana", config=config), ()
     if kind == "restart":
-        return recall(remember(state, Story()))[0], ()
+        return recall(remember(Remembered(state), features="f"), features="f").alarm, ()
     return tick(state, now, config=config)
 
 
