@@ -19,6 +19,7 @@
         |   +-- MessageRefusedError    it takes others, but not this one
         |       +-- MessageUnfitError      because of what it is, not where it goes
         +-- OutboxError      the disk does not keep messages
+        +-- DaemonAwayError  nobody answers on this box: the daemon does not run
         +-- ReasonerError    the reasoner does not answer, or not in time
         +-- DownloadError    a model cannot be fetched, or not to its end
 
@@ -36,6 +37,7 @@ __all__ = [
     "CaptureRefusedError",
     "CommandError",
     "ConfigError",
+    "DaemonAwayError",
     "DataError",
     "DownloadError",
     "MessageRefusedError",
@@ -142,6 +144,10 @@ class SessionTakenError(PublishError):
 
 class OutboxError(OutageError):
     """The disk did not keep a message."""
+
+
+class DaemonAwayError(OutageError):
+    """The daemon of this box does not run."""
 
 
 class ReasonerError(OutageError):
