@@ -40,7 +40,7 @@ async def echo(question: bytes, user: int) -> AsyncGenerator[dict[str, object], 
 
 @asynccontextmanager
 async def listening(folder: Path) -> AsyncIterator[None]:
-    async with answering(folder, echo):
+    async with answering(folder, echo, on_disk=asyncio.to_thread):
         await opened(folder)
         yield
 
@@ -137,7 +137,7 @@ async def test_a_caller_who_goes_ends_its_question(tmp_path: Path) -> None:
         finally:
             ended.set()
 
-    async with answering(tmp_path, until_gone):
+    async with answering(tmp_path, until_gone, on_disk=asyncio.to_thread):
         await opened(tmp_path)
         reader, writer = await raw(tmp_path)
         writer.write(b"for ever\n")
@@ -205,7 +205,7 @@ async def test_the_end_of_the_daemon_waits_for_no_caller(tmp_path: Path) -> None
 async def test_without_a_place_for_it_the_daemon_goes_on_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with answering(tmp_path / "nowhere", echo), asyncio.timeout(20):
+    async with answering(tmp_path / "nowhere", echo, on_disk=asyncio.to_thread), asyncio.timeout(20):
         while "nobody on this box can ask" not in caplog.text:  # noqa: ASYNC110 - logged
             await asyncio.sleep(0.01)
     with pytest.raises(DaemonAwayError):

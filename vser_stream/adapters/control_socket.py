@@ -13,8 +13,9 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,8 @@ MOST = 8
 ASK_WITHIN, TAKE_WITHIN = 5.0, 5.0
 """A caller who does not ask, or does not read, is not waited for longer (s)."""
 
-SILENCE = 15.0
-"""Longest time in which a living daemon says nothing (s)."""
+SILENCE = 30.0
+"""Longest time in which a living daemon says nothing: a source may have to be waited for (s)."""
 
 _ERRORS: Mapping[int, type[VserError]] = {
     error.exit_code: error for error in (UserError, ConfigError, AudioError, OutageError)
@@ -52,11 +53,20 @@ _log = logging.getLogger(__name__)
 Answers = Callable[[bytes, int], AsyncGenerator[Mapping[str, object], None]]
 """What to say to a question of a user, by its number; raises VserError where it cannot be done."""
 
+OnDisk = Callable[[Callable[[], None]], Awaitable[None]]
+"""Runs work that may hang with the disk."""
+
 
 @asynccontextmanager
-async def answering(folder: Path, answers: Answers) -> AsyncIterator[None]:
-    """Answer within the block; where no socket can be had that is told, and nothing else depends on it."""
-    line = _Line(folder, answers)
+async def answering(folder: Path, answers: Answers, *, on_disk: OnDisk) -> AsyncIterator[None]:
+    """Answer within the block; where no socket can be had that is told, and nothing else depends on it.
+
+    Args:
+        folder: Where the socket is.
+        answers: What to say.
+        on_disk: Does what touches the disk, on a thread that may hang with it.
+    """
+    line = _Line(folder, answers, on_disk)
     opening = asyncio.create_task(line.open(), name="control socket")
     try:
         yield
@@ -68,15 +78,15 @@ async def answering(folder: Path, answers: Answers) -> AsyncIterator[None]:
 class _Line:
     """The socket and its callers."""
 
-    def __init__(self, folder: Path, answers: Answers) -> None:
-        self._folder, self._answers = folder, answers
+    def __init__(self, folder: Path, answers: Answers, on_disk: OnDisk) -> None:
+        self._folder, self._answers, self._on_disk = folder, answers, on_disk
         self._socket = socket.socket(socket.AF_UNIX)
         self._server: asyncio.Server | None = None
         self._callers: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         try:
-            await asyncio.to_thread(_bind, self._socket, self._folder)  # the disk may hang
+            await self._on_disk(partial(_bind, self._socket, self._folder))
             self._server = await asyncio.start_unix_server(self._meet, sock=self._socket, limit=LONGEST)
         except OSError as exc:
             _log.error("nobody on this box can ask the daemon: %s: %s", self._folder / NAME, exc)
@@ -166,7 +176,7 @@ def _near(folder: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def ask(folder: Path, question: str) -> Iterator[dict[str, Any]]:
+def ask(folder: Path, question: str) -> Generator[dict[str, Any]]:
     """Ask the daemon that keeps its state in ``folder``; yield its answers until the last.
 
     Raises:

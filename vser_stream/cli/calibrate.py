@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import os
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from vser_stream.adapters.baselines import BaselineStore
+from vser_stream.adapters.baselines import keep
+from vser_stream.adapters.control_socket import ask
+from vser_stream.adapters.kept import in_use
+from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.cli.agent import OfAgent
+from vser_stream.cli.kept import database
 from vser_stream.cli.models import load_model
-from vser_stream.config import Config, SourceConfig, load
-from vser_stream.core.calibrate import Calibration
+from vser_stream.config import SERVICE_STATE, Config, SourceConfig, load
+from vser_stream.core.calibrate import ENOUGH, Calibration
+from vser_stream.core.control import CALIBRATE_LONGEST, Calibrate, Forget
 from vser_stream.core.features.spec import digest
 from vser_stream.core.level import SILENCE_DB
-from vser_stream.errors import AudioError, ConfigError, UserError
+from vser_stream.errors import AudioError, DaemonAwayError, OutageError, UserError
 from vser_stream.ports import AudioSource
 from vser_stream.runtime.sources import source_of
 from vser_stream.values import RATE, Block
 
 __all__ = ["calibrate"]
-
-ENOUGH = 3
-"""Calm utterances that must be heard: with three the aims of enrolment are measured."""
 
 OPENING = 15.0
 """Longest time a camera takes to deliver (s)."""
@@ -38,11 +42,16 @@ OPENING = 15.0
 _METER = 24
 """Width of the level meter (characters)."""
 
+Show = Callable[[float, float | None, int], None]
+"""Shows how it goes: time heard (s), level (dB re full scale), utterances."""
+
 
 def calibrate(
     source: Annotated[str, typer.Argument(help="Name of a source of the configuration.")],
     config: OfAgent,
-    seconds: Annotated[float, typer.Option(min=5.0, help="Time to listen (s).")] = 60.0,
+    seconds: Annotated[
+        float, typer.Option(min=5.0, max=CALIBRATE_LONGEST, help="Time to listen (s).")
+    ] = 60.0,
     forget: Annotated[
         bool, typer.Option("--forget", help="Delete what is known of the source instead.")
     ] = False,
@@ -50,37 +59,29 @@ def calibrate(
 ) -> None:
     """Listen while the person speaks calmly, and keep statistics of that as the source's calm voice.
 
-    Stop the daemon before and start it after: it reads what is kept when it starts, and keeps on
-    learning from there. Exit code 4 if too little was heard; what was kept before then stays.
+    The daemon does it, with the audio it hears, and keeps on learning from there. Where none runs this opens
+    the source itself, if the state folder is yours. Exit code 4 if too little was heard; what was kept before
+    then stays.
     """
     settings = load(config)
     chosen = _source(settings, source)
-    store = BaselineStore(settings.state_path, features=digest(SwiftF0Tracker()))
-    if forget:
-        _tell({"source": source, "forgotten": store.forget(source)}, as_json=as_json)
-        return
-    prior = load_model(settings.model_dir).prior
-    heard = Calibration(prior, SwiftF0Tracker(), WebRtcVad(), segment=settings.segment)
-    duration = _listen(heard, source_of(chosen), seconds)
-    facts = {
-        "source": source,
-        "stored": heard.utterances >= ENOUGH,
-        "utterances": heard.utterances,
-        "voice_s": round(heard.voiced_s, 2),
-        "seconds": round(duration, 2),
-        "refused": dict(heard.refused),
-    }
-    if facts["stored"]:
-        _keep(store, settings, source, heard)
-        _tell(facts, as_json=as_json)
-        return
+    try:
+        facts = _forgotten(settings, source) if forget else _taught(settings, source, seconds)
+    except DaemonAwayError:
+        if not _is_mine(settings.state_path):
+            raise
+        facts = _forget(settings, source) if forget else _teach(settings, chosen, seconds)
+    facts = {"source": source} | facts
     if as_json:
         print(json.dumps(facts))
-    others = "".join(f", {count} {why}" for why, count in heard.refused.items())
-    raise AudioError(
-        f"{source}: {heard.utterances} calm utterances in {duration:.0f} s{others}, {ENOUGH} are needed; "
-        "nothing was changed: speak a few sentences near it, and calibrate again"
-    )
+    else:
+        _tell(facts)
+    if facts.get("stored") is False:
+        others = "".join(f", {count} {why}" for why, count in facts["refused"].items())
+        raise AudioError(
+            f"{source}: {facts['utterances']} calm utterances in {facts['seconds']:.0f} s{others}, "
+            f"{ENOUGH} are needed; nothing was changed: speak a few sentences near it, and calibrate again"
+        )
 
 
 def _source(settings: Config, name: str) -> SourceConfig:
@@ -91,32 +92,87 @@ def _source(settings: Config, name: str) -> SourceConfig:
     raise UserError(f"no source is named {name!r}; configured: {known}")
 
 
-def _listen(calibration: Calibration, source: AudioSource, seconds: float) -> float:
-    """Feed so much of the source, or all of a recording; return how much that was (s)."""
+def _is_mine(folder: Path) -> bool:
+    """Whether this user may write there in place of the daemon; root would leave it what it cannot read."""
+    return folder.stat().st_uid == os.geteuid() if folder.exists() else folder != SERVICE_STATE
+
+
+def _taught(settings: Config, source: str, seconds: float) -> dict[str, Any]:
+    """Ask the daemon to listen.
+
+    Raises:
+        DaemonAwayError: It does not run.
+    """
+    question = Calibrate(source=source, seconds=seconds)
+    with (
+        closing(ask(settings.state_path, question.model_dump_json())) as answers,
+        _view(seconds) as show,
+    ):
+        for answer in answers:
+            if "done" in answer:
+                return dict(answer["done"])
+            show(answer["seconds"], answer["level_db"], answer["utterances"])
+    raise OutageError("the daemon ended meanwhile; calibrate again when it runs")
+
+
+def _forgotten(settings: Config, source: str) -> dict[str, Any]:
+    return next(ask(settings.state_path, Forget(source=source).model_dump_json()))
+
+
+def _teach(settings: Config, source: SourceConfig, seconds: float) -> dict[str, Any]:
+    prior = load_model(settings.model_dir).prior
+    heard = Calibration(prior, SwiftF0Tracker(), WebRtcVad(), segment=settings.segment)
+    _listen(heard, source_of(source), seconds)
+    if heard.enough:
+        with _state(settings) as outbox:
+            keep(outbox, source.name, heard.baseline, features=digest(SwiftF0Tracker()))
+    return heard.facts
+
+
+def _forget(settings: Config, source: str) -> dict[str, Any]:
+    if not database(settings).exists():
+        return {"forgotten": False}
+    with _state(settings) as outbox:
+        return {"forgotten": keep(outbox, source, None, features=digest(SwiftF0Tracker()))}
+
+
+@contextmanager
+def _state(settings: Config) -> Iterator[SqliteOutbox]:
+    """What the daemon keeps, while it does not run."""
+    path = database(settings)
+    with suppress(OSError):  # what opens it tells
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if path.exists() and in_use(path):
+        raise UserError(f"{path}: is in use, but no daemon answers beside it; stop what uses it")
+    with SqliteOutbox(path) as outbox:
+        yield outbox
+
+
+def _listen(calibration: Calibration, source: AudioSource, seconds: float) -> None:
+    """Feed so much of the source, or all of a recording."""
     until = time.monotonic() + OPENING + seconds
-    n = 0
-    with contextlib.closing(_blocks(source, until)) as blocks, _view(seconds) as view:
-        task = view.add_task("speak calmly", total=seconds, level=_meter(None), heard=0)
+    with closing(_blocks(source, until)) as blocks, _view(seconds) as show:
         for block in blocks:
             calibration.feed(block)
-            n += len(block.pcm)
-            view.update(
-                task, completed=n / RATE, level=_meter(calibration.level_db), heard=calibration.utterances
-            )
-            if n >= seconds * RATE:
+            show(calibration.samples / RATE, calibration.level_db, calibration.utterances)
+            if calibration.samples >= seconds * RATE:
                 break
     calibration.flush()
-    return n / RATE
 
 
 def _blocks(source: AudioSource, until: float) -> Generator[Block]:
     yield from source.blocks(lambda: time.monotonic() > until)
 
 
-def _view(seconds: float) -> Progress:
+@contextmanager
+def _view(seconds: float) -> Iterator[Show]:
     left = TextColumn(f"{{task.completed:.0f}} of {seconds:.0f} s, {{task.fields[heard]}} utterances")
     columns = (TextColumn("{task.description}"), BarColumn(), left, TextColumn("{task.fields[level]}"))
-    return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("speak calmly", total=seconds, level=_meter(None), heard=0)
+        yield lambda heard, level_db, utterances: progress.update(
+            task, completed=heard, level=_meter(level_db), heard=utterances
+        )
 
 
 def _meter(level_db: float | None) -> str:
@@ -125,22 +181,10 @@ def _meter(level_db: float | None) -> str:
     return f"{'█' * filled}{'·' * (_METER - filled)} {level:.0f} dBFS"
 
 
-def _keep(store: BaselineStore, settings: Config, source: str, heard: Calibration) -> None:
-    folder = settings.state_path
-    with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    store.save(source, heard.baseline)
-    kept = store.load(source)
-    if kept is None or kept.to_lists() != heard.baseline.to_lists():
-        raise ConfigError(f"{folder}: cannot be written to; run this as the user of the daemon")
-
-
-def _tell(facts: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(facts))
-    elif "forgotten" in facts:
+def _tell(facts: dict[str, Any]) -> None:
+    if "forgotten" in facts:
         print(f"{facts['source']}: {'forgotten' if facts['forgotten'] else 'nothing was known'}")
-    else:
+    elif facts["stored"]:
         print(
             f"{facts['source']}: calm voice kept, from {facts['utterances']} utterances with "
             f"{facts['voice_s']} s of voice"

@@ -12,9 +12,12 @@ from vser_stream.core.quality import quality_of
 from vser_stream.core.segment import Segmenter
 from vser_stream.core.voice import no_voice, voiced_s
 from vser_stream.ports import PitchTracker, SpeechDetector
-from vser_stream.values import Block, Cut, Label, Segment, SegmentKind
+from vser_stream.values import RATE, Block, Cut, Label, Segment, SegmentKind
 
-__all__ = ["Calibration"]
+__all__ = ["ENOUGH", "Calibration"]
+
+ENOUGH = 3
+"""Calm utterances that must be heard: with three the aims of enrolment are measured."""
 
 
 class Calibration:
@@ -35,6 +38,9 @@ class Calibration:
         self.voiced_s = 0.0
         """Voiced time in the utterances that were taken (s)."""
 
+        self.samples = 0
+        """Length of all that was heard (samples)."""
+
         self.refused: Counter[str] = Counter()
         """Why other utterances were not taken, and how many."""
 
@@ -49,12 +55,29 @@ class Calibration:
         return int(self.baseline.count)
 
     @property
+    def enough(self) -> bool:
+        """Whether the baseline may be kept."""
+        return self.utterances >= ENOUGH
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What was heard so far, for people."""
+        return {
+            "stored": self.enough,
+            "utterances": self.utterances,
+            "voice_s": round(self.voiced_s, 2),
+            "seconds": round(self.samples / RATE, 2),
+            "refused": dict(self.refused),
+        }
+
+    @property
     def level_db(self) -> float | None:
         """Level of the last frame (dB re full scale)."""
         return self._segmenter.level_db
 
     def feed(self, block: Block) -> None:
         """Take the next block, in order."""
+        self.samples += len(block.pcm)
         for frame in self._framer.feed(block):
             is_speech = self._detector.is_speech(frame.pcm)
             self._learn(self._segmenter.feed(frame, is_speech=is_speech))

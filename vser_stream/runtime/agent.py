@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.config import Config, MqttConfig, SourceConfig
 from vser_stream.core.alarm_memory import Remembered, recall
+from vser_stream.core.calibrate import Calibration
 from vser_stream.core.commands import Feedback
 from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.core.decide import Decider, Judge
@@ -88,8 +90,12 @@ class Agent:
         self._model = OnnxSvm.load(config.model_dir, features=self._features)
         self._shelf = shelf_of(config)
         self._escalation = escalation_of(config.reasoner, self._shelf.writer)
-        self._state = _private_folder(config.state_path)
-        self._keeper = Keeper(SqliteOutbox(self._state / "outbox.db"))
+        self.state = _private_folder(config.state_path)
+        """Folder of everything that must survive a restart; nobody else writes there."""
+
+        self.keeper = Keeper(SqliteOutbox(self.state / "outbox.db"))
+        """All that is written there."""
+
         self.scorer = ThreadPoolExecutor(1, thread_name_prefix="scorer")
         """Where every source is scored."""
 
@@ -101,7 +107,7 @@ class Agent:
         will = status_message(config.site, SiteStatus.OFFLINE, "will")
         broker = broker_of(config.mqtt, client_id=f"vser-{config.site}")
         self._access = Access(broker, topics=self._alert_topics)
-        self._feedback = FeedbackFile(self._state / "feedback.jsonl")
+        self._feedback = FeedbackFile(self.state / "feedback.jsonl")
         desk = CommandDesk(config.site, sources=lambda: self.listeners, keep_feedback=self._keep_feedback)
         self._reception = Reception(
             config.site,
@@ -113,7 +119,7 @@ class Agent:
         )
         inbox = Inbox(self._reception.topics, on_received=self._reception.receive, access=self._access)
         self._delivery = Delivery(
-            self._keeper,
+            self.keeper,
             partial(MqttPublisher, broker, will=will),
             on_connected=self._greeting,
             on_stopping=self._farewell,
@@ -133,6 +139,10 @@ class Agent:
             await self._escalation.prepare()
         work = partial(rehearse, self._decider(), WebRtcVad())
         await asyncio.get_running_loop().run_in_executor(self.scorer, work)
+
+    def calibration(self) -> Calibration:
+        """A listener that takes all it can measure for calm; takes a moment."""
+        return Calibration(self._model.prior, SwiftF0Tracker(), WebRtcVad(), segment=self._config.segment)
 
     @property
     def _names(self) -> str:
@@ -201,7 +211,7 @@ class Agent:
             await delivering
             # One that hangs is not waited for.
             self.scorer.shutdown(wait=False, cancel_futures=True)
-            await self._keeper.close()
+            await self.keeper.close()
 
     async def _reason(self) -> None:
         if self._escalation is not None:
@@ -211,7 +221,7 @@ class Agent:
         """Keep evidence only as long as it may be kept."""
         while True:
             try:
-                gone = await self._keeper.purge(time.time() - self._config.privacy.evidence_days * DAY)
+                gone = await self.keeper.purge(time.time() - self._config.privacy.evidence_days * DAY)
                 _log.info("evidence purged: records=%d", gone)
             except OutboxError as exc:
                 _log.error("old evidence is still here, tried again tomorrow: error=%s", exc)
@@ -276,7 +286,7 @@ class Agent:
     async def _recall(self, source: str) -> Remembered | None:
         """What is kept of a source; None where the disk does not answer."""
         try:
-            document = await self._keeper.recall(source)
+            document = await self.keeper.recall(source)
         except OutboxError as exc:
             _log.error("what is kept is unknown, so alarms begin anew: source=%s error=%s", source, exc)
             return None
@@ -331,7 +341,7 @@ class Agent:
         given = feedback.model_dump(mode="json", include={"alert_id", "verdict", "by", "note"})
         record = {"schema": FEEDBACK, "source": source, **given, "at": utc(time.time()).isoformat()}
         try:
-            await self._keeper.disk.run(partial(self._feedback.append, record))
+            await self.keeper.disk.run(partial(self._feedback.append, record))
         except OutboxError as exc:
             raise CommandError(f"feedback may not be kept: {exc}") from exc
 
@@ -363,4 +373,7 @@ def _private_folder(path: Path) -> Path:
         raise ConfigError(
             f"{path}: cannot be made ({exc.strerror}); set state_dir to a folder this user owns"
         ) from exc
+    if os.geteuid() == 0 != path.stat().st_uid:
+        # What root makes there the service could not use later.
+        raise ConfigError(f"{path}: belongs to the service; start that one: systemctl start vser-stream")
     return path

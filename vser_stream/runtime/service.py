@@ -12,8 +12,9 @@ from pathlib import Path
 
 from vser_stream.adapters.systemd import ServiceManager
 from vser_stream.config import load
-from vser_stream.errors import ConfigError, VserError
+from vser_stream.errors import ConfigError, OutageError, VserError
 from vser_stream.runtime.agent import Agent
+from vser_stream.runtime.control import control
 from vser_stream.runtime.page import page
 from vser_stream.runtime.watchdog import Watchdog
 
@@ -64,7 +65,7 @@ class Service:
         )
         watching = asyncio.create_task(self._watch(watchdog), name="watchdog")
         try:
-            async with page(settings.http, agent, watchdog):
+            async with page(settings.http, agent, watchdog), control(agent):
                 await agent.run()
         finally:
             watching.cancel()
@@ -110,4 +111,4 @@ def _cut() -> None:
     _log.error("something hangs, so the end is cut short; what waits is on the disk")
     with contextlib.suppress(OSError):
         logging.shutdown()
-    os._exit(1)
+    os._exit(OutageError.exit_code)
