@@ -1,18 +1,17 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from support.broker import Mosquitto
-from support.delivery import STATE, STATUS, Subscriber, alert, connected, deliver, retained, running
+from support.delivery import STATE, STATUS, Subscriber, alert, connected, deliver, retained, running, until
 from support.patience import HANGS
 
 from vser_stream.adapters.mqtt import Broker
 from vser_stream.adapters.outbox import SqliteOutbox
-from vser_stream.runtime.delivery import Counters, backoff
+from vser_stream.runtime.delivery import LONGEST_PAUSE, URGENT_PAUSE, Counters, backoff
 
 pytestmark = pytest.mark.usefixtures("quiet_loop")
 
@@ -104,20 +103,21 @@ async def test_the_greeting_is_first_and_replaces_what_was_said_before(
 
 
 async def test_an_urgent_message_is_not_kept_waiting_by_a_long_pause(
-    outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber, caplog: pytest.LogCaptureFixture
+    outbox: SqliteOutbox,
+    server: Mosquitto,
+    subscriber: Subscriber,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("vser_stream.runtime.delivery.backoff", lambda *_, **__: 2 * HANGS)
     delivery = deliver(outbox, server, subscriber)
     server.stop()
     async with running(delivery):
-        async with asyncio.timeout(HANGS):
-            while len([r for r in caplog.records if "no connection" in r.message]) < 3:  # noqa: ASYNC110 - logged
-                await asyncio.sleep(0.01)
-        server.start()  # the next attempt would be in 2 s
+        await until(lambda: "no connection" in caplog.text)
+        server.start()  # the next attempt would be in ten minutes
         await subscriber.listening.wait()
-        begin = time.monotonic()
         await delivery.put(alert("panic", priority=2))
-        await subscriber.until_count(1)
-        assert time.monotonic() - begin < 0.5
+        assert await subscriber.until_count(1) == ["panic"]
 
 
 async def test_a_refused_message_stays_and_does_not_block_the_others(
@@ -142,18 +142,27 @@ async def test_a_refused_message_stays_and_does_not_block_the_others(
 
 
 async def test_while_an_alarm_waits_a_broker_that_is_back_is_noticed_soon(
-    outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber
+    outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    limits: list[float] = []
+
+    def at_once(*_: float, longest: float) -> float:
+        limits.append(longest)
+        return 0.02
+
+    monkeypatch.setattr("vser_stream.runtime.delivery.backoff", at_once)
     server.stop()
     delivery = deliver(outbox, server, subscriber)
     async with running(delivery):
+        await until(lambda: len(limits) > 0)
         await delivery.put(alert("a", priority=2))
-        # Attempts after 0.5, 1.5, 3.5, 5.5, 7.5, 9.5 s; without an alarm the next after 7.5 s is at 15.5 s.
-        await asyncio.sleep(8.0)
+        known = len(limits)
+        await until(lambda: len(limits) > known + 3)
+        later = limits[known + 1 :]
         await asyncio.to_thread(server.start)
-        began = asyncio.get_running_loop().time()
         assert await subscriber.until_count(1) == ["a"]
-        assert asyncio.get_running_loop().time() - began < 5.0
+    assert limits[0] == LONGEST_PAUSE
+    assert set(later) == {URGENT_PAUSE}
 
 
 def test_pauses_double_up_to_a_minute_and_are_spread() -> None:

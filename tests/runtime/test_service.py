@@ -17,7 +17,7 @@ from support.audio import voice
 from support.broker import Mosquitto, free_port
 from support.camera import camera
 from support.daemon import Subscriber, configuration, daemon, wait_for
-from support.patience import HANGS
+from support.patience import BUSY, HANGS
 from support.service_manager import FakeSystemd, fake_systemd
 
 _log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ def test_health_and_figures_are_for_this_box_only(tmp_path: Path) -> None:
     config = configuration(tmp_path, free_port(), source=ENDLESS, more=f"[http]\nport = {port}")
     with service(tmp_path, config) as (process, _):
         assert page(port, "healthz") == '{"hanging": []}\n'
-        assert '"bedroom": false' in page(port, "readyz")
+        wait_for(lambda: '"bedroom": false' in page(port, "readyz"), within=5, what="the camera is missed")
         assert 'vser_source_heard{source="bedroom"} 0.0' in page(port, "metrics")
         assert "broker away" in page(port, "")
         with pytest.raises(urllib.error.HTTPError, match="404"):
@@ -146,5 +146,5 @@ def test_it_ends_within_five_seconds_whatever_hangs(tmp_path: Path, trouble: str
             locked.execute("BEGIN EXCLUSIVE")
         code, took, log = ends(process, within=6.0)
         _log.info("%s: ended after %.2f s with code %d", trouble, took, code)
-    assert took < 5.0, log
+    assert took < 5.0 * BUSY, log
     assert "Traceback" not in log

@@ -81,6 +81,9 @@ class Relay:
         self.chatting = threading.Event()
         """Set: sender reports come all the time."""
 
+        self.asked = b""
+        """What the client has said so far."""
+
     @property
     def port(self) -> int:
         return int(self._listener.getsockname()[1])
@@ -101,6 +104,7 @@ class Relay:
             if client in ready:
                 if not (said := client.recv(65_536)):
                     return
+                self.asked += said
                 server.sendall(said)
             if server in ready:
                 held += server.recv(65_536)

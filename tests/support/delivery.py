@@ -18,7 +18,18 @@ from vser_stream.runtime.delivery import Connection, Delivery
 from vser_stream.runtime.keeper import Keeper
 from vser_stream.values import Message
 
-__all__ = ["ALERT", "STATE", "STATUS", "Subscriber", "alert", "connected", "deliver", "retained", "running"]
+__all__ = [
+    "ALERT",
+    "STATE",
+    "STATUS",
+    "Subscriber",
+    "alert",
+    "connected",
+    "deliver",
+    "retained",
+    "running",
+    "until",
+]
 
 STATUS = "vser/v1/home/status"
 
@@ -111,4 +122,10 @@ async def running(delivery: Delivery) -> AsyncIterator[asyncio.Task[None]]:
 async def connected(delivery: Delivery) -> None:
     async with asyncio.timeout(HANGS):
         while not (await delivery.counters()).connected:  # noqa: ASYNC110 - counters are asked for, not told
+            await asyncio.sleep(0.01)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(HANGS):
+        while not condition():  # noqa: ASYNC110 - what it looks at has no event
             await asyncio.sleep(0.01)
