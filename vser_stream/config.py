@@ -42,6 +42,7 @@ __all__ = [
     "RouteConfig",
     "SegmentConfig",
     "SourceConfig",
+    "cache_folder",
     "load",
     "shipped_model",
     "shipped_reasoner",
@@ -340,6 +341,11 @@ def state_folder() -> Path:
         return Path(by_systemd.split(":")[0])
     home = os.environ.get("XDG_STATE_HOME")
     return Path(home or Path.home() / ".local/state") / "vser-stream"
+
+
+def cache_folder() -> Path:
+    """Where training keeps what it can compute again, unless it is told otherwise."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "vser-stream")
 
 
 def shipped_model() -> Path:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from support.corpora import write_corpus, write_wav
 
+from vser_stream.config import cache_folder
 from vser_stream.core.features.functionals import FEATURES
 from vser_stream.errors import AudioError, DataError
 from vser_stream.training.augment import Augmentation
-from vser_stream.training.cache import FeatureCache, default_folder
+from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Clip, read_manifest
 
 NOISY = Augmentation("noisy", snr_db=10.0)
@@ -95,6 +96,6 @@ def test_a_cache_that_cannot_be_made_says_what_to_set(tmp_path: Path, clips: tup
 
 def test_the_cache_lies_outside_the_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_folder() == tmp_path / "vser-stream"
+    assert cache_folder() == tmp_path / "vser-stream"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert default_folder() == Path.home() / ".cache" / "vser-stream"
+    assert cache_folder() == Path.home() / ".cache" / "vser-stream"

@@ -18,7 +18,7 @@ from vser_stream import adapters, core
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.adapters.wavfile import Recording
-from vser_stream.config import SegmentConfig
+from vser_stream.config import SegmentConfig, cache_folder
 from vser_stream.core.clip import clip_segment, first_part
 from vser_stream.core.features.extract import Extractor
 from vser_stream.core.features.spec import digest
@@ -29,7 +29,7 @@ from vser_stream.training.corpus import Clip
 from vser_stream.training.progress import Progress, silent, tracked
 from vser_stream.values import RATE, Block, Vector
 
-__all__ = ["FeatureCache", "default_folder"]
+__all__ = ["FeatureCache"]
 
 _CHUNK = 24
 """Recordings one process takes at a time: opening the pitch tracker costs as much as one."""
@@ -45,16 +45,11 @@ _SOURCES = (
 """Code between the recording and the features, which the digest of the features does not cover."""
 
 
-def default_folder() -> Path:
-    """``$XDG_CACHE_HOME/vser-stream`` or ``~/.cache/vser-stream``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "vser-stream")
-
-
 class FeatureCache:
     """Rows of features on disk, keyed by the code, the recording and what was done to it.
 
     Args:
-        folder: Where they are; the folder above it exists. Default: :func:`default_folder`.
+        folder: Where they are; the folder above it exists. Default: :func:`vser_stream.config.cache_folder`.
         processes: Worked on at once.
     """
 
@@ -63,7 +58,7 @@ class FeatureCache:
         """Digest of the features."""
 
         # Absolute: worker processes may stand in another folder.
-        self._root = (folder or default_folder()).resolve()
+        self._root = (folder or cache_folder()).resolve()
         self._is_named = folder is not None
         self._folder = self._root / "features" / self._key(())
         self._processes = processes
