@@ -24,7 +24,7 @@ fi
 # synthetic voice, systemd-analyze.
 install_broker
 apt_install python3-venv build-essential systemd mosquitto-clients openssl espeak-ng flac \
-  libportaudio2 pulseaudio pulseaudio-utils libasound2-plugins \
+  iproute2 strace libportaudio2 pulseaudio pulseaudio-utils libasound2-plugins \
   python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-rtsp-server-1.0 \
   gstreamer1.0-rtsp gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-libav
 make_venv dev
