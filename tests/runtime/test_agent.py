@@ -37,13 +37,13 @@ def test_a_scene_is_heard_alarmed_and_reported_and_the_daemon_ends_with_it(tmp_p
         assert "running" in captures
         assert captures[-1] == "ended"
         assert subscriber.documents("health")[-1]["utterances"] == len(utterances)
-        # What it learned of the voice is kept, as statistics and for this user alone.
+        # What it learned of the voice is kept, as statistics; who may enter the folder may read them.
         outbox = tmp_path / "state/outbox.db"
-        assert outbox.stat().st_mode & 0o777 == 0o600
+        assert (outbox.stat().st_mode & 0o777, outbox.parent.stat().st_mode & 0o777) == (0o640, 0o700)
         with SqliteOutbox(outbox) as kept:
             (memory,) = kept.memories()
         assert json.loads(memory.document)["baseline"]["calm"]["count"][0] >= 1
-        assert {path.name for path in (tmp_path / "state").iterdir()} == {"outbox.db"}
+        assert {path.name for path in outbox.parent.iterdir()} == {"outbox.db", "control.sock"}
 
 
 def test_without_a_broker_it_keeps_running_and_its_alerts_arrive_later(tmp_path: Path) -> None:
