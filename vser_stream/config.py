@@ -7,25 +7,32 @@ taken from the folder of the file; ``$NAME`` in a path is the environment's, suc
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from vser_stream.complaint import complaints
 from vser_stream.errors import ConfigError
+from vser_stream.fields import (
+    CAMERA_URL,
+    CameraUrl,
+    FilePath,
+    FolderPath,
+    Host,
+    Number,
+    Port,
+    ServerUrl,
+    Share,
+    Text,
+    Token,
+    Topic,
+)
+from vser_stream.files import read_text
 
 __all__ = [
     "AlarmConfig",
@@ -43,6 +50,7 @@ __all__ = [
     "SegmentConfig",
     "SourceConfig",
     "cache_folder",
+    "checked",
     "load",
     "shipped_model",
     "shipped_reasoner",
@@ -59,42 +67,33 @@ SERVICE_STATE = Path("/var/lib/vser-stream")
 """What systemd gives the service as $STATE_DIRECTORY."""
 
 
-def _from_config_folder(path: Path, info: ValidationInfo) -> Path:
-    folder = (info.context or {}).get("folder", Path())
-    if path.parts[:1] == ("$CREDENTIALS_DIRECTORY",) and "CREDENTIALS_DIRECTORY" not in os.environ:
-        # That is for the service alone; systemd takes it from here.
-        return Path(folder, "credentials", *path.parts[1:])
-    # systemd leaves passwords in a folder it names in the environment.
-    return Path(folder, os.path.expandvars(path.expanduser()))
-
-
-ConfigPath = Annotated[Path, AfterValidator(_from_config_folder)]
-Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-"""A level of an MQTT topic."""
-
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
 class Section(BaseModel):
-    """A table of the file: closed and frozen."""
+    """A table of the file: closed, frozen, and no text stands for a number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+FIRST_LINE = "Its first line is the secret, in UTF-8, without the line end; read again at each login."
+
+Hold = Annotated[Number, Field(ge=1, le=86_400)]
+Refractory = Annotated[Number, Field(ge=0, le=86_400)]
+Steps = Annotated[tuple[Hold, ...], Field(max_length=16, strict=False)]
+"""Times of an alarm level (s)."""
 
 
 class MqttConfig(Section):
     """Where alerts go."""
 
-    host: str = Field(min_length=1)
-    port: int = Field(1883, gt=0, lt=65536)
-    username: str | None = None
-    password_file: ConfigPath | None = Field(None, description="First line is the password.")
+    host: Host
+    port: Port = 1883
+    username: Text | None = None
+    password_file: FilePath | None = Field(None, description=FIRST_LINE)
     tls: bool = False
-    ca_file: ConfigPath | None = None
-    cert_file: ConfigPath | None = None
-    key_file: ConfigPath | None = None
+    ca_file: FilePath | None = None
+    cert_file: FilePath | None = None
+    key_file: FilePath | None = None
     keepalive: int = Field(8, ge=5, le=300, description="s; a frozen broker is noticed within twice this")
-    timeout: Seconds = Field(3.0, description="s to wait for an acknowledgement")
+    timeout: Number = Field(3.0, ge=0.1, le=60, description="s to wait for an acknowledgement")
 
     @model_validator(mode="after")
     def _password_needs_user(self) -> Self:
@@ -107,29 +106,41 @@ class SourceConfig(Section):
     """One microphone, camera or recording: exactly one of ``url``, ``device``, ``file``."""
 
     name: Token
-    url: str | None = Field(None, pattern=r"^rtsps?://", description="camera, audio track only")
-    device: str | None = Field(None, min_length=1, description="microphone, by name; see vser-stream devices")
-    file: ConfigPath | None = Field(None, description="recording, played once in real time")
+    url: CameraUrl | None = Field(None, description="camera, audio track only")
+    device: Text | None = Field(None, description="microphone, by name; see vser-stream devices")
+    file: FilePath | None = Field(None, description="recording, played once in real time")
     transport: Literal["tcp", "udp"] = "tcp"
-    username: str | None = None
-    password_file: ConfigPath | None = Field(None, description="First line is the camera's password.")
+    username: Text | None = None
+    password_file: FilePath | None = Field(None, description=FIRST_LINE)
 
     @model_validator(mode="after")
     def _exactly_one_origin(self) -> Self:
         if sum(origin is not None for origin in (self.url, self.device, self.file)) != 1:
-            raise ValueError(f"source {self.name!r} needs exactly one of url, device, file")
+            raise ValueError("needs exactly one of url, device, file")
+        return self
+
+    @model_validator(mode="after")
+    def _password_is_encoded(self) -> Self:
+        # Else a piece of it is taken for the host, shown, and looked up.
+        found = CAMERA_URL.fullmatch(self.url or "")
+        if found and "@" in found["rest"] and self.username is None:
+            raise ValueError(
+                "url: a password with / ? # or @ goes to password_file, and its user to username"
+            )
         return self
 
 
 class SegmentConfig(Section):
     """When speech begins, is looked at, and ends."""
 
-    above_floor_db: float = Field(4.0, ge=0, description="dB over the noise floor that speech must have")
-    preroll: Seconds = Field(0.3, description="s kept from before the onset")
-    hangover: Seconds = Field(0.3, description="s of silence that close an utterance")
-    first_window: Seconds = Field(1.0, description="s of speech before it is first scored")
-    window_step: Seconds = Field(0.5, description="s of speech between two scores")
-    longest: Seconds = Field(8.0, description="s at which an utterance is cut")
+    above_floor_db: Number = Field(
+        4.0, ge=0, le=60, description="dB over the noise floor that speech must have"
+    )
+    preroll: Number = Field(0.3, ge=0.01, le=5, description="s kept from before the onset")
+    hangover: Number = Field(0.3, ge=0.05, le=5, description="s of silence that close an utterance")
+    first_window: Number = Field(1.0, ge=0.25, le=30, description="s of speech before it is first scored")
+    window_step: Number = Field(0.5, ge=0.25, le=30, description="s of speech between two scores")
+    longest: Number = Field(8.0, ge=1, le=30, description="s at which an utterance is cut")
 
 
 class RouteConfig(Section):
@@ -145,21 +156,25 @@ class ReasonerConfig(Section):
     """Who judges the ambiguous."""
 
     backend: Literal["bundled", "gguf", "server", "none"] = Field(
-        "bundled", description="the model that came with us, a file, an OpenAI-compatible server, or nobody"
+        "bundled", description="the model that came with us, a file, an OpenAI-compatible server, or none"
     )
-    model: ConfigPath | None = Field(None, description="gguf: the file; server and bundled have their own")
+    model: FilePath | None = Field(None, description="gguf: the file; server and bundled have their own")
     sha256: str | None = Field(None, pattern=r"^[0-9a-fA-F]{64}$", description="of the gguf file")
     threads: int = Field(1, ge=1, le=64, description="for a model on this box")
-    url: str | None = Field(None, pattern=r"^https?://", description="server: up to and with /v1")
-    server_model: str = Field("default", min_length=1, description="server: name of the model there")
-    api_key_file: ConfigPath | None = Field(None, description="First line is the server's key.")
+    url: ServerUrl | None = Field(None, description="server: up to and with /v1")
+    server_model: Text = Field("default", description="server: name of the model there")
+    api_key_file: FilePath | None = Field(None, description=FIRST_LINE)
     egress: Literal["none", "lan", "any"] = Field(
         "none", description="how far away the server may be; only figures are ever sent, never audio"
     )
-    deadline: Seconds = Field(2.5, le=60, description="s from the end of speech; then the SVM has decided")
-    calls_per_hour: int = Field(600, ge=1, description="further ambiguous utterances are left to the SVM")
+    deadline: Number = Field(
+        2.5, ge=0.1, le=60, description="s from the end of speech; then the SVM has decided"
+    )
+    calls_per_hour: int = Field(
+        600, ge=1, le=100_000, description="further ambiguous utterances are left to the SVM"
+    )
     queue: int = Field(8, ge=1, le=1000, description="utterances that may wait, the most urgent first")
-    rules: ConfigPath | None = Field(None, description="book of human rules; default: the shipped one")
+    rules: FilePath | None = Field(None, description="book of human rules; default: the shipped one")
     language: Literal["en", "vi"] = Field("en", description="of every rationale")
 
     @model_validator(mode="after")
@@ -176,18 +191,18 @@ class LevelConfig(Section):
 
     # Below half a false alarm of each level an hour on composed homes (vser-stream evaluate --scenes),
     # chosen on other homes than those in the model card.
-    distress: float = Field(
+    distress: Number = Field(
         5.6,
-        gt=0,
-        allow_inf_nan=False,
+        ge=0.1,
+        le=1000,
         description="how much evidence of distress raises it; lower is more sensitive. Each utterance adds"
         " log-odds(not calm) - log-odds(at_least), times the square roots of its length (s) and of the share"
         " of this level or a higher one in what is not calm",
     )
     # As good there as 10 s, where events last some seconds; with 10 s a voice that goes on for minutes
     # at 0.9 would never be enough.
-    half_life: Seconds = Field(20.0, description="s after which evidence counts half")
-    at_least: float = Field(
+    half_life: Number = Field(20.0, ge=0.1, le=86_400, description="s after which evidence counts half")
+    at_least: Number = Field(
         0.82,
         ge=0.5,
         lt=1,
@@ -197,17 +212,13 @@ class LevelConfig(Section):
     fast: Share = Field(
         description="probability of this level or a higher one at which one utterance of it is enough"
     )
-    hold: Seconds = Field(description="s without an utterance of this level before it is over")
-    refractory: float = Field(
-        ge=0, description="s after clearing in which the same level is not raised again"
-    )
+    hold: Hold = Field(description="s without an utterance of this level before it is over")
+    refractory: Refractory = Field(description="s after clearing in which the same level is not raised again")
     hysteresis: Share = Field(
         0.15, description="how far under at_least an utterance of this level still keeps it up"
     )
     latching: bool = Field(description="a condition that is over stays signalled until acknowledged")
-    escalate_after: tuple[Seconds, ...] = Field(
-        description="s without acknowledgement after which each next step is told"
-    )
+    escalate_after: Steps = Field(description="s without acknowledgement after which each next step is told")
     enabled: bool = Field(default=True, description="false is ALARM OFF: never raised, told as suppressed")
 
     @model_validator(mode="after")
@@ -221,20 +232,20 @@ class PanicConfig(LevelConfig):
     """Panic: held long, latched."""
 
     fast: Share = 0.99
-    hold: Seconds = 60.0
-    refractory: float = Field(0.0, ge=0)
+    hold: Hold = 60.0
+    refractory: Refractory = 0.0
     latching: bool = True
-    escalate_after: tuple[Seconds, ...] = (30.0, 120.0)
+    escalate_after: Steps = (30.0, 120.0)
 
 
 class AngryConfig(LevelConfig):
     """Anger: any distress, quickly over, never latched."""
 
     fast: Share = 1.0
-    hold: Seconds = 30.0
-    refractory: float = Field(60.0, ge=0)
+    hold: Hold = 30.0
+    refractory: Refractory = 60.0
     latching: bool = False
-    escalate_after: tuple[Seconds, ...] = ()
+    escalate_after: Steps = ()
 
 
 class AlarmConfig(Section):
@@ -242,12 +253,15 @@ class AlarmConfig(Section):
 
     panic: PanicConfig = PanicConfig()
     angry: AngryConfig = AngryConfig()
-    acknowledge_for: Seconds = Field(
-        300.0, description="s an acknowledgement lasts while the condition is present"
+    acknowledge_for: Number = Field(
+        300.0, ge=1, le=86_400, description="s an acknowledgement lasts while the condition is present"
     )
-    longest_pause: Seconds = Field(3600.0, description="s; a longer pause is cut to it")
-    remind_every: Seconds = Field(
-        900.0, description="s between reminders of an unacknowledged alarm after the last step"
+    longest_pause: Number = Field(3600.0, ge=1, le=86_400, description="s; a longer pause is cut to it")
+    remind_every: Number = Field(
+        900.0,
+        ge=1,
+        le=86_400,
+        description="s between reminders of an unacknowledged alarm after the last step",
     )
 
     @property
@@ -266,28 +280,28 @@ class PublishConfig(Section):
     """What is published besides alerts."""
 
     utterances: bool = Field(default=False, description="each scored utterance on its own topic")
-    health_every: Seconds = Field(30.0, description="s between two health messages of a source")
+    health_every: Number = Field(30.0, ge=1, le=3600, description="s between two health messages of a source")
 
 
 class HomeAssistantConfig(Section):
     """Home Assistant finds the site by itself, where it shares the broker."""
 
     enabled: bool = Field(default=True, description="publish the discovery document")
-    prefix: str = Field("homeassistant", pattern=r"^[A-Za-z0-9_/-]{1,64}$", description="as set there")
+    prefix: Topic = Field("homeassistant", description="as set there")
 
 
 class HttpConfig(Section):
     """Metrics and health for whoever watches over this box; see README."""
 
-    port: int | None = Field(None, gt=0, lt=65536, description="default: no server")
-    host: str = Field("127.0.0.1", description="anybody who reaches it may read; nothing can be changed")
+    port: Port | None = Field(None, description="default: no server")
+    host: Host = Field("127.0.0.1", description="address to listen on; read-only, no authentication")
 
 
 class PrivacyConfig(Section):
     """What is kept on this box, and for how long; audio never is."""
 
-    evidence_days: float = Field(
-        30.0, gt=0, le=3650, description="d for which the figures behind each alert are kept"
+    evidence_days: Number = Field(
+        30.0, ge=0.04, le=3650, description="d for which the figures behind each alert are kept"
     )
 
 
@@ -296,9 +310,9 @@ class Config(Section):
 
     site: Token
     mqtt: MqttConfig
-    sources: Annotated[tuple[SourceConfig, ...], Field(min_length=1)]
-    model: ConfigPath | None = Field(None, description="model folder; default: the shipped model")
-    state_dir: ConfigPath | None = Field(
+    sources: Annotated[tuple[SourceConfig, ...], Field(min_length=1, max_length=256, strict=False)]
+    model: FolderPath | None = Field(None, description="model folder; default: the shipped model")
+    state_dir: FolderPath | None = Field(
         None,
         description="outbox and baselines; default: $STATE_DIRECTORY, for the installed configuration"
         " /var/lib/vser-stream, else ~/.local/state/vser-stream",
@@ -378,45 +392,29 @@ def load(path: Path) -> Config:
         ConfigError: The file is missing, is no TOML, or has a wrong or unknown key.
     """
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
-        config = Config.model_validate(document, context={"folder": path.parent})
+        document = tomllib.loads(read_text(path))
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read ({exc.strerror})") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path}: not a TOML file: {exc}") from exc
-    except ValidationError as exc:
-        raise ConfigError(f"{path}: " + "; ".join(_in_words(exc))) from exc
+    except (ValueError, RecursionError) as exc:  # RecursionError: of a thousand brackets
+        raise ConfigError(f"{path}: not a TOML file: {_one_line(exc)}") from exc
+    config = checked(document, path)
     if config.state_dir is None and "STATE_DIRECTORY" not in os.environ and path.resolve() == INSTALLED:
         return config.model_copy(update={"state_dir": SERVICE_STATE})
     return config
 
 
-def _in_words(exc: ValidationError) -> Iterable[str]:
-    errors = exc.errors(include_url=False, include_input=False)
-    for error in errors:
-        if error["type"] == "too_short" and any(
-            other["loc"][:1] == error["loc"] for other in errors if other is not error
-        ):
-            continue  # a source that failed its own check is not counted by pydantic
-        key = ".".join(str(part) for part in error["loc"])
-        if error["type"] == "extra_forbidden":
-            yield f"unknown key {key!r}{_nearest(error['loc'])}"
-        elif error["type"] == "missing":
-            yield f"key {key!r} is missing"
-        else:
-            message = error["msg"].removeprefix("Value error, ")
-            yield f"{key}: {message}" if key else message
+def checked(document: Mapping[str, Any], path: Path) -> Config:
+    """The configuration that a document from a file is.
+
+    Raises:
+        ConfigError: It has a wrong or unknown key.
+    """
+    try:
+        return Config.model_validate(document, context={"folder": path.parent})
+    except ValidationError as exc:
+        # Not "from exc": a traceback would show what stands in the file.
+        raise ConfigError(f"{path}: {complaints(exc, Config, document)}") from None
 
 
-def _nearest(loc: tuple[int | str, ...]) -> str:
-    model: Any = Config
-    for part in loc[:-1]:
-        if isinstance(part, str):
-            model = _section(model.model_fields[part].annotation)
-    near = difflib.get_close_matches(str(loc[-1]), model.model_fields, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(model.model_fields)}"
-
-
-def _section(annotation: Any) -> Any:
-    """The model inside ``tuple[Model, ...]``, or the model itself."""
-    return next(iter(get_args(annotation)), annotation)
+def _one_line(exc: Exception) -> str:
+    return " ".join(str(exc).split())[:200]

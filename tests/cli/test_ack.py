@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import pytest
 from support.broker import Mosquitto, free_port
 from support.command import vser_stream
 from support.ward import Ward
@@ -119,3 +120,10 @@ def test_the_configuration_says_where_and_as_whom(tmp_path: Path) -> None:
     assert 'below "user ana": "topic write vser/v1/home/bed/cmd/resume"' in as_nurse.stderr
     assert "check username, password_file" in as_nobody.stderr
     assert {as_box.returncode, as_nurse.returncode, as_nobody.returncode} == {5}
+
+
+@pytest.mark.parametrize("host", ["mqtt://h", "broker..x", "h:1883"])
+def test_a_host_that_is_none_is_one_line(host: str) -> None:
+    done = vser_stream("resume", "bed", "--host", host, "--site", "home")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("vser-stream: host: ")

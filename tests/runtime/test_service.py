@@ -91,7 +91,7 @@ def test_a_wrong_configuration_is_not_taken_and_that_is_told(tmp_path: Path) -> 
         assert "vser_config_valid 1.0" in page(port, "metrics")
         assert '{source="kitchen"}' in page(port, "metrics")
         _, _, log = ends(process, within=10)
-    assert f"{config}: sources.0.name" in log
+    assert f"{config}: source 'bed room': name" in log
     assert " ERROR configuration kept as it was" in log
     assert " INFO configuration read again: sources=kitchen" in log
 

@@ -16,16 +16,13 @@ from vser_stream.adapters.arrival import wall_time
 from vser_stream.adapters.media import Chunk, Fault, MediaError, Track, decode, track_of
 from vser_stream.core.continuity import Continuity
 from vser_stream.errors import CaptureError, CaptureRefusedError
+from vser_stream.fields import CAMERA_URL
 from vser_stream.files import first_line
 from vser_stream.values import Block
 
 __all__ = ["RtspCamera", "redact"]
 
-_URL = re.compile(
-    r"(?P<scheme>rtsps?)://(?:(?P<login>[^/?#]*)@)?(?P<host>\[[^]@]+\]|[^]@:/?#[]+)(?P<rest>(?::\d+)?(?:[/?].*)?)",
-    re.IGNORECASE,
-)
-_PASSWORD_IN_PATH = re.compile(r"(pass\w*=|pwd=|pw=).*", re.IGNORECASE)
+_SECRET_IN_PATH = re.compile(r"((?:pass\w*|pwd|pw|\w*key|\w*token|auth\w*|secret|sig\w*)=).*", re.IGNORECASE)
 
 _WORDS = {
     Fault.UNAUTHORIZED: "wrong user name or password (401); correct username and password_file",
@@ -39,8 +36,8 @@ _WORDS = {
 
 
 def redact(url: str) -> str:
-    """The URL without user, password, and what follows ``password=`` in its path."""
-    return _PASSWORD_IN_PATH.sub(r"\1***", re.sub(r"//.*@", "//", url))
+    """The URL without user, password, and what follows ``password=``, ``key=`` or ``token=`` in its path."""
+    return _SECRET_IN_PATH.sub(r"\1***", re.sub(r"//.*@", "//", url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +158,7 @@ class RtspCamera:
         return f"{parts['scheme'].lower()}://{login}{parts['host']}{parts['rest']}"
 
     def _parts(self) -> re.Match[str]:
-        parts = _URL.fullmatch(self.url)
+        parts = CAMERA_URL.fullmatch(self.url)
         if parts is None:
             raise CaptureError(f"{redact(self.url)}: not an RTSP address; write rtsp://host:port/path")
         return parts

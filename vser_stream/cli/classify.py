@@ -89,8 +89,8 @@ def classify(
     check_file(output, ours=_is_table, what="a table of vser-stream classify")
     loaded = load_model(model or shipped_model())
     shelf, pitch = shelf_of(None), SwiftF0Tracker()
-    backend = "bundled" if decider is DeciderKind.HYBRID else "none"
-    with standing_by(ReasonerConfig(backend=backend), shelf.writer) as reasoner:
+    wanted = ReasonerConfig(backend="bundled" if decider is DeciderKind.HYBRID else "none")
+    with standing_by(wanted, shelf.writer) as reasoner:
         judge = Judge(
             scorer=loaded,
             prior=loaded.prior,

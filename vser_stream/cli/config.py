@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,10 +14,15 @@ import typer
 from vser_stream import __version__
 from vser_stream.adapters.places import check_file, check_folder, replace_file
 from vser_stream.adapters.rtsp import redact
+from vser_stream.adapters.rulebook import shelf_of
+from vser_stream.cli.models import load_model
 from vser_stream.config import Config, load
 from vser_stream.core.asyncapi import asyncapi
 from vser_stream.core.messages import DOCUMENTS
 from vser_stream.errors import ConfigError
+from vser_stream.fields import CAMERA_URL
+from vser_stream.files import regular
+from vser_stream.runtime.reasoners import reasoner_of
 
 __all__ = ["app"]
 
@@ -26,17 +33,43 @@ File = Annotated[Path, typer.Argument(help="Configuration file (TOML).")]
 
 @app.command()
 def check(file: File) -> None:
-    """Say whether a configuration can be used."""
+    """Say whether the daemon can start with a configuration; loads model, rules and reasoner as it does."""
     config = load(file)
+    load_model(config.model_dir)
+    reasoner_of(config.reasoner, shelf_of(config).writer)
+    for doubt in _doubts(config):
+        print(f"vser-stream: {file}: warning: {doubt}", file=sys.stderr)
     print(f"{file}: good, site {config.site}, {len(config.sources)} source(s)")
+
+
+def _doubts(config: Config) -> Iterator[str]:
+    """What the daemon starts with, and can do nothing with before somebody corrects it."""
+    tables = {"mqtt": config.mqtt} | {f"source {source.name!r}": source for source in config.sources}
+    for table, section in tables.items():
+        for key, path in section:
+            if isinstance(path, Path) and (trouble := _trouble(path)):
+                yield f"{table}: {key} {path}: {trouble}"
+    for source in config.sources:
+        login = CAMERA_URL.fullmatch(source.url or "")
+        if login and ":" in (login["login"] or ""):
+            yield f"source {source.name!r}: its url holds a password; put it into password_file"
+
+
+def _trouble(path: Path) -> str:
+    """Why a file cannot be read by whoever asks; empty if it can."""
+    try:
+        with regular(path).open("rb"):
+            return ""
+    except OSError as exc:
+        return str(exc.strerror)
 
 
 @app.command()
 def show(file: File) -> None:
     """Print the effective configuration as JSON, defaults included and passwords left out."""
     document = load(file).model_dump(mode="json")
-    for source in document["sources"]:
-        source["url"] = source["url"] and redact(source["url"])
+    for table in (*document["sources"], document["reasoner"]):
+        table["url"] = table["url"] and redact(table["url"])
     print(json.dumps(document, indent=2))
 
 

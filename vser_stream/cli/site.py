@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from vser_stream.adapters.mqtt import Broker
 from vser_stream.cli.agent import default
-from vser_stream.config import load
+from vser_stream.complaint import complaints
+from vser_stream.config import MqttConfig, load
 from vser_stream.errors import UserError
 
 __all__ = ["at_site", "reach"]
@@ -48,7 +50,10 @@ def reach(
         known |= {"tls": True, "ca_file": ca_file}
     if username:
         known |= {"username": username, "password_file": password_file}
-    return Broker(**known), name
+    try:
+        return Broker(**dict(MqttConfig.model_validate(known))), name
+    except ValidationError as exc:
+        raise UserError(complaints(exc, MqttConfig, known)) from None
 
 
 def at_site(command: Callable[..., None]) -> Callable[..., None]:

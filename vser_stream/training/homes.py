@@ -47,7 +47,7 @@ _PANIC = 4
 _OTHERS, _THEIR_CLIPS = 6, 8
 """Other people in a home, and how many of their clips are heard, at most."""
 
-_NEVER = AlarmConfig(panic=PanicConfig(distress=1e9, fast=1.0), angry=AngryConfig(distress=1e9, fast=1.0))
+_NEVER = AlarmConfig(panic=PanicConfig(distress=1e3, fast=1.0), angry=AngryConfig(distress=1e3, fast=1.0))
 
 _EMPTY = np.empty(0, np.int16)
 
