@@ -12,10 +12,9 @@ from vser_stream.values import Message
 
 BROKER = Path(__file__).parents[2] / "deploy/mosquitto/mosquitto.conf"
 EARLIER = ("alert", "alarm", "voice", "confidence", "level", "capture", "problem", "ack", "pause", "resume")
-# Home Assistant's own: homeassistant/components/mqtt/discovery.py, below the prefix.
-LEGAL_TOPIC = re.compile(
-    r"(?P<component>\w+)/(?:(?P<node_id>[a-zA-Z0-9_-]+)/)?(?P<object_id>[a-zA-Z0-9_-]+)/config"
-)
+OFFICIAL = json.loads((Path(__file__).parents[1] / "schemas/home-assistant-2026.2.3.json").read_text())
+LEGAL_TOPIC = re.compile(OFFICIAL["topic"])
+"""Below the prefix."""
 
 
 def messages(*sources: str, every: float = 30.0) -> list[Message]:
@@ -116,3 +115,22 @@ def test_the_button_acknowledges_what_it_has_seen() -> None:
     assert json.loads(seen) == this.attributes
     sent = environment.from_string(ack["command_template"]).render(this=this)
     assert json.loads(sent) == {**this.attributes, "by": "Home Assistant"}
+
+
+def takes(schema: dict[str, Any], told: dict[str, Any]) -> bool:
+    """Whether all that must be there is, and nothing that Home Assistant would drop without a word."""
+    return set(schema["required"]) <= set(told) <= {*schema["required"], *schema["optional"]}
+
+
+def test_home_assistant_takes_every_word_of_it() -> None:
+    for document in documents().values():
+        assert takes(OFFICIAL["document"], document)
+        assert takes(OFFICIAL["device"], document["device"])
+        for name, entity in document["components"].items():
+            schema = OFFICIAL["platforms"][entity["platform"]]
+            told = {key: value for key, value in entity.items() if key != "platform"}
+            assert takes(schema, told), name
+            assert told.get("device_class") in {None, *schema["device_classes"]}, name
+            assert told.get("state_class") in {None, *schema.get("state_classes", ())}, name
+            assert told.get("entity_category") in {None, *OFFICIAL["entity_categories"]}, name
+            assert ("options" in told) is (told.get("device_class") == "enum"), name
