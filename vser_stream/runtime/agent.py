@@ -241,14 +241,17 @@ class Agent:
             _log.warning("configuration: takes effect after a restart only: %s", ", ".join(later))
         self._refused = None
         self._config = self._config.model_copy(update={"sources": config.sources})
-        self._shelf.reload()
         self._roster.apply(config.sources)
         self._presenting = asyncio.create_task(self._reception.present(), name="presentation")
         _log.info("configuration read again: sources=%s", self._names)
 
+    def read_rules_again(self) -> None:
+        """Take the book of rules as it is now, if it can be used; reads a file."""
+        self._shelf.reload()
+
     def keep_configuration(self, reason: str) -> None:
         """The file cannot be used now: say so, and go on."""
-        words = f"configuration kept as it was, the file is wrong: {reason}"
+        words = f"configuration kept as it was, {reason}"
         self._refused = Condition(ConditionName.CONFIGURATION, "low", time.time(), words)
         _log.error("%s", words)
 

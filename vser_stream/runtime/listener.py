@@ -300,7 +300,7 @@ class Listener:
     def heard(self) -> bool | None:
         """Whether the source is really heard; None where it need not be any more."""
         if self.capture.state is CaptureState.IDLE:
-            return None
+            return None if self.begun else False
         return self.capture.last_block_at is not None and self.capture.deaf_since is None
 
     @property

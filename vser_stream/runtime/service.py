@@ -8,13 +8,16 @@ import logging
 import os
 import signal
 import threading
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from vser_stream.adapters.systemd import ServiceManager
 from vser_stream.config import load
-from vser_stream.errors import ConfigError, OutageError, VserError
+from vser_stream.errors import ConfigError, OutageError, OutboxError, VserError
 from vser_stream.runtime.agent import Agent
 from vser_stream.runtime.control import control
+from vser_stream.runtime.disk import Disk
 from vser_stream.runtime.page import page
 from vser_stream.runtime.watchdog import Watchdog
 
@@ -22,6 +25,9 @@ __all__ = ["Service"]
 
 END_WITHIN = 4.5
 """Time from the signal to end to the end, whatever hangs (s)."""
+
+READ_WITHIN = 5.0
+"""Longest time to read the configuration again (s)."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,8 +43,8 @@ class Service:
         self._config = config
         self._manager = ServiceManager()
         self._agent: Agent | None = None
-        self._ready = False
-        self._reload_after_start = False
+        self._files = Disk("configuration")
+        self._hangup = asyncio.Event()
         self._words = "starting to listen"
 
     async def run(self) -> None:
@@ -51,7 +57,7 @@ class Service:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
         self._manager.status("loading and verifying models")
         try:
             settings = load(self._config)
@@ -64,17 +70,16 @@ class Service:
             agent.scorer, lambda: agent.listeners, longest=self._manager.watchdog, on_alive=self._alive
         )
         watching = asyncio.create_task(self._watch(watchdog), name="watchdog")
+        reloading = asyncio.create_task(self._reload_when_asked(agent), name="reload")
         try:
             async with page(settings.http, agent, watchdog), control(agent):
                 await agent.run()
         finally:
             watching.cancel()
+            reloading.cancel()
 
     async def _watch(self, watchdog: Watchdog) -> None:
         self._manager.ready(self._words)
-        self._ready = True
-        if self._reload_after_start:
-            self._reload()
         await watchdog.run()
 
     async def _alive(self) -> None:
@@ -95,16 +100,21 @@ class Service:
         if self._agent is not None:
             self._agent.stop()
 
-    def _reload(self) -> None:
-        if self._agent is None or not self._ready:
-            self._reload_after_start = True
-            return
-        self._manager.reloading()
-        try:
-            self._agent.reload(load(self._config))
-        except ConfigError as exc:
-            self._agent.keep_configuration(str(exc))
-        self._manager.ready(self._words)
+    async def _reload_when_asked(self, agent: Agent) -> NoReturn:
+        """One reload after the other, each as long as the disk takes; listening goes on meanwhile."""
+        while True:
+            await self._hangup.wait()
+            self._hangup.clear()
+            self._manager.reloading()
+            try:
+                settings = await self._files.run(partial(load, self._config), within=READ_WITHIN)
+                await self._files.run(agent.read_rules_again, within=READ_WITHIN)
+                agent.reload(settings)
+            except ConfigError as exc:
+                agent.keep_configuration(f"the file is wrong: {exc}")
+            except OutboxError as exc:
+                agent.keep_configuration(str(exc))
+            self._manager.ready(self._words)
 
 
 def _cut() -> None:
