@@ -129,6 +129,9 @@ class PublishError(OutageError):
     code: int | None = None
     """Its reason code (MQTT 5, section 2.4), where it gave one."""
 
+    hung_up: bool = False
+    """It ended a good connection without a word."""
+
 
 class MessageRefusedError(PublishError):
     """The broker is there, but its rules do not let this message through."""

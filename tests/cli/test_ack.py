@@ -35,8 +35,9 @@ async def on_duty(server: Mosquitto, ward: Ward) -> AsyncIterator[Run]:
 
     desk = CommandDesk("home", sources=lambda: [ward], keep_feedback=no_feedback)
     broker = Broker(server.host, server.port)
-    access = Access(broker, topics=list)
-    inbox = Inbox(["vser/v1/home/+/cmd/+"], on_received=desk.receive, access=access)
+    inbox = Inbox(
+        ["vser/v1/home/+/cmd/+"], lambda: MqttPublisher(broker), on_received=desk.receive, access=Access()
+    )
     async with MqttPublisher(broker) as connection:
         await connection.publish(message_of(ward.state(), "s1"))
         attending = asyncio.create_task(inbox.attend(connection))

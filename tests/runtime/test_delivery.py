@@ -89,17 +89,18 @@ async def test_a_message_in_flight_when_a_frozen_broker_dies_arrives_once(
         assert await subscriber.until_count(2) == ["a", "b"]
 
 
-async def test_the_greeting_is_first_and_replaces_what_was_said_before(
+async def test_alarms_are_first_then_the_greeting_which_replaces_what_was_said_before(
     outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber
 ) -> None:
     outbox.put(retained(STATE, "state of the run before"))
-    outbox.put(alert("backlog", priority=2))
+    outbox.put(alert("backlog"))
+    outbox.put(alert("panic", priority=2))
     greeting = [retained(STATUS, "online"), retained(STATE, "calm")]
     async with running(deliver(outbox, server, subscriber, greeting=greeting)):
-        assert await subscriber.until_count(3) == ["online", "calm", "backlog"]
+        assert await subscriber.until_count(4) == ["panic", "online", "calm", "backlog"]
         server.stop()
         server.start()
-        assert await subscriber.until_count(5) == ["online", "calm", "backlog", "online", "calm"]
+        assert await subscriber.until_count(6) == ["panic", "online", "calm", "backlog", "online", "calm"]
 
 
 async def test_an_urgent_message_is_not_kept_waiting_by_a_long_pause(

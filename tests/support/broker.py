@@ -28,7 +28,7 @@ class Mosquitto:
         acl: Text of the access list.
         tls: Serve TLS only, with the certificates of :func:`certificates`.
         client_certificates: Ask clients for a certificate of the same authority.
-        settings: More lines of mosquitto.conf.
+        settings: More lines of mosquitto.conf, also of the listener.
         configuration: A whole mosquitto.conf instead; ``PORT`` and ``FOLDER`` stand for those here.
     """
 
@@ -55,8 +55,8 @@ class Mosquitto:
         self._settings = [
             f"persistence {str(persistence).lower()}",
             f"persistence_location {folder}/",
-            settings,
         ]
+        self._listener_settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -139,6 +139,7 @@ class Mosquitto:
             lines += [f"certfile {folder / 'server.crt'}", f"keyfile {folder / 'server.key'}"]
             lines += [f"cafile {folder / 'ca.crt'}"]
             lines += [f"require_certificate {str(self._client_certificates).lower()}"]
+        lines += [self._listener_settings]
         text = self._configuration or "\n".join(lines) + "\n"
         text = text.replace("PORT", str(self.port)).replace("FOLDER", str(folder))
         (folder / "mosquitto.conf").write_text(text + owner)

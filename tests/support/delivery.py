@@ -76,6 +76,9 @@ class Subscriber:
                 await self._arrived.wait()
         return self.payloads
 
+    async def until_heard(self, payload: str) -> list[str]:
+        return await self.until(lambda payloads: payload in payloads)
+
     async def until_count(self, count: int) -> list[str]:
         return await self.until(lambda payloads: len(payloads) >= count)
 

@@ -31,6 +31,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from vser_stream.adapters.mqtt_login import Broker, secrets
 from vser_stream.adapters.mqtt_packets import LARGEST, Limits, bound, fitted, greeting, will_properties
 from vser_stream.adapters.mqtt_reasons import (
+    HUNG_UP,
     NO_RETAIN,
     NO_SUCH_QOS,
     SESSION_TAKEN,
@@ -298,7 +299,9 @@ class MqttPublisher:
         if code is None:
             # aiomqtt hides the cause ("from None") but Python keeps it.
             words = failure(exc.__cause__ or exc.__context__)
-            return PublishError(f"broker {self._broker.host}:{self._broker.port} {words}")
+            silent = PublishError(f"broker {self._broker.host}:{self._broker.port} {words}")
+            silent.hung_up = words is HUNG_UP
+            return silent
         why = login_refusal(code, self._broker) if login else refusal(code)
         error = (SessionTakenError if code == SESSION_TAKEN else PublishError)(self._line(what, why))
         error.code = code

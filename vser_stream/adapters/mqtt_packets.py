@@ -119,6 +119,8 @@ def fitted(
     """
     fit = replace(message, qos=min(message.qos, limits.qos), retain=message.retain and limits.retain)
     try:
+        if not fit.topic:
+            raise ValueError("no topic")
         paho.Client._raise_for_invalid_topic(fit.topic.encode())  # noqa: SLF001 - before it has an id
         if not mqtt_5:
             return fit, None

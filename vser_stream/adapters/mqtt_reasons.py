@@ -8,6 +8,7 @@ import ssl
 from vser_stream.adapters.mqtt_login import Broker
 
 __all__ = [
+    "HUNG_UP",
     "NO_RETAIN",
     "NO_SUCH_QOS",
     "SESSION_TAKEN",
@@ -59,6 +60,8 @@ REASONS = {
 }
 """Section 2.4 of MQTT 5; paho translates the return codes of 3.1.1 to these."""
 
+HUNG_UP = "closed the connection; check that it runs"
+
 CAUSES: tuple[tuple[type[OSError], str], ...] = (
     (
         ssl.SSLCertVerificationError,
@@ -107,4 +110,4 @@ def failure(cause: BaseException | None) -> str:
     for kind, words in CAUSES:
         if isinstance(cause, kind):
             return words.format(cause=cause)
-    return "closed the connection; check that it runs"
+    return HUNG_UP

@@ -163,7 +163,7 @@ class SqliteOutbox:
 
         Args:
             now: Wall time (s).
-            skip: Topics to pass over.
+            skip: Topics and ids to pass over.
 
         Raises:
             OutboxError: The disk cannot be read.
@@ -172,9 +172,9 @@ class SqliteOutbox:
         with self._lock, self._errors("cannot be read"):
             self._expire(now)
             row = self._db.execute(
-                f"SELECT {COLUMNS} FROM waiting WHERE topic NOT IN ({places}) "  # noqa: S608 - placeholders
+                f"SELECT {COLUMNS} FROM waiting WHERE topic NOT IN ({places}) AND id NOT IN ({places}) "  # noqa: S608 - placeholders
                 "ORDER BY priority DESC, seq LIMIT 1",
-                tuple(skip),
+                (*skip, *skip),
             ).fetchone()
         return _message(row) if row else None
 

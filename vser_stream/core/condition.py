@@ -22,6 +22,9 @@ class ConditionName(StrEnum):
     ACCESS_DENIED = "access_denied"
     CONFIGURATION = "configuration"
     BROKER_AWAY = "broker_away"
+    BROKER_LIMITS = "broker_limits"
+    COMMANDS_AWAY = "commands_away"
+    SITE_TWICE = "site_twice"
     DISK = "disk"
 
 

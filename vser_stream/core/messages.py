@@ -32,6 +32,7 @@ __all__ = [
     "Versions",
     "alert_of",
     "health_lasts",
+    "in_brief",
     "message_of",
     "status_message",
     "told_late",
@@ -45,6 +46,9 @@ LATE_S = 10.0
 
 HEALTH_LASTS = 3
 """Intervals after which a health message that nobody renewed says nothing."""
+
+BRIEF_WORDS = 100
+"""Of a reason, where the broker takes small packets only (characters)."""
 
 
 class Document(BaseModel):
@@ -397,3 +401,25 @@ def told_late(message: Message, now: float) -> Message:
         return message
     late = json.dumps(document | {"late": True}, separators=(",", ":"), ensure_ascii=False)
     return replace(message, payload=late.encode())
+
+
+def in_brief(message: Message) -> Message | None:
+    """The same document without what takes most room, for a broker of small packets.
+
+    It stays valid: lists are empty and words are cut, nothing else changes. None where nothing is shorter.
+    """
+    if not message.payload.startswith(b"{"):
+        return None
+    document = json.loads(message.payload)
+    shorter: dict[str, object] = {
+        name: [] for name in ("evidence", "rules", "transitions") if document.get(name)
+    }
+    words = {
+        name: f"{said[:BRIEF_WORDS]}..."
+        for name in ("reason", "rationale")
+        if isinstance(said := document.get(name), str) and len(said) > BRIEF_WORDS
+    }
+    if not (shorter or words) or "schema" not in document:
+        return None
+    brief = json.dumps(document | shorter | words, separators=(",", ":"), ensure_ascii=False)
+    return replace(message, payload=brief.encode())

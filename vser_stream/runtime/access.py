@@ -1,15 +1,16 @@
-"""What the broker's access list keeps from us: a technical condition until it is corrected."""
+"""What the broker's access list keeps from us: a technical condition until it is corrected.
+
+It is learned from what is published and subscribed to anyway. The retained state of a source goes the
+way of its alerts; to ask about the alerts themselves one would have to publish what some brokers pass on.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
-from vser_stream.adapters.mqtt import Broker
-from vser_stream.adapters.mqtt_access import denied
 from vser_stream.core.condition import Condition, ConditionName
-from vser_stream.errors import PublishError
 
 __all__ = ["Access"]
 
@@ -17,15 +18,9 @@ _log = logging.getLogger(__name__)
 
 
 class Access:
-    """Topics the broker refuses.
+    """Topics the broker refuses."""
 
-    Args:
-        broker: Which one.
-        topics: Those that are to be asked about; the others tell by themselves.
-    """
-
-    def __init__(self, broker: Broker, *, topics: Callable[[], Sequence[str]]) -> None:
-        self._broker, self._topics = broker, topics
+    def __init__(self) -> None:
         self._denied: dict[str, Condition] = {}
 
     def deny(self, topic: str, reason: str) -> None:
@@ -44,20 +39,6 @@ class Access:
         """It did not, this time."""
         if self._denied.pop(topic, None):
             _log.info("%s is over: topic=%s", ConditionName.ACCESS_DENIED, topic)
-
-    async def check(self) -> None:
-        """Ask about the topics on which nothing may be published for a long time."""
-        wanted = self._topics()
-        try:
-            found = await denied(self._broker, wanted)
-        except PublishError as exc:
-            _log.info("%s", exc)
-            return
-        for topic in wanted:
-            if topic in found:
-                self.deny(topic, found[topic])
-            else:
-                self.allow(topic)
 
     def conditions(self, source: str) -> Iterator[Condition]:
         """What concerns a source: its own topics, and those of the whole site."""

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -106,7 +107,7 @@ class Agent:
         self._stopping = asyncio.Event()
         will = status_message(config.site, SiteStatus.OFFLINE, "will")
         broker = broker_of(config.mqtt, client_id=f"vser-{config.site}")
-        self._access = Access(broker, topics=self._alert_topics)
+        self._access = Access()
         self._feedback = FeedbackFile(self.state / "feedback.jsonl")
         desk = CommandDesk(config.site, sources=lambda: self.listeners, keep_feedback=self._keep_feedback)
         self._reception = Reception(
@@ -117,7 +118,12 @@ class Agent:
             desk=desk,
             put=self._put,
         )
-        inbox = Inbox(self._reception.topics, on_received=self._reception.receive, access=self._access)
+        self._inbox = Inbox(
+            self._reception.topics,
+            partial(MqttPublisher, replace(broker, client_id=f"vser-{config.site}-commands")),
+            on_received=self._reception.receive,
+            access=self._access,
+        )
         self._delivery = Delivery(
             self.keeper,
             partial(MqttPublisher, broker, will=will),
@@ -125,7 +131,7 @@ class Agent:
             on_stopping=self._farewell,
             on_sent=self._note_sent,
             on_refused=self._access.deny,
-            attend=inbox.attend,
+            on_lost=self._inbox.alerts_lost,
         )
         self._roster = Roster(self._listener, on_gone=self._reception.forget)
 
@@ -194,6 +200,7 @@ class Agent:
         stopping = asyncio.create_task(self._stopping.wait(), name="stop")
         reasoning = asyncio.create_task(self._reason(), name="reasoner")
         purging = asyncio.create_task(self._purge(), name="purge")
+        commands = asyncio.create_task(self._inbox.run(), name="commands")
         try:
             await asyncio.wait({delivering, listening, stopping}, return_when=asyncio.FIRST_COMPLETED)
             self._roster.stop()
@@ -207,6 +214,7 @@ class Agent:
             stopping.cancel()
             reasoning.cancel()
             purging.cancel()
+            commands.cancel()
             await self._delivery.stop(SAY_GOODBYE_WITHIN)
             await delivering
             # One that hangs is not waited for.
@@ -306,6 +314,8 @@ class Agent:
         """What is wrong with more than the source itself."""
         yield from self._access.conditions(source)
         yield from self._delivery.conditions()
+        if self._delivery.connected:
+            yield from self._inbox.conditions()
         if self._refused is not None:
             yield self._refused
 
@@ -330,6 +340,7 @@ class Agent:
 
     def _greeting(self) -> Iterator[Message]:
         """First on each connection: what late subscribers must find retained."""
+        self._inbox.hurry()
         yield status_message(self._config.site, self._status, new_id())
         for listener in self._roster.listeners:
             if listener.begun:
@@ -347,9 +358,6 @@ class Agent:
             await self.keeper.disk.run(partial(self._feedback.append, record))
         except OutboxError as exc:
             raise CommandError(f"feedback may not be kept: {exc}") from exc
-
-    def _alert_topics(self) -> list[str]:
-        return [f"vser/v1/{self._config.site}/{listener.name}/alert" for listener in self.listeners]
 
     def _note_sent(self, message: Message) -> None:
         self._access.allow(message.topic)

@@ -11,30 +11,29 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any
 
 from vser_stream.adapters.clock import SystemClock
+from vser_stream.adapters.mqtt import Limits
 from vser_stream.core.condition import Condition, ConditionName
-from vser_stream.core.messages import told_late
-from vser_stream.errors import MessageRefusedError, OutboxError, PublishError
+from vser_stream.core.messages import in_brief, told_late
+from vser_stream.errors import (
+    MessageRefusedError,
+    MessageUnfitError,
+    OutboxError,
+    PublishError,
+    SessionTakenError,
+)
 from vser_stream.ports import Clock
-from vser_stream.runtime.inbox import Connection
+from vser_stream.runtime.aside import URGENT, Aside
+from vser_stream.runtime.connection import LONGEST_PAUSE, STABLE, Connection, backoff, pause
 from vser_stream.runtime.keeper import Keeper
 from vser_stream.values import Memory, Message, Record
 
 __all__ = ["Connection", "Counters", "Delivery", "backoff"]
-
-LONGEST_PAUSE = 60.0
-"""Between two attempts to connect (s)."""
-
-STABLE = 30.0
-"""A connection that lasted this long was a good one: the next attempt is an early one (s)."""
-
-URGENT = 2
-"""A message of this priority ends the pause before the next attempt, and while one waits pauses are short."""
 
 URGENT_PAUSE = 4.0
 """Longest pause while an alarm waits: a broker that is back may not be noticed a minute later (s)."""
@@ -44,6 +43,14 @@ REFUSED_PAUSE = 60.0
 
 AWAY_AFTER = 30.0
 """A broker that restarts is back before that (s)."""
+
+SITE_TWICE = (
+    "the broker ends each connection soon: another agent uses the same site there; give each box its own, "
+    "or look into the broker's log"
+)
+
+THROWN_OUT, THROWN_OUT_WITHIN = 3, 600.0
+"""A broker that ends so many good connections within such a time (s) does it for somebody else's sake."""
 
 _log = logging.getLogger(__name__)
 
@@ -78,10 +85,6 @@ class Counters:
     """Messages the disk did not keep, which were in memory only, and records it lost."""
 
 
-async def _attend(connection: Connection) -> PublishError:
-    return await connection.closed()
-
-
 class Delivery:
     """Run :meth:`run` as a task; end it with :meth:`stop`.
 
@@ -91,9 +94,9 @@ class Delivery:
         on_connected: What to publish first on each connection, such as the retained status
             and states. Older waiting messages for the same retained topics are forgotten.
         on_stopping: What to publish last before :meth:`stop` disconnects.
-        attend: What else to do with each connection until it is lost; returns why it was.
         on_refused: Told of a topic the broker does not let us publish on, and why.
         on_sent: Told of each message the broker has acknowledged.
+        on_lost: Told why a good connection was lost.
         jitter: A random number from 0 to 1 at each call.
         clock: What time it is.
     """
@@ -105,9 +108,9 @@ class Delivery:
         *,
         on_connected: Callable[[], Iterable[Message]] = tuple,
         on_stopping: Callable[[], Iterable[Message]] = tuple,
-        attend: Callable[[Connection], Coroutine[Any, Any, PublishError]] = _attend,
         on_refused: Callable[[str, str], object] = lambda *_: None,
         on_sent: Callable[[Message], object] = id,
+        on_lost: Callable[[PublishError], object] = id,
         jitter: Callable[[], float] = random.random,
         clock: Clock | None = None,
     ) -> None:
@@ -115,14 +118,20 @@ class Delivery:
         self._connect = connect
         self._on_connected = on_connected
         self._on_stopping = on_stopping
-        self._attend = attend
         self._on_refused = on_refused
-        self._on_sent = on_sent
+        self._on_sent, self._on_lost = on_sent, on_lost
         self._jitter = jitter
         self._lost_at = self._clock.wall()
         # Set by put() and stop(): something to send; something to connect for.
         self._wake, self._hurry = asyncio.Event(), asyncio.Event()
         self._refused: dict[str, float] = {}
+        self._aside = Aside()
+        self._greeting: list[Message] = []
+        self._taken = 0
+        self._thrown_out: deque[float] = deque(maxlen=THROWN_OUT)
+        self._lacks: list[Condition] = []
+        self._too_long = float("inf")
+        self._shortened: Condition | None = None
         self._drain_until: float | None = None
         self._limit: asyncio.Timeout | None = None
         self._over = asyncio.Event()
@@ -166,6 +175,16 @@ class Delivery:
         if not self._connected and self._clock.wall() - self._lost_at >= AWAY_AFTER:
             reason = "the broker cannot be reached, alerts wait on this box; see vser-stream doctor"
             yield Condition(ConditionName.BROKER_AWAY, "medium", self._lost_at, reason)
+        if self._is_thrown_out:
+            yield Condition(ConditionName.SITE_TWICE, "medium", self._thrown_out[0], SITE_TWICE)
+        yield from self._lacks
+        yield from [self._shortened] if self._shortened else []
+        yield from self._aside.conditions()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection."""
+        return self._connected
 
     async def counters(self) -> Counters:
         """How delivery stands; depth and age are the last known ones while the disk fails."""
@@ -190,9 +209,9 @@ class Delivery:
                 self._limit = limit
                 while self._drain_until is None:
                     lasted = await self._use_connection()
-                    failures = 0 if lasted >= STABLE else failures + 1
+                    failures = 0 if lasted >= STABLE and not self._is_thrown_out else failures + 1
                     longest = URGENT_PAUSE if await self._alarm_waits() else LONGEST_PAUSE
-                    await _wait(self._hurry, backoff(failures, self._jitter(), longest=longest))
+                    await pause(self._hurry, backoff(failures, self._jitter(), longest=longest))
                     self._hurry.clear()
         except TimeoutError:
             if not limit.expired():
@@ -231,31 +250,63 @@ class Delivery:
         try:
             async with self._connect() as connection:
                 opened = loop.time()
-                self._connections += 1
-                self._connected = True
-                _log.info("connected to the broker")
-                self._refused.clear()
+                self._begin(connection)
                 await self._serve(connection)
         except PublishError as exc:
-            _log.warning("no connection to the broker: error=%s", exc)
+            self._note_loss(exc, opened=opened is not None)
+        except Exception as exc:  # noqa: BLE001 - a bug must cost a connection, not all alerts
+            _log.exception("connection to the broker given up")
+            self._note_loss(PublishError(f"internal error ({type(exc).__name__})"), opened=opened is not None)
         finally:
+            self._greeting = []
             if self._connected:
                 self._connected, self._lost_at = False, self._clock.wall()
         return 0.0 if opened is None else loop.time() - opened
 
+    def _begin(self, connection: Connection) -> None:
+        self._connections += 1
+        self._connected = True
+        _log.info("connected to the broker")
+        self._taken = 0
+        self._refused.clear()
+        self._aside.connected()
+        known = {one.reason: one for one in self._lacks}
+        self._lacks = [known.get(one.reason, one) for one in _lacks_of(connection.limits, self._clock.wall())]
+        for one in self._lacks:
+            if one.reason not in known:
+                _log.warning("%s: %s", one.name, one.reason)
+
+    def _note_loss(self, exc: PublishError, *, opened: bool) -> None:
+        _log.warning("no connection to the broker: error=%s", exc)
+        if not opened:
+            if exc.code is None:  # it was away, so it threw nobody out
+                self._thrown_out.clear()
+            return
+        self._on_lost(exc)
+        if isinstance(exc, SessionTakenError) or exc.hung_up:
+            before = self._is_thrown_out
+            self._thrown_out.append(self._clock.wall())
+            if self._is_thrown_out and not before:
+                _log.error("%s: %s", ConditionName.SITE_TWICE, SITE_TWICE)
+
+    @property
+    def _is_thrown_out(self) -> bool:
+        """Whether the broker ended several good connections lately."""
+        thrown = self._thrown_out
+        return len(thrown) == THROWN_OUT and self._clock.wall() - thrown[0] <= THROWN_OUT_WITHIN
+
     async def _serve(self, connection: Connection) -> None:
-        lost = asyncio.create_task(self._attend(connection))
+        lost = asyncio.create_task(connection.closed())
         lost.add_done_callback(lambda _: self._wake.set())
         try:
-            for message in self._greeting():
-                await self._publish(connection, message)
+            self._greeting = self._greet()
             await self._drain(connection, lost)
             for message in self._on_stopping():
                 await self._publish(connection, message)
         finally:
             lost.cancel()
 
-    def _greeting(self) -> list[Message]:
+    def _greet(self) -> list[Message]:
         messages = list(self._on_connected())
         topics = {message.topic for message in messages if message.retain}
         self._keeper.discard(topics)
@@ -271,24 +322,68 @@ class Delivery:
             message = await self._next()
             if message is not None:
                 await self._publish(connection, message)
-            elif self._drain_until is not None:
-                return
+            elif self._drain_until is not None and not self._wake.is_set():
+                return  # nothing came while it was looked for
             else:
-                await _wait(self._wake, REFUSED_PAUSE)
+                now = loop.time()
+                await pause(self._wake, min(REFUSED_PAUSE, self._aside.next_try(now) - now))
 
     async def _publish(self, connection: Connection, message: Message) -> None:
+        now = asyncio.get_running_loop().time()
+        self._greeting = [one for one in self._greeting if one.id != message.id]
         try:
-            await connection.publish(told_late(message, self._clock.wall()))
+            await self._hand_over(connection, message)
+        except MessageUnfitError as exc:
+            self._failed += 1
+            self._aside.unfit(message, str(exc), now=now, wall=self._clock.wall())
         except MessageRefusedError as exc:
             self._failed += 1
-            self._refused[message.topic] = asyncio.get_running_loop().time() + REFUSED_PAUSE
+            self._refused[message.topic] = now + REFUSED_PAUSE
             _log.error("message refused: topic=%s id=%s error=%s", message.topic, message.id, exc)
             self._on_refused(message.topic, str(exc))
-            return
-        except PublishError:
+        except PublishError as exc:
             self._failed += 1
+            brief = in_brief(message) is not None
+            self._aside.strike(
+                message, exc, took_others=self._taken > 0, in_brief=brief, now=now, wall=self._clock.wall()
+            )
             raise
+        else:
+            self._note_sent(message)
+
+    async def _hand_over(self, connection: Connection, message: Message) -> None:
+        """Publish a message, in brief where the broker is known not to take it whole."""
+        try:
+            whole = told_late(message, self._clock.wall())
+            brief = in_brief(whole)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
+            raise MessageUnfitError(f"{message.topic}: damaged ({type(exc).__name__})") from exc
+        proven = self._aside.proven(message)
+        if brief is None or not (proven or len(whole.payload) >= self._too_long):
+            try:
+                await connection.publish(whole)
+            except MessageUnfitError as exc:
+                if brief is None or len(brief.payload) >= len(whole.payload):
+                    raise
+                reason = str(exc)
+            else:
+                return
+        else:
+            reason = "it ended the connection over whole ones"
+        await connection.publish(brief)
+        if proven:
+            self._too_long = min(self._too_long, len(whole.payload))
+        if self._shortened is None:
+            told = f"the broker does not take large messages, so they are shortened: {reason}"
+            _log.warning("%s: %s", ConditionName.BROKER_LIMITS, told)
+            self._shortened = Condition(ConditionName.BROKER_LIMITS, "low", self._clock.wall(), told)
+
+    def _note_sent(self, message: Message) -> None:
         self._sent += 1
+        self._taken += 1
+        self._aside.taken(message)
+        # One that was set aside earlier must not come after a newer one of its topic.
+        self._greeting = [one for one in self._greeting if one.topic != message.topic]
         self._on_sent(message)
         self._keeper.delete(message.id)
 
@@ -297,25 +392,36 @@ class Delivery:
         return message is not None and message.priority >= URGENT
 
     async def _next(self) -> Message | None:
-        """The most urgent message that may be sent."""
+        """What may be sent next: alarms, the greeting, all else; last what the broker may not take."""
         clock = asyncio.get_running_loop().time()
-        skip = [topic for topic, until in self._refused.items() if until > clock]
-        return await self._keeper.next(self._clock.wall(), skip=skip)
+        refused = {topic for topic, until in self._refused.items() if until > clock}
+        behind = refused | self._aside.all()
+        waiting = await self._keeper.next(self._clock.wall(), skip=behind)
+        if waiting is not None and waiting.priority >= URGENT:
+            return waiting
+        if greeting := self._first_of_greeting(behind):
+            return greeting
+        if waiting is not None or behind == refused:
+            return waiting
+        resting = refused | self._aside.resting(clock)
+        return await self._keeper.next(self._clock.wall(), skip=resting) or self._first_of_greeting(resting)
+
+    def _first_of_greeting(self, skip: Collection[str]) -> Message | None:
+        fit = (one for one in self._greeting if one.topic not in skip and one.id not in skip)
+        return next(fit, None)
 
 
-def backoff(failures: int, jitter: float, *, longest: float = LONGEST_PAUSE) -> float:
-    """Pause before the next attempt (s): 1, 2, 4 ... ``longest``, each shortened by up to a half.
-
-    Args:
-        failures: Connections that failed since the last good one.
-        jitter: From 0 to 1; spreads boxes that lost the same broker.
-        longest: (s).
-    """
-    doublings = min(max(0, failures - 1), 6)
-    return min(longest, 2.0**doublings) * (1 - jitter / 2)
-
-
-async def _wait(event: asyncio.Event, longest: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(longest):
-            await event.wait()
+def _lacks_of(limits: Limits, now: float) -> Iterator[Condition]:
+    """What the broker does not do for us."""
+    if not limits.retain:
+        reason = (
+            "the broker keeps no retained messages: who comes later sees no state, status or discovery; "
+            "let it keep them"
+        )
+        yield Condition(ConditionName.BROKER_LIMITS, "low", now, reason)
+    if limits.qos < 1:
+        reason = (
+            "the broker acknowledges nothing (QoS 0 only): an alert lost on the network is not sent again; "
+            "let it take QoS 1"
+        )
+        yield Condition(ConditionName.BROKER_LIMITS, "medium", now, reason)

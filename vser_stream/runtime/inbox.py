@@ -1,77 +1,138 @@
-"""What arrives over a connection to the broker, and the answers to it."""
+"""What arrives from the broker, and the answers to it, over connections of their own.
+
+What strangers ask for, and where they want their answer, may end a connection: the broker drops who
+publishes what it does not take. So alerts have another connection, with another client id, and this
+one may be lost as often as anybody likes.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Protocol
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
 
 from vser_stream.adapters.mqtt import Received
-from vser_stream.errors import MessageRefusedError, PublishError
-from vser_stream.ports import Publisher
+from vser_stream.core.condition import Condition, ConditionName
+from vser_stream.errors import MessageRefusedError, PublishError, SessionTakenError
 from vser_stream.runtime.access import Access
+from vser_stream.runtime.connection import LONGEST_PAUSE, STABLE, Connection, backoff, pause
 from vser_stream.values import Message
 
 __all__ = ["Connection", "Inbox"]
 
+AWAY_AFTER = 30.0
+"""A broker that restarts is back before that (s)."""
+
+AT_OUR_EXPENSE = 2.0
+"""Alerts that lose their connection so soon after this one was opened lost it to this one (s)."""
+
+STAND_BACK, LONGEST_STAND_BACK = 60.0, 3600.0
+"""Alerts go first: commands wait so long then, twice as long each time (s)."""
+
 _log = logging.getLogger(__name__)
 
 
-class Connection(Publisher, Protocol):
-    """An open connection to a broker."""
-
-    async def answer(self, received: Received, message: Message) -> None:
-        """Publish ``message`` as the answer to ``received``."""
-        ...
-
-    async def subscribe(self, topic: str) -> None:
-        """Ask for the messages of a topic."""
-        ...
-
-    def received(self) -> AsyncIterator[Received]:
-        """Yield what arrives; ends with the connection."""
-        ...
-
-    async def closed(self) -> PublishError:
-        """Wait until the connection is lost; return why."""
-        ...
-
-
 class Inbox:
-    """Hands on what arrives, one message after the other.
+    """Run :meth:`run` as a task; it hands on what arrives, one message after the other.
 
     Args:
         topics: What to subscribe to on each connection.
+        connect: Makes a new connection, opened by ``async with``.
         on_received: Returns the answer, which is published at once and kept nowhere.
-        access: Told which topics the broker lets us read; checks the others on each connection.
+        access: Told which topics the broker lets us read.
+        jitter: A random number from 0 to 1 at each call.
     """
 
     def __init__(
         self,
         topics: Iterable[str],
+        connect: Callable[[], AbstractAsyncContextManager[Connection]],
         *,
         on_received: Callable[[Received], Awaitable[Message | None]],
         access: Access,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._topics = tuple(topics)
+        self._connect = connect
         self._on_received, self._access = on_received, access
+        self._jitter = jitter
+        self._hurry = asyncio.Event()
+        self._opened: float | None = None
+        self._lost_at, self._reason = time.time(), ""
+        self._in_the_way = 0
+        self.stands_back = False
+        """Whether it waits, for its connection costs the one for alerts."""
+
+    async def run(self) -> None:
+        """Connect and attend, again and again, until cancelled."""
+        failures = 0
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            reason = await self._use_connection()
+            if reason != self._reason:
+                _log.warning("no connection for commands: error=%s", reason)
+            self._reason = reason
+            failures = 0 if loop.time() - began >= STABLE else failures + 1
+            self._hurry.clear()
+            if self.stands_back:
+                self.stands_back = False
+                await asyncio.sleep(
+                    min(LONGEST_STAND_BACK, STAND_BACK * 2.0 ** min(self._in_the_way - 1, 10))
+                )
+            else:
+                await pause(self._hurry, backoff(failures, self._jitter(), longest=LONGEST_PAUSE))
+
+    def hurry(self) -> None:
+        """The broker is there: connect without waiting longer."""
+        self._hurry.set()
+
+    def alerts_lost(self, error: PublishError) -> None:
+        """The connection for alerts was lost: stand back if this one was in its way.
+
+        Some brokers take one connection for each user, whatever the client ids.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._opened is None or now - self._opened > AT_OUR_EXPENSE:
+            return
+        self._in_the_way += 1
+        if isinstance(error, SessionTakenError) or self._in_the_way > 1:
+            self.stands_back = True
+            _log.error("commands wait: their connection costs the one for alerts; error=%s", error)
+
+    def conditions(self) -> Iterator[Condition]:
+        """What is wrong, for whoever reads health, metrics or the log."""
+        if self._opened is None and time.time() - self._lost_at >= AWAY_AFTER:
+            reason = f"commands cannot be heard, so nobody can acknowledge: {self._reason}"
+            yield Condition(ConditionName.COMMANDS_AWAY, "medium", self._lost_at, reason)
 
     async def attend(self, connection: Connection) -> PublishError:
         """Subscribe and hand on until the connection is lost; return why."""
-        checking = asyncio.create_task(self._access.check())
+        for topic in self._topics:
+            await self._subscribe(connection, topic)
+        async for received in connection.received():
+            answer = await self._on_received(received)
+            if answer is not None:
+                await self._answer(connection, received, answer)
+        return await connection.closed()
+
+    async def _use_connection(self) -> str:
+        """Work over one connection until it is lost; return why."""
         try:
-            for topic in self._topics:
-                await self._subscribe(connection, topic)
-            async for received in connection.received():
-                answer = await self._on_received(received)
-                if answer is not None:
-                    await self._answer(connection, received, answer)
-            return await connection.closed()
+            async with self._connect() as connection:
+                self._opened = asyncio.get_running_loop().time()
+                return str(await self.attend(connection))
         except PublishError as exc:
-            return exc
+            return str(exc)
+        except Exception as exc:  # noqa: BLE001 - a bug that somebody's message finds must cost no alert
+            _log.exception("connection for commands given up")
+            return f"internal error ({type(exc).__name__}); please report the traceback in the log"
         finally:
-            checking.cancel()
+            if self._opened is not None:
+                self._opened, self._lost_at = None, time.time()
 
     async def _subscribe(self, connection: Connection, topic: str) -> None:
         try:

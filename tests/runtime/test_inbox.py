@@ -1,0 +1,137 @@
+"""What strangers ask for may cost the connection for commands; it never costs the one for alerts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.broker import Mosquitto
+from support.delivery import Subscriber, alert, connected, deliver, running
+from support.mqtt import message
+
+from vser_stream.adapters.mqtt import Broker, MqttPublisher, Received
+from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.core.condition import ConditionName
+from vser_stream.runtime.access import Access
+from vser_stream.runtime.delivery import Delivery
+from vser_stream.runtime.inbox import Inbox
+from vser_stream.runtime.keeper import Keeper
+from vser_stream.values import Message
+
+pytestmark = pytest.mark.usefixtures("quiet_loop")
+
+COMMANDS = "vser/v1/home/+/cmd/+"
+
+
+@asynccontextmanager
+async def attending(inbox: Inbox) -> AsyncIterator[None]:
+    task = asyncio.create_task(inbox.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def inbox_at(broker: Broker, asked: list[str], answer: Message | None = None) -> Inbox:
+    async def receive(received: Received) -> Message | None:
+        asked.append(received.payload.decode())
+        if asked[-1] == "bug":
+            raise ZeroDivisionError
+        return answer
+
+    commands = replace(broker, client_id="agent-commands")
+    return Inbox(
+        [COMMANDS],
+        lambda: MqttPublisher(commands),
+        on_received=receive,
+        access=Access(),
+        jitter=lambda: 1.0,
+    )
+
+
+async def until(asked: list[str], what: str) -> None:
+    async with asyncio.timeout(20):
+        while what not in asked:  # noqa: ASYNC110 - counted, not told
+            await asyncio.sleep(0.01)
+
+
+async def test_alerts_come_while_an_answer_ends_the_connection_for_commands_each_time(
+    outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber
+) -> None:
+    asked: list[str] = []
+    # Over 200 levels: Mosquitto ends the connection, and brings the retained command again on the next.
+    inbox = inbox_at(Broker(server.host, server.port), asked, message("no", topic="/" * 230))
+    server.publish("vser/v1/home/bed/cmd/ack", "retained", retain=True)
+    delivery = deliver(outbox, server, subscriber)
+    async with running(delivery), attending(inbox):
+        await connected(delivery)
+        await until(asked, "retained")
+        for number in range(20):
+            await delivery.put(alert(f"panic-{number}", priority=3))
+            await subscriber.until_heard(f"panic-{number}")
+            await asyncio.sleep(0.05)
+        assert (await delivery.counters()).reconnects == 0
+        async with asyncio.timeout(20):
+            while asked.count("retained") < 2:  # noqa: ASYNC110 - counted, not told
+                await asyncio.sleep(0.01)
+
+
+async def test_a_bug_that_a_command_finds_costs_its_connection_only(
+    server: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[str] = []
+    async with attending(inbox_at(Broker(server.host, server.port), asked)):
+        await asyncio.sleep(0.2)
+        server.publish("vser/v1/home/bed/cmd/ack", "bug")
+        await until(asked, "bug")
+        server.publish("vser/v1/home/bed/cmd/ack", "next", retain=True)
+        await until(asked, "next")
+    assert [record.exc_info is not None for record in caplog.records if "given up" in record.message] == [
+        True
+    ]
+
+
+async def test_where_a_user_may_have_one_connection_it_is_that_of_the_alerts(
+    tmp_path: Path, outbox: SqliteOutbox
+) -> None:
+    (tmp_path / "secret").write_text("s")
+    settings = "use_username_as_clientid true"
+    with Mosquitto(tmp_path, users={"home": "s", "dispatcher": "d"}, settings=settings) as server:
+        broker = Broker(server.host, server.port, username="home", password_file=tmp_path / "secret")
+        asked: list[str] = []
+        inbox = inbox_at(broker, asked)
+        delivery = Delivery(
+            Keeper(outbox), lambda: MqttPublisher(broker), on_lost=inbox.alerts_lost, jitter=lambda: 1.0
+        )
+        async with running(delivery), attending(inbox):
+            async with asyncio.timeout(20):
+                while not inbox.stands_back:  # noqa: ASYNC110 - counted, not told
+                    await asyncio.sleep(0.01)
+            await connected(delivery)
+            before = (await delivery.counters()).reconnects
+            for number in range(5):
+                await delivery.put(alert(f"panic-{number}", priority=3))
+            async with asyncio.timeout(20):
+                while (await delivery.counters()).depth:  # noqa: ASYNC110 - counters are asked for
+                    await asyncio.sleep(0.01)
+            assert (await delivery.counters()).reconnects <= before + 1
+
+
+async def test_that_nobody_can_be_heard_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("vser_stream.runtime.inbox.AWAY_AFTER", 0.2)
+    with Mosquitto(tmp_path, settings="clientid_prefixes other-") as server:
+        inbox = inbox_at(Broker(server.host, server.port), [])
+        async with attending(inbox), asyncio.timeout(20):
+            while not (found := list(inbox.conditions())):  # noqa: ASYNC110 - conditions are asked for
+                await asyncio.sleep(0.01)
+            while "agent-commands" not in found[0].reason:
+                await asyncio.sleep(0.01)
+                found = list(inbox.conditions())
+    assert found[0].name is ConditionName.COMMANDS_AWAY
