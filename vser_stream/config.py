@@ -8,9 +8,9 @@ taken from the folder of the file; ``$NAME`` in a path is the environment's, suc
 from __future__ import annotations
 
 import os
-import sys
 import tomllib
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -378,9 +378,13 @@ def shipped_rules() -> Path:
 
 
 def _shipped(kind: str) -> Path:
-    checkout = Path(__file__).parent.parent / kind
-    installed = Path(sys.prefix, "share/vser-stream", kind)
-    return checkout if checkout.is_dir() else installed
+    """Folder of models or rules: inside the package, or at the top of the checkout it lies in.
+
+    A ``models`` beside the installed package is somebody else's.
+    """
+    package = Path(str(resources.files("vser_stream")))
+    inside = package / kind
+    return inside if inside.is_dir() else package.parent / kind
 
 
 def load(path: Path) -> Config:

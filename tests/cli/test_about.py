@@ -1,15 +1,18 @@
 import json
+from importlib import metadata
 
 from support.command import vser_stream
 
 from vser_stream import __version__
+
+LICENCE = metadata.metadata("vser-stream")["License-Expression"]
 
 
 def test_it_tells_versions_model_features_and_licences() -> None:
     facts = json.loads(vser_stream("about", "--json").stdout)
     model = json.loads(vser_stream("models", "verify", "--json").stdout)
     assert facts["version"] == __version__
-    assert facts["licence"] == "Apache-2.0"
+    assert facts["licence"] == LICENCE
     assert facts["notice"].startswith("Not a medical device.")
     assert facts["features"] == model["features"]
     assert facts["model"] == {
@@ -25,5 +28,5 @@ def test_it_tells_versions_model_features_and_licences() -> None:
 
 def test_the_same_for_people() -> None:
     told = vser_stream("about").stdout.splitlines()
-    assert told[0].startswith(f"vser-stream {__version__} (Apache-2.0), Python 3")
+    assert told[0].startswith(f"vser-stream {__version__} ({LICENCE}), Python 3")
     assert told[1] == "Not a medical device. The shipped model was trained on acted speech."
