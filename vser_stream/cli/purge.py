@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vser_stream.adapters.control_socket import ask
-from vser_stream.adapters.kept import KeptFile
+from vser_stream.adapters.kept import KeptFile, in_use
 from vser_stream.cli.agent import OfAgent
 from vser_stream.cli.kept import database
-from vser_stream.config import load
+from vser_stream.cli.retained import clear_retained
+from vser_stream.config import Config, load
 from vser_stream.core.control import Purge
-from vser_stream.errors import DaemonAwayError, UserError
+from vser_stream.errors import DaemonAwayError, MessageRefusedError, UserError
 
 __all__ = ["purge"]
 
@@ -27,13 +30,22 @@ def purge(
         float | None, typer.Option(help="Days; default: evidence_days of the configuration.", min=0.0)
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of it.")] = False,
+    retained: Annotated[
+        bool, typer.Option("--retained", help="Instead: what the broker keeps of the stopped site.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete evidence for good, also while the agent runs; what is left can still be verified."""
-    if everything and older_than is not None:
-        raise UserError("either --all or --older-than DAYS, not both")
+    """Delete evidence for good, also while the agent runs; what is left can still be verified.
+
+    With --retained the broker forgets the site, and Home Assistant its devices: for a box that is given up.
+    """
+    if everything + retained + (older_than is not None) > 1:
+        raise UserError("only one of --all, --older-than DAYS and --retained")
     settings = load(config)
     path = database(settings)
+    if retained:
+        _forget_site(settings, path, yes=yes)
+        return
     days = settings.privacy.evidence_days if older_than is None else older_than
     before = None if everything else time.time() - days * DAY
     with KeptFile(path) as file:
@@ -46,6 +58,18 @@ def purge(
             with KeptFile(path, writable=True) as writable:
                 deleted = writable.purge(math.inf if before is None else before)
         print(f"{deleted} records deleted, {sum(1 for _ in file.records())} left")
+
+
+def _forget_site(settings: Config, path: Path, *, yes: bool) -> None:
+    if path.exists() and in_use(path):
+        raise UserError("the agent runs and would tell all of it again; stop it first")
+    where = f"{settings.mqtt.host}: site {settings.site}"
+    if not yes and not _agreed(f"{where}: take its last states and its devices off the broker?"):
+        raise typer.Exit(130)
+    cleared, refused = asyncio.run(clear_retained(settings))
+    print(f"{where}: {cleared} retained messages taken off the broker")
+    if refused:
+        raise MessageRefusedError(f"the broker's access list keeps {', '.join(refused)}")
 
 
 def _agreed(question: str) -> bool:

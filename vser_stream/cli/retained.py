@@ -1,0 +1,59 @@
+"""What the broker keeps of a site, taken off it: for a site that is given up."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+from vser_stream.adapters.mqtt import MqttPublisher
+from vser_stream.config import Config
+from vser_stream.core.discovery import discovery_topic
+from vser_stream.errors import MessageRefusedError
+from vser_stream.runtime.agent import broker_of
+from vser_stream.values import Message
+
+__all__ = ["clear_retained"]
+
+QUIET = 1.0
+"""Retained messages come at once after subscribing, one after the other (s)."""
+
+
+async def clear_retained(config: Config) -> tuple[int, list[str]]:
+    """Replace every retained message of the site by nothing; Home Assistant then deletes its devices.
+
+    Returns:
+        How many topics were cleared, and those the broker refused.
+
+    Raises:
+        PublishError: It is away, or refuses this user.
+    """
+    refused = []
+    # Under the daemon's own client id the broker would hang up on it.
+    async with MqttPublisher(broker_of(config.mqtt, client_id=f"vser-{config.site}-purge")) as connection:
+        found = await _retained(connection, f"vser/v1/{config.site}/#")
+        sources = {parts[3] for topic in found if len(parts := topic.split("/")) > 4}  # noqa: PLR2004 - vser/v1/SITE/SOURCE/KIND
+        sources |= {source.name for source in config.sources}
+        devices = [
+            discovery_topic(config.site, source, prefix=config.homeassistant.prefix)
+            for source in (None, *sorted(sources))
+        ]
+        topics = [*found, *(devices if config.homeassistant.enabled else ())]
+        for topic in topics:
+            try:
+                await connection.publish(Message(topic, b"", 1, retain=True, id=uuid.uuid4().hex))
+            except MessageRefusedError:
+                refused.append(topic)
+    return len(topics) - len(refused), refused
+
+
+async def _retained(connection: MqttPublisher, topic: str) -> list[str]:
+    found: dict[str, None] = {}
+    await connection.subscribe(topic)
+    arriving = connection.received()
+    try:
+        while True:
+            received = await asyncio.wait_for(anext(arriving), QUIET)
+            if received.retain:
+                found[received.topic] = None
+    except (TimeoutError, StopAsyncIteration):
+        return list(found)
