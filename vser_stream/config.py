@@ -35,6 +35,7 @@ from vser_stream.fields import (
 from vser_stream.files import read_text
 
 __all__ = [
+    "LONGEST_PAUSE",
     "AlarmConfig",
     "AngryConfig",
     "Config",
@@ -59,6 +60,9 @@ __all__ = [
 ]
 
 SHIPPED_MODEL = "calm-angry-panic"
+
+LONGEST_PAUSE = 14_400.0
+"""A pause nobody remembers is a monitor switched off (s)."""
 
 INSTALLED = Path("/etc/vser-stream/vser.toml")
 """Where deploy/install.sh puts the configuration of the service."""
@@ -256,7 +260,9 @@ class AlarmConfig(Section):
     acknowledge_for: Number = Field(
         300.0, ge=1, le=86_400, description="s an acknowledgement lasts while the condition is present"
     )
-    longest_pause: Number = Field(3600.0, ge=1, le=86_400, description="s; a longer pause is cut to it")
+    longest_pause: Number = Field(
+        3600.0, ge=1, le=LONGEST_PAUSE, description="s; a longer pause is cut to it"
+    )
     remind_every: Number = Field(
         900.0,
         ge=1,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import datetime
 from pathlib import Path
 
 from support.broker import Mosquitto
@@ -42,8 +44,13 @@ def test_a_pause_is_seen_by_all_and_ends_when_asked(tmp_path: Path) -> None:
         config = configuration(tmp_path, broker.port, source='device = "no such microphone"')
         with daemon(config):
             wait_for(lambda: subscriber.documents("state"), within=30, what="the state")
-            assert vser_stream("pause", "bedroom", "--minutes", "5", "--config", config).returncode == 0
-            assert subscriber.documents("state")[-1]["paused"] is not None
+            asked = time.time()
+            done = vser_stream("pause", "bedroom", "--minutes", "120", "--config", config, "--by", "Ana")
+            paused = subscriber.documents("state")[-1]["paused"]
+            until = datetime.fromisoformat(paused["until"])
+            # Longer than any pause may be by default: what is said is when it really ends.
+            assert asked + 3600 <= until.timestamp() + 0.001 <= time.time() + 3600
+            assert done.stdout.endswith(f"no alarm, paused by Ana until {until.astimezone():%H:%M:%S}\n")
             assert vser_stream("resume", "bedroom", "--config", config).returncode == 0
             assert subscriber.documents("state")[-1]["paused"] is None
             again = vser_stream("resume", "bedroom", "--config", config)

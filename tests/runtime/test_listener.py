@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from vser_stream.core.baseline import Baseline, Prior
 from vser_stream.core.capture_state import Patience
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.features.functionals import FEATURES
-from vser_stream.core.messages import Versions
+from vser_stream.core.messages import HEALTH_LASTS, Versions
 from vser_stream.core.pipeline import Pipeline
 from vser_stream.core.report import Reporter, Story
 from vser_stream.core.votes import Vote, silent
@@ -38,6 +39,9 @@ from vser_stream.values import RATE, Block, Label, Memory, Message, Pcm, Probabi
 
 PITCH = SwiftF0Tracker()
 START = 1_700_000_000.0
+EVERY = 0.1
+"""Between two health messages (s)."""
+
 QUICK = Patience(first_wait=0.05, longest_wait=0.05)
 
 
@@ -80,6 +84,9 @@ class Told:
         """Of its health."""
 
         self.states: list[dict[str, Any]] = []
+        self.together: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        """Each alert with the state that was committed with it."""
+
         self.kept: list[Remembered | None] = []
         """With each commit."""
 
@@ -90,6 +97,8 @@ class Told:
     ) -> None:
         del records
         self.kept.append(recall(memory.document, features="f") if memory else None)
+        told = [json.loads(one.payload) for one in messages if one.topic.endswith(("/alert", "/state"))]
+        self.together += [(alert, told[-1]) for alert in told[:-1]]
         for message in messages:
             if message.topic.endswith("/health"):
                 self.documents.append(json.loads(message.payload))
@@ -157,7 +166,7 @@ async def listening(
             features="f",
             metrics=Metrics(),
             publish_utterances=False,
-            health_every=0.1,
+            health_every=EVERY,
             patience=QUICK,
         )
         tasks = [asyncio.create_task(listener.run()), asyncio.create_task(listener.watch())]
@@ -305,3 +314,47 @@ async def test_an_acknowledgement_on_its_way_does_not_silence_what_the_alarm_bec
         assert (told.states[-1]["condition"], told.states[-1]["signal"]) == ("panic", "on")
         await told.listener.acknowledge(by="Ana", alert_id="a1", seq=told.states[-1]["seq"])
     assert told.states[-1]["signal"] == "acknowledged"
+
+
+class Swelling:
+    """Panic that is surer at each look."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def score(self, vector: Vector) -> Probabilities:
+        assert len(vector)
+        self._looks += 1
+        panic = min(0.99, 0.9 + 0.01 * self._looks)
+        return Probabilities(calm=(1 - panic) / 2, angry=(1 - panic) / 2, panic=panic)
+
+
+async def test_the_state_that_goes_with_an_alert_says_what_the_alert_says() -> None:
+    pcm = np.concatenate([np.zeros(RATE, np.int16), voice(3.0), np.zeros(2 * RATE, np.int16)])
+    async with listening(pcm, Swelling()) as told:
+        await told.until(lambda one: one["utterances"] == 1)
+    told_of = ("label", "confidence", "rationale")
+    pairs = [(alert, state) for alert, state in told.together if alert["event"] in {"raised", "amended"}]
+    assert [alert["event"] for alert, _ in pairs] == ["raised", "amended"]
+    assert pairs[0][0]["confidence"] < pairs[1][0]["confidence"]
+    for alert, state in pairs:
+        assert [state[name] for name in told_of] == [alert[name] for name in told_of]
+        assert alert["latency_ms"] >= 0.0
+
+
+async def test_the_state_is_renewed_when_a_voice_is_noticeably_less_sure() -> None:
+    async with listening(np.zeros(0, np.int16), Calm()) as told:
+        await told.until(lambda one: one["utterances"] == 0)
+        for at, calm in enumerate((0.9, 0.87, 0.84, 0.79)):
+            judged = decision(calm=calm, angry=1 - calm, at=at)
+            await told.listener._utterance(judged)  # noqa: SLF001 - what a decision does
+    assert [state["confidence"] for state in told.states if state["label"]] == [0.9, 0.79]
+
+
+async def test_health_says_how_long_it_says_something_and_whether_an_alarm_is_open() -> None:
+    pcm = np.concatenate([np.zeros(RATE, np.int16), voice(3.0), np.zeros(2 * RATE, np.int16)])
+    async with listening(pcm, Swelling()) as told:
+        loud = await told.until(lambda one: one["signal"] == "on")
+    assert told.documents[0]["signal"] == "off"
+    lasts = datetime.fromisoformat(loud["expires_at"]) - datetime.fromisoformat(loud["updated_at"])
+    assert lasts == timedelta(seconds=HEALTH_LASTS * EVERY)

@@ -47,6 +47,15 @@ def ends(process: subprocess.Popen[str], *, within: float) -> tuple[int, float, 
     return process.returncode, time.monotonic() - began, log
 
 
+def test_its_state_in_words_follows_what_happens_not_the_watchdog(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as broker:
+        config = configuration(tmp_path, broker.port)
+        with service(tmp_path, config, watchdog=4 * HANGS) as (_, systemd):
+            heard_it = "STATUS=1 of 1 sources heard; broker connected; 0 messages wait"
+            systemd.until(lambda heard: heard_it in heard, within=10, what="the state in words")
+            assert systemd.count("WATCHDOG=1") <= 1  # at once, and then only after so long
+
+
 def test_it_is_ready_once_a_decision_was_made_then_lives_and_ends(tmp_path: Path) -> None:
     with Mosquitto(tmp_path) as broker, Subscriber(broker) as subscriber:
         config = configuration(tmp_path, broker.port, more="[http]\nport = 1")  # no such port for us

@@ -56,11 +56,7 @@ class Watched:
 async def watching(folder: Path, scorer: ThreadPoolExecutor, *sources: Source) -> AsyncIterator[Watched]:
     with fake_systemd(folder, watchdog=LONGEST) as systemd:
         manager = ServiceManager(systemd.environment)
-
-        async def alive() -> None:
-            manager.alive()
-
-        watchdog = Watchdog(scorer, lambda: sources, longest=manager.watchdog, on_alive=alive)
+        watchdog = Watchdog(scorer, lambda: sources, longest=manager.watchdog, on_alive=manager.alive)
         task = asyncio.create_task(watchdog.run())
         try:
             yield Watched(systemd, watchdog)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from vser_stream.config import MqttConfig
 from vser_stream.errors import PublishError
 from vser_stream.files import first_line, regular
 
@@ -22,7 +23,7 @@ class Broker:
     """Where the broker is and how to log in."""
 
     host: str
-    port: int = 1883
+    port: int = MqttConfig.model_fields["port"].default
     username: str | None = None
 
     password_file: Path | None = None
@@ -41,10 +42,10 @@ class Broker:
     client_id: str | None = None
     """The same at each connection, so the broker ends a half-dead earlier one."""
 
-    keepalive: int = 8
+    keepalive: int = MqttConfig.model_fields["keepalive"].default
     """A silent network is noticed after twice as long at the latest (s)."""
 
-    timeout: float = 3.0
+    timeout: float = MqttConfig.model_fields["timeout"].default
     """Longest wait for an answer of the broker (s)."""
 
 

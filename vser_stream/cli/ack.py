@@ -56,10 +56,12 @@ def pause(
     broker: Broker,
     site: str,
     source: Source,
-    minutes: Annotated[float, typer.Option(help="For how long.")],
+    minutes: Annotated[
+        float, typer.Option(help="For how long; alarm.longest_pause cuts it, the answer says when it ends.")
+    ],
     by: By = None,
 ) -> None:
-    """Raise no alarm of a source for some minutes; it says so on its topics."""
+    """Raise no alarm but panic of a source for some minutes; it says so on its topics."""
     try:
         command = Pause(minutes=minutes, by=by or getpass.getuser())
     except ValidationError as exc:
@@ -164,4 +166,7 @@ async def _answer(connection: MqttPublisher, identity: str) -> Answer | None:
 
 
 def _in_words(state: State) -> str:
-    return f"{state.condition} alarm, signal {state.signal}" if state.alert_id else "no alarm"
+    alarm = f"{state.condition} alarm, signal {state.signal}" if state.alert_id else "no alarm"
+    if state.paused is None:
+        return alarm
+    return f"{alarm}, paused by {state.paused.by} until {state.paused.until.astimezone():%H:%M:%S}"

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
 
+from vser_stream.config import LONGEST_PAUSE
 from vser_stream.core.messages import Document, State
 from vser_stream.errors import CommandError
 
@@ -35,9 +36,6 @@ __all__ = [
 
 LARGEST_COMMAND = 2048
 """No command needs more (bytes)."""
-
-LONGEST_PAUSE = 240.0
-"""A pause nobody remembers is a monitor switched off (min)."""
 
 SPOKEN_FOR = ("vser/", "homeassistant/")
 """Where documents of ours and of other boxes are believed."""
@@ -82,7 +80,7 @@ class Ack(Command):
 class Pause(Command):
     """No alarms of this source for a while."""
 
-    minutes: Annotated[float, Field(gt=0, le=LONGEST_PAUSE, allow_inf_nan=False)]
+    minutes: Annotated[float, Field(gt=0, le=LONGEST_PAUSE / 60, allow_inf_nan=False)]
 
 
 class Resume(Command):

@@ -29,6 +29,9 @@ END_WITHIN = 4.5
 READ_WITHIN = 5.0
 """Longest time to read the configuration again (s)."""
 
+TELL_EVERY = 0.5
+"""Between two looks at how all stands (s)."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -67,29 +70,33 @@ class Service:
             self._manager.status(f"cannot start: {exc}")
             raise
         watchdog = Watchdog(
-            agent.scorer, lambda: agent.listeners, longest=self._manager.watchdog, on_alive=self._alive
+            agent.scorer,
+            lambda: agent.listeners,
+            longest=self._manager.watchdog,
+            on_alive=self._manager.alive,
         )
         watching = asyncio.create_task(self._watch(watchdog), name="watchdog")
         reloading = asyncio.create_task(self._reload_when_asked(agent), name="reload")
+        telling = asyncio.create_task(self._tell(agent), name="status")
         try:
             async with page(settings.http, agent, watchdog), control(agent):
                 await agent.run()
         finally:
             watching.cancel()
             reloading.cancel()
+            telling.cancel()
 
     async def _watch(self, watchdog: Watchdog) -> None:
         self._manager.ready(self._words)
         await watchdog.run()
 
-    async def _alive(self) -> None:
-        """Earned."""
-        self._manager.alive()
-        if self._agent is None:
-            return
-        if (words := await self._agent.in_words()) != self._words:
-            self._words = words
-            self._manager.status(words)
+    async def _tell(self, agent: Agent) -> NoReturn:
+        """Tell ``systemctl status`` how all stands as soon as that changes; never ends."""
+        while True:
+            if (words := await agent.in_words()) != self._words:
+                self._words = words
+                self._manager.status(words)
+            await asyncio.sleep(TELL_EVERY)
 
     def _stop(self) -> None:
         self._manager.stopping()

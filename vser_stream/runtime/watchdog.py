@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from typing import NoReturn, Protocol
 
@@ -42,7 +42,7 @@ class Watchdog:
         scorer: Where a turn is asked for.
         sources: Those that are listened to now.
         longest: Time between two signs of life that systemd allows (s); 0 for any.
-        on_alive: Awaited after each check that found nothing wrong.
+        on_alive: Called after each check that found nothing wrong.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Watchdog:
         sources: Callable[[], Iterable[Promising]],
         *,
         longest: float,
-        on_alive: Callable[[], Awaitable[None]],
+        on_alive: Callable[[], None],
     ) -> None:
         self._scorer, self._sources = scorer, sources
         self._every = longest / 4 or UNWATCHED
@@ -69,7 +69,7 @@ class Watchdog:
             if hanging:
                 _log.error("no progress: hanging=%s", ", ".join(hanging))
             else:
-                await self._on_alive()
+                self._on_alive()
             await asyncio.sleep(self._every)
 
     async def _scorer_takes_a_turn(self) -> bool:
