@@ -301,6 +301,9 @@ class HttpConfig(Section):
 
     port: Port | None = Field(None, description="default: no server")
     host: Host = Field("127.0.0.1", description="address to listen on; read-only, no authentication")
+    names: Annotated[tuple[Host, ...], Field(max_length=16, strict=False)] = Field(
+        (), description="under which it may be asked, beside IP addresses and this box's own"
+    )
 
 
 class PrivacyConfig(Section):

@@ -1,24 +1,43 @@
-"""A small web server for whoever watches over the daemon: it reads, and changes nothing."""
+"""A small web server for whoever watches over the daemon: it reads, and changes nothing.
+
+One thread serves all callers and can cost the daemon no more than that: few connections, of which the
+oldest goes when another comes, one deadline for each, one question to the daemon at a time. Whoever
+drips or floods is in nobody's way but that of other callers.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import ipaddress
 import logging
+import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+
+import h11
 
 from vser_stream.errors import ConfigError
 
 __all__ = ["Answer", "serving"]
 
 SLOW = 5.0
-"""A caller that takes longer to ask is not waited for (s)."""
+"""From the connection to the end of the answer; what takes longer is cut off (s)."""
+
+_MOST = 16
+"""Open connections; a monitor or two ask every few seconds."""
+
+_QUEUE = 128
+"""Connections the kernel holds until they are accepted: one too many is told nothing for a second."""
+
+_HEAD = 8 * 2**10
+"""Longest request: a browser with its cookies needs a tenth (bytes)."""
+
+_PACE = 0.02
+"""Between two questions to the daemon, which has better to do (s)."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,60 +52,148 @@ class Answer:
 
 
 @contextmanager
-def serving(host: str, port: int, answer: Callable[[str], Answer | None]) -> Iterator[None]:
-    """Answer GET requests within the block, each in a thread of its own.
+def serving(
+    host: str, port: int, answer: Callable[[str], Awaitable[Answer | None]], *, names: Collection[str] = ()
+) -> Iterator[None]:
+    """Answer GET requests within the block, in a thread with an event loop of its own.
 
     Args:
         host: Address to listen on.
         port: TCP port.
-        answer: What to say to a path; None where nothing is.
+        answer: What to say to a path; None where nothing is. Called in the other loop.
+        names: Under which it may be asked, beside those of this box.
 
     Raises:
         ConfigError: The port cannot be had.
     """
     try:
-        server = _Server((host, port), partial(_Handler, answer=answer))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family, backlog=_MOST)
     except OSError as exc:
         raise ConfigError(
             f"http: no server at {host}:{port} ({exc.strerror}); choose another [http] port"
         ) from exc
-    thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="http", daemon=True)
+    server = _Server(answer, {host, *names})
+    thread = threading.Thread(target=server.run, args=(listening,), name="http", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        server.shutdown()
-        server.server_close()
+        server.stop()
+        thread.join(SLOW)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's signature
-        _log.exception("a request was not answered")
-
-
-class _Handler(BaseHTTPRequestHandler):
-    timeout = SLOW
-    server_version, sys_version = "vser-stream", ""
-
-    def __init__(self, *args: Any, answer: Callable[[str], Answer | None]) -> None:
+class _Server:
+    def __init__(self, answer: Callable[[str], Awaitable[Answer | None]], names: Collection[str]) -> None:
         self._answer = answer
-        super().__init__(*args)
+        self._names = {"localhost", *_own_names(), *(name.lower() for name in names)}
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._loop = self._runner.get_loop()
+        self._stopping, self._turn = asyncio.Event(), asyncio.Lock()
+        self._open: dict[asyncio.StreamWriter, None] = {}
 
-    def do_GET(self) -> None:
-        found = self._answer(self.path.split("?")[0])
-        if found is None:
-            self.send_error(HTTPStatus.NOT_FOUND)
-            return
-        self.send_response(found.status)
-        self.send_header("Content-Type", found.content_type)
-        self.send_header("Content-Length", str(len(found.body)))
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        with contextlib.suppress(ConnectionError):  # whoever asked has gone
-            self.wfile.write(found.body)
+    def run(self, listening: socket.socket) -> None:
+        with self._runner:
+            self._runner.run(self._serve(listening))
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's signature
-        _log.debug("http: " + format, *args)
+    def stop(self) -> None:
+        with contextlib.suppress(RuntimeError):  # it has ended by itself
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
+    async def _serve(self, listening: socket.socket) -> None:
+        server = await asyncio.start_server(self._connected, sock=listening, backlog=_MOST)
+        listening.listen(_QUEUE)  # so many are accepted at once, so many may wait for it
+        await self._stopping.wait()
+        server.close()
+        for writer in list(self._open):
+            writer.transport.abort()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._open) >= _MOST:
+            oldest = next(iter(self._open))
+            del self._open[oldest]
+            oldest.transport.abort()
+        self._open[writer] = None
+        try:
+            async with asyncio.timeout(SLOW):
+                await self._respond(reader, writer)
+        except (OSError, TimeoutError) as exc:
+            _log.debug("http: no answer was given: error=%r", exc)
+        finally:
+            self._open.pop(writer, None)
+            writer.transport.abort()
+
+    async def _respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        wire, request = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD), None
+        try:
+            request = await _request(reader, wire)
+            if request is None:
+                return
+            found = await self._found(request)
+        except h11.RemoteProtocolError as exc:
+            if wire.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+                return
+            found = _error(HTTPStatus(exc.error_status_hint))
+        writer.transport.set_write_buffer_limits(0)  # so that drain waits for all of it
+        writer.write(_head(wire, found) + (b"" if request and request.method == b"HEAD" else found.body))
+        await writer.drain()
+        writer.write_eof()
+        # Whoever still sends would have its answer taken away by a reset.
+        while await reader.read(_HEAD):
+            pass
+
+    async def _found(self, request: h11.Request) -> Answer:
+        if not self._is_called_so(request):
+            return _error(HTTPStatus.MISDIRECTED_REQUEST)
+        if request.method not in {b"GET", b"HEAD"}:
+            return _error(HTTPStatus.METHOD_NOT_ALLOWED)
+        path = request.target.partition(b"?")[0].decode("ascii")
+        async with self._turn:
+            found = await self._answer(path)
+            await asyncio.sleep(_PACE)
+        return found or _error(HTTPStatus.NOT_FOUND)
+
+    def _is_called_so(self, request: h11.Request) -> bool:
+        """Whether it is asked under a name of its own: a page of a stranger's may lead its name here."""
+        host = next((value.decode("latin-1") for name, value in request.headers if name == b"host"), None)
+        if host is None:  # HTTP/1.0, and no browser
+            return True
+        name = host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return name.lower().rstrip(".") in self._names
+        return True
+
+
+async def _request(reader: asyncio.StreamReader, wire: h11.Connection) -> h11.Request | None:
+    """Read the head of a request; None if there comes none.
+
+    Raises:
+        h11.RemoteProtocolError: It is no HTTP, or too long.
+    """
+    while (event := wire.next_event()) is h11.NEED_DATA:
+        wire.receive_data(await reader.read(_HEAD))
+    return event if isinstance(event, h11.Request) else None
+
+
+def _head(wire: h11.Connection, answer: Answer) -> bytes:
+    headers = {
+        "Content-Type": answer.content_type,
+        "Content-Length": str(len(answer.body)),
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Connection": "close",
+    }
+    return wire.send(h11.Response(status_code=answer.status, headers=list(headers.items()))) or b""
+
+
+def _error(status: HTTPStatus) -> Answer:
+    unknown = status is HTTPStatus.MISDIRECTED_REQUEST
+    words = "; ask by the IP address, or put this name into [http] names" if unknown else ""
+    return Answer(f"{status.value} {status.phrase}{words}\n".encode(), "text/plain; charset=utf-8", status)
+
+
+def _own_names() -> set[str]:
+    name = socket.gethostname().lower()
+    return {name, f"{name.partition('.')[0]}.local"}

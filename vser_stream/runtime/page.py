@@ -1,7 +1,7 @@
 """What the daemon answers to whoever watches over it by HTTP.
 
-The event loop answers, not the thread that was asked: where the loop hangs the answer is that
-it does.
+The daemon's event loop answers, not the thread that was asked: where the loop hangs the answer is
+that it does.
 """
 
 from __future__ import annotations
@@ -34,18 +34,19 @@ async def page(config: HttpConfig, agent: Agent, watchdog: Watchdog) -> AsyncIte
     loop = asyncio.get_running_loop()
     pages = _pages(agent, watchdog)
 
-    def answer(path: str) -> Answer | None:
+    async def answer(path: str) -> Answer | None:
         if path not in pages:
             return None
+        asked = asyncio.run_coroutine_threadsafe(_run(pages[path]), loop)
         try:
-            return asyncio.run_coroutine_threadsafe(_run(pages[path]), loop).result(PATIENCE)
+            return await asyncio.wait_for(asyncio.wrap_future(asked), PATIENCE)
         except TimeoutError:
             return _json({"hanging": ["event loop"]}, ok=False)
 
     with ExitStack() as stack:
         if config.port is not None:
             try:
-                stack.enter_context(serving(config.host, config.port, answer))
+                stack.enter_context(serving(config.host, config.port, answer, names=config.names))
             except ConfigError as exc:
                 _log.error("no metrics, no health page: %s", exc)
         yield
