@@ -1,5 +1,6 @@
 """The server for whoever watches, against callers who drip, flood, lie and hang."""
 
+import asyncio
 import random
 import socket
 import threading
@@ -10,7 +11,6 @@ import pytest
 from support.broker import free_port
 from support.daemon import wait_for
 
-from vser_stream.adapters import http
 from vser_stream.adapters.http import Answer, serving
 from vser_stream.errors import ConfigError
 
@@ -115,12 +115,7 @@ def test_connections_that_drip_are_few_for_a_short_time_and_in_nobodys_way(
             return True
 
     # The last few are not pushed out by others: they meet the deadline.
-    left = set(dripping)
-    wait_for(
-        lambda: not left.difference_update([one for one in left if ended(one)]) and not left,
-        within=30,
-        what="the end of all that drip",
-    )
+    wait_for(lambda: all(map(ended, dripping)), within=30, what="the end of all that drip")
     for connection in dripping:
         connection.close()
 
@@ -158,7 +153,7 @@ def test_questions_to_the_daemon_come_one_at_a_time() -> None:
         nonlocal asked
         asked += 1
         at_once.append(asked)
-        await http.asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)
         asked -= 1
         return Answer(BODY)
 
