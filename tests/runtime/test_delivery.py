@@ -11,7 +11,8 @@ from support.patience import HANGS
 
 from vser_stream.adapters.mqtt import Broker
 from vser_stream.adapters.outbox import SqliteOutbox
-from vser_stream.runtime.delivery import LONGEST_PAUSE, URGENT_PAUSE, Counters, backoff
+from vser_stream.runtime.connection import LONGEST_PAUSE, backoff
+from vser_stream.runtime.delivery import URGENT_PAUSE, Counters
 
 pytestmark = pytest.mark.usefixtures("quiet_loop")
 

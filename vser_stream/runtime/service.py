@@ -49,6 +49,7 @@ class Service:
         self._files = Disk("configuration")
         self._hangup = asyncio.Event()
         self._words = "starting to listen"
+        self._telling: asyncio.Task[NoReturn] | None = None
 
     async def run(self) -> None:
         """Listen until a signal, or until every recording has been played.
@@ -77,14 +78,14 @@ class Service:
         )
         watching = asyncio.create_task(self._watch(watchdog), name="watchdog")
         reloading = asyncio.create_task(self._reload_when_asked(agent), name="reload")
-        telling = asyncio.create_task(self._tell(agent), name="status")
+        self._telling = asyncio.create_task(self._tell(agent), name="status")
         try:
             async with page(settings.http, agent, watchdog), control(agent):
                 await agent.run()
         finally:
             watching.cancel()
             reloading.cancel()
-            telling.cancel()
+            self._telling.cancel()
 
     async def _watch(self, watchdog: Watchdog) -> None:
         self._manager.ready(self._words)
@@ -99,6 +100,8 @@ class Service:
             await asyncio.sleep(TELL_EVERY)
 
     def _stop(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
         self._manager.stopping()
         # A camera, a disk or a library may hang in a thread that nobody can end.
         cut = threading.Timer(END_WITHIN, _cut)
