@@ -1,7 +1,11 @@
 """The layout is the architecture: imports run one way, and the core stays pure."""
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -95,3 +99,28 @@ def test_each_third_party_library_is_imported_by_one_adapter_only() -> None:
     libraries = {"av", "sounddevice", "webrtcvad", "swift_f0", "aiomqtt", "prometheus_client"}
     assert {name: len(owners[name]) for name in libraries} == dict.fromkeys(libraries, 1)
     assert owners["sqlite3"] == {"outbox", "schema", "evidence", "kept"}, "the agent's one database file"
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_whatever_is_imported_is_a_dependency_by_name() -> None:
+    """What only comes along with something else is there today, and not on somebody's box."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["mic"], *extras["llm"]]
+    named = {
+        layer: {canonical(re.split(r"[^\w.-]", line, maxsplit=1)[0]) for line in lines}
+        for layer, lines in {"": wanted, "training": [*wanted, *extras["train"]]}.items()
+    }
+    providers = metadata.packages_distributions()
+    missing = {
+        f"{dotted(path)}: {first}"
+        for path in modules()
+        for name in imports_of(path.read_text())
+        if (first := name.split(".")[0]) not in {*sys.stdlib_module_names, "vser_stream"}
+        and not {canonical(one) for one in providers.get(first, ())}
+        & named["training" if dotted(path).startswith(("training", "cli.train")) else ""]
+    }
+    assert missing == set()
