@@ -61,7 +61,7 @@ REASONS = {
 }
 """Section 2.4 of MQTT 5; paho translates the return codes of 3.1.1 to these."""
 
-HUNG_UP = "closed the connection; check that it runs"
+HUNG_UP = "closed the connection; check that it runs, and that no other agent uses the same site"
 
 CAUSES: tuple[tuple[type[OSError], str], ...] = (
     (ssl.SSLError, "failed at TLS ({cause.reason}); check that tls belongs to this port, and cert_file"),
