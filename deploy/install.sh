@@ -64,10 +64,12 @@ install_packages() {
   tar -c --exclude=./.git --exclude=./.venv --exclude=./build --exclude='./*.egg-info' . | tar -x -C "$copy"
   echo "installing the Python packages$([[ $extras != *llm* ]] || echo ", llama.cpp compiles for some minutes")"
   with_progress "still at it" run "$prefix/bin/python" -m pip install -v --progress-bar off \
-    --disable-pip-version-check --upgrade "$copy[$extras]" || {
+    --disable-pip-version-check "${locks[@]}" || {
     if [[ $extras == *llm* ]]; then echo "if it was llama.cpp that could not be built: --no-reasoner" >&2; fi
     exit 1
   }
+  with_progress "still at it" run "$prefix/bin/python" -m pip install --disable-pip-version-check \
+    --upgrade --no-deps "$copy"
 }
 
 # leave_well: whatever happens, no copy stays behind, and a monitor that ran is not left stopped.
@@ -103,8 +105,10 @@ if ! $files_only; then
     apt_install "${packages[@]}"
   fi
   [[ -x $prefix/bin/python ]] || run python3 -m venv "$prefix"
+  mapfile -t locks < <(locked "$extras")
   if $dry_run; then
-    run "$prefix/bin/python" -m pip install --upgrade "$PWD[$extras]"
+    run "$prefix/bin/python" -m pip install "${locks[@]}"
+    run "$prefix/bin/python" -m pip install --upgrade --no-deps "$PWD"
   else
     install_packages
   fi

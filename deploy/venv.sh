@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Sourced by install.sh, demo.sh and tests/run.sh: one .venv in the project, renewed only when pyproject.toml changes.
+# Sourced by install.sh, demo.sh and tests/run.sh: one .venv in the project, renewed only when pyproject.toml
+# or the locks change.
 
 # as_root COMMAND…: run it as root, by sudo when somebody else is asking.
 as_root() {
@@ -50,11 +51,18 @@ with_progress() {
   return $status
 }
 
+# locked EXTRAS: options of "pip install", a word a line, for all they need by version and hash.
+locked() {
+  local extras=${1:-base} extra
+  echo --require-hashes
+  for extra in ${extras//,/ }; do printf -- '-r\ndeploy/locks/%s.txt\n' "$extra"; done
+}
+
 # make_venv EXTRAS: have .venv with the package and its extras, and put it on the PATH.
 make_venv() {
-  local extras=$1 stamp wanted
+  local extras=$1 stamp wanted locks
   stamp=".venv/.made-for-${extras:-nothing}"
-  wanted=$(python3 --version; cat pyproject.toml)
+  wanted=$(python3 --version; cat pyproject.toml deploy/locks/*)
   if [[ ! -x .venv/bin/pip ]]; then
     python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
     echo "making .venv"
@@ -62,8 +70,11 @@ make_venv() {
   fi
   if [[ $(cat "$stamp" 2>/dev/null) != "$wanted" ]]; then
     echo "installing vser-stream${extras:+[$extras]} into .venv (a minute or two, once)"
-    .venv/bin/python -m pip install -qq --disable-pip-version-check --upgrade pip
-    .venv/bin/python -m pip install -qq --disable-pip-version-check -e ".${extras:+[$extras]}"
+    mapfile -t locks < <(locked "$extras")
+    .venv/bin/python -m pip install -qq --disable-pip-version-check "${locks[@]}"
+    # Itself, and what has no hash in a lock (deploy/lock.sh says why).
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --constraint deploy/locks/compiled.txt \
+      --editable ".${extras:+[$extras]}"
     printf '%s' "$wanted" >"$stamp"
   fi
   export PATH="$PWD/.venv/bin:$PATH"

@@ -5,10 +5,11 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
-from importlib import metadata
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 PACKAGE = Path(__file__).parent.parent / "vser_stream"
 LAYERS = [
@@ -101,26 +102,35 @@ def test_each_third_party_library_is_imported_by_one_adapter_only() -> None:
     assert owners["sqlite3"] == {"outbox", "schema", "evidence", "kept"}, "the agent's one database file"
 
 
-def canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+def canonical(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-def test_whatever_is_imported_is_a_dependency_by_name() -> None:
-    """What only comes along with something else is there today, and not on somebody's box."""
+@pytest.mark.parametrize("extras_of", [("mic", "llm"), ("mic", "llm", "train")], ids=["agent", "training"])
+def test_each_library_is_declared_by_us_and_not_lent_by_another(extras_of: tuple[str, ...]) -> None:
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["mic"], *extras["llm"]]
-    named = {
-        layer: {canonical(re.split(r"[^\w.-]", line, maxsplit=1)[0]) for line in lines}
-        for layer, lines in {"": wanted, "training": [*wanted, *extras["train"]]}.items()
-    }
-    providers = metadata.packages_distributions()
+    of_extras = [one for extra in extras_of for one in project["optional-dependencies"][extra]]
+    declared = [*project["dependencies"], *of_extras]
+    names = {canonical(Requirement(one).name) for one in declared}
+    owners = packages_distributions()
     missing = {
-        f"{dotted(path)}: {first}"
+        (dotted(path), name)
         for path in modules()
-        for name in imports_of(path.read_text())
-        if (first := name.split(".")[0]) not in {*sys.stdlib_module_names, "vser_stream"}
-        and not {canonical(one) for one in providers.get(first, ())}
-        & named["training" if dotted(path).startswith(("training", "cli.train")) else ""]
+        if dotted(path).startswith("training") is ("train" in extras_of)
+        for whole in imports_of(path.read_text())
+        if (name := whole.split(".")[0]) not in {*sys.stdlib_module_names, "vser_stream"}
+        and names.isdisjoint(map(canonical, owners[name]))
     }
     assert missing == set()
+
+
+def test_each_library_is_bounded_above() -> None:
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    declared = [
+        *project["dependencies"],
+        *(one for many in project["optional-dependencies"].values() for one in many),
+    ]
+    bounds = {one: {part.operator for part in Requirement(one).specifier} for one in declared}
+    assert [
+        one for one, found in bounds.items() if found.isdisjoint({"<", "=="}) and "vser-stream" not in one
+    ] == []

@@ -7,7 +7,6 @@
     |   +-- AudioError       a recording cannot be read
     |   +-- DataError        a manifest of recordings is incomplete
     |   +-- CommandError     what somebody asked of a source cannot be obeyed
-    |       +-- UnreadableCommandError    nobody can say what was asked
     +-- ConfigError          the operator corrects a file on this box
     |   +-- ModelError       a model cannot be loaded or is not what it says
     |   |   +-- ModelMismatchError
@@ -51,7 +50,6 @@ __all__ = [
     "ReasonerError",
     "RuleError",
     "SessionTakenError",
-    "UnreadableCommandError",
     "UserError",
     "VserError",
 ]
@@ -84,10 +82,6 @@ class DataError(UserError):
 
 class CommandError(UserError):
     """Somebody asked a source for what it cannot do."""
-
-
-class UnreadableCommandError(CommandError):
-    """Nobody can say what was asked, so nobody waits for an answer."""
 
 
 class ConfigError(VserError):

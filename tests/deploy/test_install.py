@@ -102,9 +102,11 @@ def test_with_a_strict_umask_all_can_read_it_and_the_clone_is_left_as_it_was(tmp
     for file in ROOT.iterdir():
         if file.is_file() and file.name != ".git":
             shutil.copy(file, clone)
+    for lock in (clone / "deploy/locks").iterdir():
+        lock.write_text("")  # the libraries take a minute
     before = {path.relative_to(clone) for path in clone.rglob("*")}
     command = ["bash", "-c", "umask 077; exec deploy/install.sh --no-reasoner"]
-    environment = os.environ | {"DESTDIR": str(root), "PIP_NO_DEPS": "1"}
+    environment = os.environ | {"DESTDIR": str(root)}
     environment.pop("PYTHONPATH", None)
     subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=True)
     assert {path.relative_to(clone) for path in clone.rglob("*")} == before

@@ -6,7 +6,6 @@ import socket
 import ssl
 
 from vser_stream.adapters.mqtt_login import Broker
-from vser_stream.adapters.tls import distrust
 
 __all__ = [
     "HUNG_UP",
@@ -61,9 +60,13 @@ REASONS = {
 }
 """Section 2.4 of MQTT 5; paho translates the return codes of 3.1.1 to these."""
 
-HUNG_UP = "closed the connection; check that it runs, and that no other agent uses the same site"
+HUNG_UP = "closed the connection; check that it runs"
 
 CAUSES: tuple[tuple[type[OSError], str], ...] = (
+    (
+        ssl.SSLCertVerificationError,
+        "cannot be trusted: {cause.verify_message}; check ca_file, and host against its certificate",
+    ),
     (ssl.SSLError, "failed at TLS ({cause.reason}); check that tls belongs to this port, and cert_file"),
     (socket.gaierror, "is an unknown host; check host and the name server"),
     (ConnectionRefusedError, "refuses connections; start it or check host and port"),
@@ -104,8 +107,6 @@ def denial(code: int, *, access: str, topic: str, username: str | None) -> str:
 
 def failure(cause: BaseException | None) -> str:
     """What went wrong below MQTT; None for a connection that just ended."""
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return distrust(cause)
     for kind, words in CAUSES:
         if isinstance(cause, kind):
             return words.format(cause=cause)

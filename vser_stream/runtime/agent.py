@@ -109,12 +109,7 @@ class Agent:
         broker = broker_of(config.mqtt, client_id=f"vser-{config.site}")
         self._access = Access()
         self._feedback = FeedbackFile(self.state / "feedback.jsonl")
-        desk = CommandDesk(
-            config.site,
-            sources=lambda: self.listeners,
-            keep_feedback=self._keep_feedback,
-            reserved=[config.homeassistant.prefix.partition("/")[0]],
-        )
+        desk = CommandDesk(config.site, sources=lambda: self.listeners, keep_feedback=self._keep_feedback)
         self._reception = Reception(
             config.site,
             config.homeassistant,
