@@ -44,4 +44,4 @@ def test_without_systemd_nobody_is_told(caplog: pytest.LogCaptureFixture) -> Non
 def test_a_vanished_systemd_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "gone")}).alive()
     (message,) = caplog.messages
-    assert message.startswith("systemd was not told: message=WATCHDOG=1")
+    assert message.startswith("sd_notify failed: message=WATCHDOG=1")

@@ -90,7 +90,7 @@ def test_calm_is_only_said_of_a_source_that_is_heard() -> None:
 def test_silence_is_never_shown_as_calm() -> None:
     board = listening()
     board.feed("vser/v1/home/status", b"offline")
-    assert "Nobody listens at this site" in seen(board)
+    assert "No source is being monitored at this site" in seen(board)
     board.link = "broker 127.0.0.1:1883 refuses connections"
     assert "Not connected, nothing below is current: broker 127.0.0.1:1883 refuses" in seen(board)
 

@@ -119,7 +119,7 @@ def test_it_goes_on_after_each_failure(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("reasoner", "verdict", "words"),
     [
-        ("", "ok", "judged a made utterance in"),
+        ("", "ok", "classified a synthetic utterance in"),
         ('backend = "none"', "ok", "left to the SVM"),
         ('backend = "server"\nurl = "http://127.0.0.1:{port}/v1"', "fail", "127.0.0.1"),
     ],

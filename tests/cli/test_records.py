@@ -85,7 +85,7 @@ def test_what_cannot_be_scored_is_said_in_one_line(config: Path, record: str, co
 
 def test_a_record_by_its_id_needs_to_know_whose() -> None:
     done = vser_stream("rescore", 1)
-    assert (done.returncode, "say whose: --config FILE" in done.stderr) == (2, True)
+    assert (done.returncode, "needs --config FILE" in done.stderr) == (2, True)
 
 
 def test_records_are_listed_and_the_chain_is_verified(config: Path) -> None:

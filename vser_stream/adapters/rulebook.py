@@ -16,6 +16,7 @@ from vser_stream.core.reason.lint import problems
 from vser_stream.core.reason.rules import Condition, Rule, RuleBook, Seen, Texts, nearest
 from vser_stream.core.reason.written import Writer
 from vser_stream.errors import RuleError
+from vser_stream.files import read_text
 
 __all__ = ["RuleShelf", "load", "read", "shelf_of"]
 
@@ -38,14 +39,14 @@ def read(path: Path) -> RuleBook:
         RuleError: The file is missing, is no TOML, or a rule has a wrong or unknown key, cue or text.
     """
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        document = tomllib.loads(read_text(path))
         return RuleBook.model_validate(document)
     except OSError as exc:
         raise RuleError(f"{path}: cannot be read ({exc.strerror}); give a file of rules") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise RuleError(f"{path}: not a TOML file: {exc}") from exc
     except ValidationError as exc:
         raise RuleError(f"{path}: " + "; ".join(_in_words(exc, document))) from exc
+    except (ValueError, RecursionError) as exc:  # RecursionError: of a thousand brackets
+        raise RuleError(f"{path}: not a TOML file: {' '.join(str(exc).split())[:200]}") from exc
 
 
 def load(path: Path) -> RuleBook:

@@ -57,7 +57,7 @@ class ServiceManager:
                 line.connect(self._address)
                 line.sendall("\n".join(assignments).encode())
         except OSError as exc:
-            _log.warning("systemd was not told: message=%s error=%s", assignments[0], exc)
+            _log.warning("sd_notify failed: message=%s error=%s", assignments[0], exc)
 
 
 def _status(words: str) -> str:

@@ -15,6 +15,7 @@ import typer
 from pydantic import ValidationError
 
 from vser_stream.adapters.mqtt import Broker, MqttPublisher, Received
+from vser_stream.adapters.strangers import printable
 from vser_stream.cli.site import at_site
 from vser_stream.core.commands import COMMANDS, Ack, Answer, Command, Pause, Resume
 from vser_stream.core.messages import State, utc
@@ -150,8 +151,8 @@ async def _command(connection: MqttPublisher, site: str, source: str, command: C
             "look with vser-stream watch whether it runs"
         )
     if not answer.ok:
-        raise CommandError(f"{verb} {source}: {answer.error}")
-    print(f"{verb} {source}: done; {answer.state and _in_words(answer.state)}")
+        raise CommandError(f"{verb} {source}: {printable(answer.error or 'refused')}")
+    print(f"{verb} {source}: done; {printable(_in_words(answer.state) if answer.state else '')}")
 
 
 async def _answer(connection: MqttPublisher, identity: str) -> Answer | None:
@@ -162,6 +163,8 @@ async def _answer(connection: MqttPublisher, identity: str) -> Answer | None:
                     return Answer.model_validate_json(received.payload)
     except TimeoutError:
         return None
+    except ValidationError as exc:
+        raise PublishError("the answer is none of this release; look with vser-stream watch") from exc
     raise await connection.closed()
 
 

@@ -84,7 +84,7 @@ class Board:
         if self.link:
             yield _text(f" Not connected, nothing below is current: {self.link}", BAD)
         elif self.status != SiteStatus.ONLINE:
-            yield _text(" Nobody listens at this site: no alarm can come from it.", BAD)
+            yield _text(" No source is being monitored at this site: no alarm can come from it.", BAD)
         for source, state in sorted(self.states.items()):
             if state.alert_id and state.signal in UNATTENDED:
                 words = f" {state.condition.upper()} in {source} since {_clock(state.since)}"

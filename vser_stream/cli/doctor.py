@@ -122,7 +122,7 @@ def _examine_model(examination: Examination, settings: Config | None) -> Decisio
     return examination.step(
         "voice activity and features",
         lambda: rehearse(decider, WebRtcVad()),
-        lambda _: "a made utterance was judged",
+        lambda _: "self-test: a synthetic utterance was classified",
     )
 
 
@@ -139,7 +139,7 @@ def _book(shelf: RuleShelf) -> str:
 
 def _reason(config: ReasonerConfig, shelf: RuleShelf, decision: Decision) -> str:
     if config.backend == "none":
-        return "none is wanted: the ambiguous are left to the SVM"
+        return "none is wanted: utterances of low confidence are left to the SVM"
     with standing_by(config, shelf.writer) as reasoner:
         if reasoner is None:
             raise DoubtError(
@@ -149,7 +149,7 @@ def _reason(config: ReasonerConfig, shelf: RuleShelf, decision: Decision) -> str
         began = time.monotonic()
         reasoner.judge(case, within=config.deadline)
         took = 1000 * (time.monotonic() - began)
-        return f"{reasoner.version} judged a made utterance in {took:.0f} ms"
+        return f"{reasoner.version} classified a synthetic utterance in {took:.0f} ms"
 
 
 def _examine_source(examination: Examination, config: SourceConfig) -> None:
@@ -257,7 +257,7 @@ def _sync(folder: Path) -> str:
     if not folder.exists():
         raise DoubtError(f"{folder} does not exist yet; the daemon makes it")
     took = sync_time(folder)
-    words = f"{1000 * took:.1f} ms until 4 kB are safe"
+    words = f"{1000 * took:.1f} ms for an fsync of 4 kB"
     if took > SLOW_DISK:
         raise DoubtError(f"{words}; an alert waits for that, so use a faster disk or check this one")
     return words

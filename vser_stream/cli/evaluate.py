@@ -82,7 +82,7 @@ def evaluate(
         raise UserError("--nested chooses a recipe; a trained --model has none left to choose")
     if ablation or baselines:
         if model or report or (ablation and baselines):
-            raise UserError("--ablation and --baselines go alone, without --model and --report")
+            raise UserError("--ablation and --baselines exclude each other, and --model and --report")
         kind = "ablation" if ablation else "baselines"
         _study(kind, data, seed=seed, cache=cache, processes=processes, as_json=as_json)
         return

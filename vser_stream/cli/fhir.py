@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from vser_stream.adapters.strangers import parse_json
 from vser_stream.core.fhir import bundle_of
 from vser_stream.core.messages import Alert
 from vser_stream.errors import DataError
@@ -26,7 +27,7 @@ def fhir(
     """
     try:
         text = sys.stdin.buffer.read() if str(alert) == "-" else alert.read_bytes()
-        document = Alert.model_validate_json(text)
+        document = Alert.model_validate_json(json.dumps(parse_json(text)))
     except OSError as exc:
         raise DataError(f"{alert}: cannot be read ({exc.strerror})") from exc
     except ValidationError as exc:
@@ -36,4 +37,6 @@ def fhir(
             f"{alert}: not an alert of this release ({where or 'document'}: {error['msg']}); "
             "give one document of the topic vser/v1/<site>/<source>/alert"
         ) from exc
+    except ValueError as exc:
+        raise DataError(f"{alert}: no JSON document; give one of vser/v1/<site>/<source>/alert") from exc
     print(json.dumps(bundle_of(document), indent=2))

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from vser_stream.adapters.kept import KeptFile
+from vser_stream.adapters.strangers import parse_json
 from vser_stream.adapters.svm import GOLDEN_TOLERANCE, OnnxSvm
 from vser_stream.cli.agent import default
 from vser_stream.cli.kept import database
@@ -71,7 +72,7 @@ def _document(record: str, settings: Config | None) -> dict[str, Any]:
     """
     if record.isdecimal():
         if settings is None:
-            raise UserError(f"record {record}: say whose: --config FILE")
+            raise UserError(f"record {record}: needs --config FILE")
         with KeptFile(database(settings)) as file:
             given = exported(file.record(int(record)))
     else:
@@ -81,7 +82,9 @@ def _document(record: str, settings: Config | None) -> dict[str, Any]:
         intact = chained(given["previous"], canonical(document)) == given["hash"]
         known = document["schema"] == RECORD
     except (KeyError, TypeError, AttributeError) as exc:
-        raise DataError(f"record {record}: is none; give a line of vser-stream records export") from exc
+        raise DataError(
+            f"record {record}: is no audit record; give a line of vser-stream records export"
+        ) from exc
     if not intact:
         raise DataError(f"record {record}: is not what was written, the hash differs; export it again")
     if not known:
@@ -91,7 +94,7 @@ def _document(record: str, settings: Config | None) -> dict[str, Any]:
 
 def _read(name: str) -> Any:
     try:
-        return json.loads(sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes())
+        return parse_json(sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes())
     except OSError as exc:
         raise DataError(f"{name}: cannot be read ({exc.strerror}); give an id or a file") from exc
     except ValueError as exc:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
 from vser_stream.adapters.rulebook import load, read
+from vser_stream.adapters.strangers import parse_json
 from vser_stream.config import shipped_rules
 from vser_stream.core.describe import level_word
 from vser_stream.core.messages import Evidence
@@ -19,6 +20,7 @@ from vser_stream.core.reason.language import Language
 from vser_stream.core.reason.lint import failures, problems
 from vser_stream.core.reason.rules import TRUSTED_FROM, Condition, Rule, RuleBook
 from vser_stream.errors import RuleError, UserError
+from vser_stream.files import read_text
 from vser_stream.values import Cue
 
 __all__ = ["app"]
@@ -130,11 +132,11 @@ def _in_words(condition: Condition) -> str:
 def _cues(path: Path) -> tuple[Cue, ...]:
     """Read the cues of an alert, an utterance or a bare list of evidence."""
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = parse_json(read_text(path))
         rows = document["evidence"] if isinstance(document, dict) else document
-        evidence = [Evidence.model_validate(row) for row in rows]
+        evidence = TypeAdapter(list[Evidence]).validate_python(rows)
     except OSError as exc:
         raise UserError(f"{path}: cannot be read ({exc.strerror}); give a JSON file") from exc
-    except (ValueError, KeyError, TypeError, ValidationError) as exc:
+    except (ValueError, KeyError) as exc:
         raise UserError(f"{path}: holds no evidence; give an alert or utterance document") from exc
     return tuple(Cue(**one.model_dump(), word=level_word(one.z)) for one in evidence)

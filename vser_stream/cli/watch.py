@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.live import Live
 
 from vser_stream.adapters.mqtt import Broker, MqttPublisher, Received
+from vser_stream.adapters.strangers import parse_json
 from vser_stream.cli.board import Board
 from vser_stream.cli.site import at_site
 from vser_stream.errors import PublishError, UserError
@@ -110,7 +111,7 @@ async def _follow(
 
 def _print(received: Received) -> None:
     try:
-        document = json.loads(received.payload)
+        document = parse_json(received.payload)
     except ValueError:
         document = received.payload.decode(errors="replace")
     line = {"topic": received.topic, "retained": received.retain, "payload": document}

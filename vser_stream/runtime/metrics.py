@@ -73,7 +73,7 @@ def readings_of_delivery(counters: Counters) -> Iterator[Reading]:
     )
     yield Reading("vser_messages_expired_total", "Messages nobody could use any more.", counters.expired)
     yield Reading("vser_messages_evicted_total", "Messages dropped: too many waited.", counters.evicted)
-    yield Reading("vser_outbox_unsaved_total", "Messages the disk did not keep.", counters.unsaved)
+    yield Reading("vser_outbox_unsaved_total", "Messages that could not be persisted.", counters.unsaved)
     yield Reading("vser_outbox_depth", "Messages that wait.", counters.depth)
     yield Reading(
         "vser_outbox_oldest_age_seconds", "Age of the one that waits longest on the disk.", counters.oldest

@@ -128,7 +128,7 @@ class Service:
 
 
 def _cut() -> None:
-    _log.error("something hangs, so the end is cut short; what waits is on the disk")
+    _log.error("shutdown timed out, forcing exit; undelivered messages are stored")
     with contextlib.suppress(OSError):
         logging.shutdown()
     os._exit(OutageError.exit_code)
