@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import threading
@@ -66,7 +67,9 @@ def record(server: SoundServer, played: Pcm, *, device: str = "default") -> list
 def instead_of_sounddevice(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the child process import ``code`` under the name of sounddevice."""
     (folder / "sounddevice.py").write_text(dedent(code))
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    )
 
 
 def test_a_microphone_of_16_khz_comes_through_bit_by_bit(server: SoundServer) -> None:
@@ -109,6 +112,43 @@ def test_a_device_that_refuses_16_khz_mono_is_resampled(
     )
     heard = np.concatenate([block.pcm for block in record(server, SPEECH)])
     assert locate(SPEECH[RATE : RATE + 8000], heard)[1] > 0.99
+
+
+@pytest.mark.parametrize("channels", [4, 6, 8, 128])
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_an_array_that_knows_only_its_own_channels_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels: int, rate: int
+) -> None:
+    """A stand-in for PortAudio: there is no such device on a test machine."""
+    code = f"""
+        import array, math, time
+        class PortAudioError(Exception): pass
+        class default: device = (0, 0)
+        def query_hostapis(): return [dict(name="ALSA", default_input_device=0)]
+        def query_devices():
+            return [dict(index=0, name="array", hostapi=0, max_input_channels={channels},
+                         default_samplerate={rate}.0)]
+        class RawInputStream:
+            def __init__(self, device, samplerate, channels, dtype, latency):
+                if (samplerate, channels) != ({rate}, {min(channels, 32)}):
+                    raise PortAudioError("Invalid number of channels", -9998)
+                self.samplerate, self.channels, self.n = samplerate, channels, 0
+            def start(self): pass
+            def read(self, n):
+                out = array.array("h", bytes(2 * n * self.channels))
+                for i in range(n):  # in the second channel alone
+                    phase = 2 * math.pi * 220 * (self.n + i) / self.samplerate
+                    out[i * self.channels + 1] = int(6000 * math.sin(phase))
+                self.n += n
+                time.sleep(0.01)
+                return bytes(out), False
+    """
+    instead_of_sounddevice(code, tmp_path, monkeypatch)
+    heard: list[Block] = []
+    for block in Microphone().blocks(lambda: bool(heard) and heard[-1].end > RATE):
+        heard.append(block)  # noqa: PERF402 - looked at above
+    pcm = np.concatenate([block.pcm for block in heard])[RATE // 2 :]
+    assert np.abs(pcm).max() == pytest.approx(6000, rel=0.02)
 
 
 @pytest.mark.parametrize("missing", ["ImportError('no module')", "OSError('PortAudio library not found')"])

@@ -112,3 +112,32 @@ def test_a_second_of_a_tone_is_measured_as_it_is() -> None:
     assert signal.quiet_db == pytest.approx(-13.3, abs=0.1)
     assert (signal.peak, signal.span, signal.clipped) == (10_000, 20_000, 0.0)
     assert signal.hum > 0.99
+
+
+def cut_up(every: float, seconds: float, *, after: float = 0.0) -> SignalWatch:
+    """A source that loses 0.4 s again and again, and then is whole for a while."""
+    watching, at, length = SignalWatch(), 0, RATE // 10
+    quiet = noise(seconds + after, 50.0)
+    for start in range(0, len(quiet), length):
+        whole = start >= seconds * RATE
+        at += 0 if whole or start % round(every * RATE) else round(0.4 * RATE)
+        block = quiet[start : start + length].copy()
+        watching.feed(Block(block, start=start + at, heard_at=START + (start + at) / RATE))
+    return watching
+
+
+@pytest.mark.parametrize(("every", "priority"), [(0.5, "medium"), (1.5, "medium"), (3.0, "low")])
+def test_a_source_that_is_cut_up_is_told_although_it_delivers_no_whole_second(
+    every: float, priority: str
+) -> None:
+    [condition] = cut_up(every, 90.0).conditions
+    assert (condition.name, condition.priority) == (ConditionName.INTERRUPTED, priority)
+    assert "times within a minute; check the network" in condition.reason
+    assert START <= condition.since < START + 90.0
+
+
+def test_a_gap_now_and_then_is_none_and_it_ends_when_the_audio_is_whole() -> None:
+    assert cut_up(10.0, 120.0).conditions == ()
+    whole_again = cut_up(1.0, 60.0, after=70.0)
+    assert whole_again.conditions == ()
+    assert whole_again.raised == 1

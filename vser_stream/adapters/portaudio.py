@@ -23,6 +23,9 @@ from typing import Any
 LATENCY = 0.4
 """Buffer of the device; shorter ones lost audio when the box was busy (s)."""
 
+CHANNELS = 32
+"""Most that are read; arrays of microphones have 4 to 16."""
+
 _READ = 0.05
 """Audio in one read (s)."""
 
@@ -130,8 +133,15 @@ def _find(inputs: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
 
 
 def _open(sounddevice: Any, device: dict[str, Any], rate: int) -> Any:
-    """At ``rate`` in mono, else as the device likes it: many USB microphones know 48 kHz only."""
-    shapes = [(rate, 1), (device["rate"], 1), (rate, 2), (device["rate"], 2)]
+    """At ``rate`` in mono, else as the device likes it: many USB microphones know 48 kHz only.
+
+    Microphone arrays know their own number of channels only.
+    """
+    shapes = [
+        (samplerate, channels)
+        for channels in sorted({1, 2, min(device["channels"], CHANNELS)})
+        for samplerate in (rate, device["rate"])
+    ]
     for samplerate, channels in shapes[:-1]:
         try:
             return _stream(sounddevice, device, samplerate, channels)

@@ -19,6 +19,7 @@ class ConditionName(StrEnum):
     CLIPPING = "clipping"
     MAINS_HUM = "mains_hum"
     SAMPLE_CLOCK = "sample_clock"
+    INTERRUPTED = "interrupted"
     ACCESS_DENIED = "access_denied"
     CONFIGURATION = "configuration"
     BROKER_AWAY = "broker_away"

@@ -7,6 +7,7 @@ end, so that a cough, a scream or a quiet night is none.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -159,6 +160,16 @@ _CHECKS = (
 )  # fmt: skip
 
 
+_CUTS = 12
+"""Gaps within a minute that cut so many utterances short that people are not heard out."""
+
+_DEAF = 30
+"""Gaps within a minute between which no utterance of two seconds fits."""
+
+_MINUTE = 60.0
+"""(s)."""
+
+
 def advice(name: ConditionName) -> str:
     """What it means and what to do."""
     return next(check.words for check in _CHECKS if check.name is name)
@@ -173,6 +184,9 @@ class SignalWatch:
         self._bad = [deque[bool](maxlen=check.of) for check in _CHECKS]
         self._since: dict[ConditionName, float] = {}
         self._room_db = 0.0
+        self._cuts: deque[float] = deque(maxlen=10 * _DEAF)
+        self._cut_since: float | None = None
+        self._wrong: tuple[Condition, ...] = ()
         self.conditions: tuple[Condition, ...] = ()
         """What is wrong now."""
 
@@ -186,12 +200,30 @@ class SignalWatch:
         """Take the next block; a gap makes it begin its second anew."""
         if block.start != self._next:
             self._held = []
+            if self._next is not None:
+                self._cuts.append(block.heard_at)
         self._next = block.end
         pcm = np.concatenate([*self._held, block.pcm])
         seconds, rest = divmod(len(pcm), RATE)
         for second in range(seconds):
             self._look(signal_of(pcm[second * RATE : (second + 1) * RATE]), block.heard_at)
         self._held = [pcm[-rest:]] if rest else []
+        self.conditions = (*self._interrupted(block.heard_at), *self._wrong)
+
+    def _interrupted(self, now: float) -> Iterator[Condition]:
+        """A source that is cut up delivers no whole second, and says nothing else of it."""
+        while self._cuts and not 0.0 <= now - self._cuts[0] < _MINUTE:  # the clock may be set, too
+            self._cuts.popleft()
+        cuts = len(self._cuts)
+        if self._cut_since is None and cuts >= _CUTS:
+            self._cut_since = self._cuts[0]
+            self.raised += 1
+        elif 2 * cuts < _CUTS:
+            self._cut_since = None
+        if self._cut_since is not None:
+            words = f"broke off {cuts} times within a minute; check the network, and the load of this box"
+            priority: Literal["medium", "low"] = "medium" if cuts >= _DEAF else "low"
+            yield Condition(ConditionName.INTERRUPTED, priority, self._cut_since, words)
 
     def _look(self, signal: Signal, now: float) -> None:
         self.signal = signal
@@ -199,7 +231,7 @@ class SignalWatch:
         for check, bad in zip(_CHECKS, self._bad, strict=True):
             bad.append(check.name in faults)
             self._settle(check, sum(bad), now)
-        self.conditions = tuple(
+        self._wrong = tuple(
             Condition(check.name, check.priority, self._since[check.name], check.words)
             for check in _CHECKS
             if check.name in self._since

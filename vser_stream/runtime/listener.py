@@ -315,7 +315,10 @@ class Listener:
             reason = self.capture.reason or "being opened"
             found.insert(0, Condition(ConditionName.CAPTURE_LOST, "medium", since, reason))
         if abs(drift := self.capture.drift_ppm or 0.0) >= DRIFT:
-            words = f"the source counts {drift / 1e4:+.1f} % against the clock; correct its sampling rate"
+            words = (
+                f"the source counts {drift / 1e4:+.1f} % against the clock; correct its sampling rate, "
+                "and see whether its network loses audio"
+            )
             known = (one.since for one in self._known if one.name is ConditionName.SAMPLE_CLOCK)
             found.append(Condition(ConditionName.SAMPLE_CLOCK, "low", next(known, self._clock.wall()), words))
         return tuple(found)
