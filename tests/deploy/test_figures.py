@@ -1,5 +1,6 @@
 """Dashboard and alert rules speak of figures that the daemon really gives, by the labels it gives them."""
 
+import itertools
 import json
 import re
 import urllib.request
@@ -14,8 +15,11 @@ from support.panics import agent_configuration, panics
 from support.patience import HANGS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-EXPRESSIONS_ADD = {"instance", "job", "le"}
-"""Labels that Prometheus, not the daemon, puts on a figure; and that of a bucket."""
+OF_PROMETHEUS = {"instance", "job"}
+"""Labels that Prometheus, not the daemon, puts on a figure."""
+
+EXPRESSIONS_ADD = OF_PROMETHEUS | {"le"}
+"""And that of a bucket."""
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +33,18 @@ def scrape(tmp_path_factory: pytest.TempPathFactory) -> str:
             wait_for(
                 lambda: told(subscriber), within=30, what="an alarm from beginning to end, and an outage"
             )
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=HANGS) as answer:
+                return str(answer.read().decode())
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What Prometheus reads of an agent that hears a room in which nobody has said a word."""
+    folder, port = tmp_path_factory.mktemp("fresh"), free_port()
+    with Mosquitto(folder) as broker, Subscriber(broker) as subscriber:
+        quiet = panics(folder / "a.wav", 0)
+        with daemon(agent_configuration(folder, broker.port, [quiet], more=f"[http]\nport = {port}")):
+            wait_for(lambda: "online" in subscriber.statuses(), within=30, what="a source that is heard")
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=HANGS) as answer:
                 return str(answer.read().decode())
 
@@ -58,6 +74,53 @@ def expressions() -> Iterator[str]:
     dashboard = json.loads((DEPLOY / "grafana/dashboard.json").read_text())
     for panel in dashboard["panels"]:
         yield from (target["expr"] for target in panel["targets"])
+
+
+def series(scrape: str) -> list[tuple[str, dict[str, str], float]]:
+    """Each with its labels and its value."""
+    found = re.findall(r"^(\w+)(?:\{(.*)\})? (\S+)$", scrape, re.MULTILINE)
+    return [(name, dict(re.findall(r'(\w+)="(.*?)"', labels)), float(value)) for name, labels, value in found]
+
+
+def selected(expression: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each figure of ours that is asked for, with each combination of labels."""
+    for name, matchers in re.findall(r"\b((?:vser|process)_\w+)(?:\{(.*?)\})?", expression):
+        wanted = re.findall(r'(\w+)(?:=~|=)"(.*?)"', matchers)
+        choices = [
+            [(label, one) for one in values.split("|")]
+            for label, values in wanted
+            if label not in OF_PROMETHEUS
+        ]
+        yield from ((name, dict(combination)) for combination in itertools.product(*choices))
+
+
+def test_every_query_has_a_series_before_anything_has_happened(fresh: str) -> None:
+    given = series(fresh)
+    asked = [one for expression in expressions() for one in selected(expression)]
+    assert ("vser_alarm_events_total", {"event": "escalated"}) in asked
+    for name, labels in asked:
+        assert [one for one, having, _ in given if one == name and labels.items() <= having.items()], (
+            name,
+            labels,
+        )
+
+
+def test_what_happens_first_is_counted_from_nought(fresh: str, scrape: str) -> None:
+    """Prometheus sees an increase between two values; a series that is born with its first event has one."""
+    begun = {(name, *sorted(labels.items())): value for name, labels, value in series(fresh)}
+    counted = {
+        (name, *sorted(labels.items())): value
+        for name, labels, value in series(scrape)
+        if name.endswith("_total") and labels.get("source") != "none"
+    }
+    assert counted.keys() <= begun.keys()
+    events = {
+        name: value
+        for name, value in begun.items()
+        if name[0] in {"vser_alarm_events_total", "vser_utterances_total"}
+    }
+    assert set(events.values()) == {0.0}
+    assert sum(counted[name] for name in events) > 0
 
 
 def named(expression: str) -> set[str]:
@@ -98,4 +161,5 @@ def test_figures_are_named_as_prometheus_wants(scrape: str) -> None:
     )
     assert 'vser_alarm_events_total{event="raised",level="panic",source="a"} 1.0' in scrape
     assert "vser_alert_latency_seconds_count 1.0" in scrape
-    assert 'condition="capture_lost"' in scrape
+    assert 'vser_source_condition{condition="capture_lost",source="none"} 1.0' in scrape
+    assert 'vser_source_condition{condition="capture_lost",source="a"} 0.0' in scrape
