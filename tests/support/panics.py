@@ -16,10 +16,10 @@ __all__ = ["QUIET", "agent_configuration", "panics"]
 SPEECH = 1.3
 """Long enough to be judged while it lasts (s)."""
 
-PAUSE = 1.4
+PAUSE = 1.5
 """Long enough to end an utterance, and then the alarm (s)."""
 
-HOLD = 0.9
+HOLD = 1.0
 """An alarm lasts from the first look at a voice over its end to that much later (s)."""
 
 QUIET = 30.0
