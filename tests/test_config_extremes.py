@@ -77,7 +77,7 @@ def use(config: Config) -> None:
         if isinstance(made, RtspCamera):
             made.host_and_port()
             with contextlib.suppress(CaptureError):
-                made._address()  # noqa: SLF001 - as FFmpeg is told
+                made._login()  # noqa: SLF001 - as the camera is told
     told = discovery_messages(
         config.site,
         [source.name for source in config.sources],

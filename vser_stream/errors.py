@@ -7,6 +7,7 @@
     |   +-- AudioError       a recording cannot be read
     |   +-- DataError        a manifest of recordings is incomplete
     |   +-- CommandError     what somebody asked of a source cannot be obeyed
+    |       +-- UnreadableCommandError    nobody can say what was asked
     +-- ConfigError          the operator corrects a file on this box
     |   +-- ModelError       a model cannot be loaded or is not what it says
     |   |   +-- ModelMismatchError
@@ -50,6 +51,7 @@ __all__ = [
     "ReasonerError",
     "RuleError",
     "SessionTakenError",
+    "UnreadableCommandError",
     "UserError",
     "VserError",
 ]
@@ -82,6 +84,10 @@ class DataError(UserError):
 
 class CommandError(UserError):
     """Somebody asked a source for what it cannot do."""
+
+
+class UnreadableCommandError(CommandError):
+    """Nobody can say what was asked, so nobody waits for an answer."""
 
 
 class ConfigError(VserError):

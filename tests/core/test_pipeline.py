@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.audio import voice
@@ -5,7 +7,7 @@ from support.audio import voice
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.config import SegmentConfig
-from vser_stream.core.alarm_state import Transition
+from vser_stream.core.alarm_state import AlarmEvent, Transition
 from vser_stream.core.baseline import MODEL_INPUT, Prior
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.features.functionals import FEATURES
@@ -167,3 +169,40 @@ def test_a_voice_that_drowns_in_noise_is_not_judged() -> None:
     assert isinstance(outcomes[-1].what, Rejected)
     assert "too noisy to judge" in outcomes[-1].what.reason
     assert not [one for one in outcomes if isinstance(one.what, Decision)]
+
+
+def test_a_clock_that_is_set_forward_makes_no_alarm_older() -> None:
+    pipe = pipeline(PANIC)
+    before = blocks_of(voice(4.0))
+    after = [replace(block, heard_at=block.heard_at + 3600.0) for block in blocks_of(voice(40.0))[40:]]
+    told = [
+        (round(outcome.now - START), outcome.what.event, outcome.what.reason)
+        for outcome in run(pipe, [*before, *after])
+        if isinstance(outcome.what, Transition)
+    ]
+    assert next(event for _, event, _ in told) is AlarmEvent.RAISED
+    assert AlarmEvent.LATCHED not in {event for _, event, _ in told}
+    ignored = [(at, reason) for at, event, reason in told if event is AlarmEvent.UNACKNOWLEDGED]
+    assert len(ignored) == 1, "the first step, 30 s after it was raised"
+    at, reason = ignored[0]
+    assert 3630 <= at <= 3636
+    assert reason == "nobody acknowledged it for 30 s"
+
+
+def test_a_clock_that_is_set_forward_while_nothing_is_heard_makes_no_alarm_older() -> None:
+    pipe = pipeline(PANIC)
+    raised = [one for one in run(pipe, blocks_of(voice(4.0))) if isinstance(one.what, Transition)]
+    assert raised
+    for second in range(20):
+        assert pipe.wait(START + 4.0 + second) == []
+    assert pipe.wait(START + 3624.0) == []
+    told = [one.what for second in range(20) for one in pipe.wait(START + 3624.0 + second)]
+    assert [one.event for one in told if isinstance(one, Transition)] == [AlarmEvent.UNACKNOWLEDGED]
+
+
+def test_what_came_due_while_nobody_listened_still_counts() -> None:
+    earlier, later = pipeline(PANIC), pipeline(PANIC)
+    run(earlier, blocks_of(voice(4.0)))
+    later.alarm = earlier.alarm
+    told = [one.what for one in later.wait(START + 100.0)]
+    assert [one.event for one in told if isinstance(one, Transition)] == [AlarmEvent.UNACKNOWLEDGED]

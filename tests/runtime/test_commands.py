@@ -32,7 +32,7 @@ def ward() -> Ward:
 @pytest.fixture
 def desk(ward: Ward) -> CommandDesk:
     kept.clear()
-    return CommandDesk("home", sources=lambda: [ward], keep_feedback=keep)
+    return CommandDesk("home", sources=lambda: [ward], keep_feedback=keep, reserved=["ha"])
 
 
 def command(verb: str, payload: str = "", *, source: str = "bed", **more: Any) -> Received:
@@ -76,11 +76,7 @@ async def test_an_obeyed_command_is_answered_with_the_state_after_it(desk: Comma
         (command("resume"), "bed is not paused; nothing to do"),
         (command("ack", source="attic"), "no source 'attic' here; sources: bed"),
         (command("dance"), "unknown command 'dance'; known: ack, pause, resume, feedback"),
-        (command("ack", "now!"), "not a JSON object; known fields: id, by, expires_at, alert_id, seq"),
-        (
-            command("ack", retain=True),
-            "it was retained by the broker and is ignored; send it without the retain flag",
-        ),
+        (command("ack", '{"no": 1}'), "unknown field 'no'; known: id, by, expires_at, alert_id, seq"),
         (command("feedback", '{"alert_id": "lost", "verdict": true}'), "the disk is full"),
     ],
 )
@@ -91,9 +87,50 @@ async def test_a_command_that_cannot_be_obeyed_is_answered_with_why(
     assert (told["ok"], told["error"]) == (False, error)
 
 
-async def test_a_retained_command_does_nothing(desk: CommandDesk, ward: Ward) -> None:
-    await answer(desk, command("ack", retain=True))
+@pytest.mark.parametrize(
+    "received",
+    [
+        command("ack", '{"alert_id": "a1b2c3"}', retain=True),
+        command("ack", "now!"),
+        command("ack", "[" * 2000),
+        command("ack", " " * 3000),
+        command("x" * 65),
+    ],
+)
+async def test_what_is_retained_or_cannot_be_read_does_nothing_and_is_never_answered(
+    desk: CommandDesk, ward: Ward, received: Received
+) -> None:
+    assert await desk.receive(received) is None
     assert ward.asked == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"response_topic": "vser/v1/home/answers/" + "/" * 230},
+        {"response_topic": "vser/v1/home/answers/" + "a" * 300},
+        {"response_topic": "vser/v1/home/answers/\u0001"},
+        {"response_topic": "vser/v1/home/answers/\ufffe"},
+        {"response_topic": "ha/device/home/config"},
+        {"correlation": b"c" * 257},
+    ],
+)
+async def test_an_answer_over_which_a_broker_could_drop_us_is_not_given(
+    desk: CommandDesk, ward: Ward, more: dict[str, Any]
+) -> None:
+    assert await desk.receive(command("ack", '{"alert_id": "a1b2c3"}', **more)) is None
+    assert ward.asked == ["acknowledge a1b2c3 seq None by somebody"]
+
+
+async def test_a_flood_of_one_kind_starves_no_other_and_no_honest_acknowledgement(desk: CommandDesk) -> None:
+    for _ in range(200):
+        await desk.receive(command("ack", "{}"))
+        await desk.receive(command("ack", '{"alert_id": "other"}'))
+        await desk.receive(command("resume", source="attic"))
+    assert (await answer(desk, command("resume")))["error"] == "bed is not paused; nothing to do"
+    told = [await answer(desk, command("ack", f'{{"alert_id": "a1b2c3", "id": "{n}"}}')) for n in range(40)]
+    assert [one["ok"] for one in told] == [True] + [False] * 39
+    assert "waits to be acknowledged" in told[-1]["error"]
 
 
 async def test_the_same_command_is_obeyed_once_and_answered_alike(desk: CommandDesk, ward: Ward) -> None:

@@ -7,17 +7,21 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 from support.broker import Mosquitto
 from support.delivery import Subscriber, alert, connected, deliver, running
 from support.mqtt import message
+from support.ward import Ward
 
 from vser_stream.adapters.mqtt import Broker, MqttPublisher, Received
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.core.commands import Feedback
 from vser_stream.core.condition import ConditionName
 from vser_stream.runtime.access import Access
+from vser_stream.runtime.commands import CommandDesk
 from vser_stream.runtime.delivery import Delivery
 from vser_stream.runtime.inbox import Inbox
 from vser_stream.runtime.keeper import Keeper
@@ -26,6 +30,7 @@ from vser_stream.values import Message
 pytestmark = pytest.mark.usefixtures("quiet_loop")
 
 COMMANDS = "vser/v1/home/+/cmd/+"
+ACK = "vser/v1/home/bed/cmd/ack"
 
 
 @asynccontextmanager
@@ -135,3 +140,38 @@ async def test_that_nobody_can_be_heard_is_told(monkeypatch: pytest.MonkeyPatch,
                 await asyncio.sleep(0.01)
                 found = list(inbox.conditions())
     assert found[0].name is ConditionName.COMMANDS_AWAY
+
+
+async def test_a_flood_takes_no_answer_from_those_who_acknowledge(
+    server: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    ward = Ward()
+    desk = CommandDesk("home", sources=lambda: [ward], keep_feedback=no_feedback)
+    broker = Broker(server.host, server.port)
+    inbox = Inbox([COMMANDS], lambda: MqttPublisher(broker), on_received=desk.receive, access=Access())
+
+    async def flood(stranger: MqttPublisher) -> None:
+        for nonsense in cycle(["{}", "now!", '{"alert_id": "other"}', '{"minutes": 1}']):
+            await stranger.publish(message(nonsense, topic=ACK), response_topic="answers/x")
+
+    async with attending(inbox), MqttPublisher(broker) as nurse, MqttPublisher(broker) as stranger:
+        flooding = asyncio.create_task(flood(stranger))
+        await nurse.subscribe("answers/#")
+        async with asyncio.timeout(60):
+            while desk.ignored < 500:  # noqa: ASYNC110 - counted, not told
+                await asyncio.sleep(0.01)
+            for number in range(40):
+                ack = message('{"alert_id": "a1b2c3", "seq": 1}', topic=ACK)
+                await nurse.publish(ack, response_topic=f"answers/{number}")
+            waited_for = {f"answers/{number}" for number in range(40)}
+            async for received in nurse.received():
+                waited_for.discard(received.topic)
+                if not waited_for:
+                    break
+        flooding.cancel()
+    assert ward.asked.count("acknowledge a1b2c3 seq 1 by somebody") == 1
+    assert len(caplog.records) < 50
+
+
+async def no_feedback(_: str, __: Feedback) -> None:
+    raise AssertionError

@@ -91,7 +91,7 @@ async def test_a_camera_that_sends_reports_but_no_sound(tmp_path: Path) -> None:
             await healed(source, "sound stops, RTCP flows", line.losing.clear, within=12.0)
 
 
-@pytest.mark.parametrize("drip", [b"", b"R"])
+@pytest.mark.parametrize("drip", [b"", b"\r\n"])
 async def test_a_camera_that_hangs_at_its_start(tmp_path: Path, drip: bytes) -> None:
     name = "drips at opening" if drip else "never answers"
     with ExitStack() as later, ExitStack() as mute:

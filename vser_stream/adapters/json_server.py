@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import h11
 
+from vser_stream.adapters.tls import distrust
 from vser_stream.errors import ConfigError, ReasonerError
 from vser_stream.files import first_line
 
@@ -220,9 +221,12 @@ class JsonServer:
             raise ReasonerError(f"the reasoner's server at {self.host} answers HTTP {status}{elsewhere}")
 
     def _silent(self, exc: Exception, within: float) -> ReasonerError:
+        who = f"the reasoner's server at {self.host}"
+        if isinstance(exc, ssl.SSLCertVerificationError):
+            return ReasonerError(f"{who} {distrust(exc)}")
         late = isinstance(exc, TimeoutError)
         why = f"did not answer within {within:.1f} s" if late else f"cannot be reached ({_why(exc)})"
-        return ReasonerError(f"the reasoner's server at {self.host} {why}; check that it runs")
+        return ReasonerError(f"{who} {why}; check that it runs")
 
 
 def reaches(address: str, egress: Egress) -> bool:

@@ -6,6 +6,7 @@ import socket
 import ssl
 
 from vser_stream.adapters.mqtt_login import Broker
+from vser_stream.adapters.tls import distrust
 
 __all__ = [
     "HUNG_UP",
@@ -60,13 +61,9 @@ REASONS = {
 }
 """Section 2.4 of MQTT 5; paho translates the return codes of 3.1.1 to these."""
 
-HUNG_UP = "closed the connection; check that it runs"
+HUNG_UP = "closed the connection; check that it runs, and that no other agent uses the same site"
 
 CAUSES: tuple[tuple[type[OSError], str], ...] = (
-    (
-        ssl.SSLCertVerificationError,
-        "cannot be trusted: {cause.verify_message}; check ca_file, and host against its certificate",
-    ),
     (ssl.SSLError, "failed at TLS ({cause.reason}); check that tls belongs to this port, and cert_file"),
     (socket.gaierror, "is an unknown host; check host and the name server"),
     (ConnectionRefusedError, "refuses connections; start it or check host and port"),
@@ -107,6 +104,8 @@ def denial(code: int, *, access: str, topic: str, username: str | None) -> str:
 
 def failure(cause: BaseException | None) -> str:
     """What went wrong below MQTT; None for a connection that just ended."""
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return distrust(cause)
     for kind, words in CAUSES:
         if isinstance(cause, kind):
             return words.format(cause=cause)

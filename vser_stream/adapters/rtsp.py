@@ -3,41 +3,61 @@
 from __future__ import annotations
 
 import re
-import socket
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from vser_stream.adapters.arrival import wall_time
-from vser_stream.adapters.media import Chunk, Fault, MediaError, Track, decode, track_of
+from vser_stream.adapters.media import Chunk, Fault, MediaError, PacketDecoder
+from vser_stream.adapters.rtsp_client import Place, RtspClient
+from vser_stream.adapters.rtsp_login import Login
 from vser_stream.core.continuity import Continuity
+from vser_stream.core.payload import Coding, coding_of, refusal, unpacker
+from vser_stream.core.rtp import RtpPacket, ticks_between
+from vser_stream.core.sdp import AudioTrack, audio_tracks, receivable
 from vser_stream.errors import CaptureError, CaptureRefusedError
 from vser_stream.fields import CAMERA_URL
 from vser_stream.files import first_line
 from vser_stream.values import Block
 
-__all__ = ["RtspCamera", "redact"]
+__all__ = ["RtspCamera", "Track", "redact"]
 
-_SECRET_IN_PATH = re.compile(r"((?:pass\w*|pwd|pw|\w*key|\w*token|auth\w*|secret|sig\w*)=).*", re.IGNORECASE)
+_REDIRECTS = 3
+"""A camera sends on once, if at all."""
 
 _WORDS = {
     Fault.UNAUTHORIZED: "wrong user name or password (401); correct username and password_file",
     Fault.NOT_FOUND: "the camera has no such stream (404); correct the path of the url",
-    # What a camera without sound answers: all that was set up is audio, so there is nothing to play.
     Fault.REJECTED: "the camera will not play it (4xx); switch its audio on, or close other viewers",
+    Fault.NO_HOST: "no such host; correct the url, or check the name server",
     Fault.REFUSED: "connection refused; check the port, and that the camera is on",
     Fault.TIMED_OUT: "timed out; check the network and the camera",
-    Fault.NO_AUDIO: "the stream has no audio track; switch audio on in the camera",
+    Fault.CLOSED: "camera closed the stream; check the camera",
+    Fault.NO_AUDIO: "the stream has no audio track; switch its audio on in the camera",
 }
 
 
 def redact(url: str) -> str:
-    """The URL without user, password, and what follows ``password=``, ``key=`` or ``token=`` in its path."""
-    return _SECRET_IN_PATH.sub(r"\1***", re.sub(r"//.*@", "//", url))
+    """The URL without user and password, and without its path: cameras have tokens and passwords there."""
+    shown = re.sub(r"://.*@", "://", url, flags=re.DOTALL)
+    return re.sub(r"(://[^/?#\s]*)[/?#\s].+", r"\1/...", shown, flags=re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """An audio track as a camera declares it."""
+
+    codec: str
+    """FFmpeg's name, such as ``pcm_alaw``."""
+
+    rate: int
+    """Hz."""
+
+    channels: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +73,7 @@ class RtspCamera:
     """Longest wait until the stream is open, the look-up of its host name aside (s)."""
 
     read_timeout: float = field(default=3.0, kw_only=True)
-    """Longest silence on the line; bounds the wait for ``stopped`` too (s)."""
+    """Longest silence on the line (s)."""
 
     username: str | None = field(default=None, kw_only=True)
     """Instead of one in the URL."""
@@ -68,13 +88,27 @@ class RtspCamera:
             CaptureRefusedError: The camera does not take this user or password.
             CaptureError: The camera cannot be reached, does not deliver, or went away.
         """
-        timeline = _Timeline()
-        with closing(self._chunks()) as chunks:
-            for chunk in chunks:
-                if stopped():
-                    return
-                yield from timeline.blocks(chunk)
-        raise CaptureError(f"{redact(self.url)}: camera closed the stream; check the camera")
+        with self._in_words():
+            yield from self._blocks(stopped, skipped=0)
+
+    def _blocks(self, stopped: Callable[[], bool], *, skipped: int) -> Iterator[Block]:
+        """As :meth:`blocks`, from the best track but so many; a track that never sends is passed over."""
+        heard = False
+        with self._chosen(skipped) as (client, tracks, coding):
+            hearing = _Hearing(tracks[0], coding, patience=self.read_timeout)
+            client.play()
+            try:
+                for packet in client.packets(stopped, patience=self.read_timeout):
+                    heard = True
+                    yield from hearing.blocks(packet)
+            except MediaError as exc:
+                if heard or exc.fault is not Fault.TIMED_OUT or not tracks[1:]:
+                    raise
+            else:
+                if not stopped():
+                    raise MediaError(Fault.CLOSED, "goodbye")
+                return
+        yield from self._blocks(stopped, skipped=skipped + 1)
 
     def track(self) -> Track:
         """Log in and say what the camera's audio is; nothing is played.
@@ -83,11 +117,8 @@ class RtspCamera:
             CaptureRefusedError: The camera does not take this user or password.
             CaptureError: The camera cannot be reached, or has no audio.
         """
-        opening = time.monotonic()
-        try:
-            return track_of(self._address(), options=self._options(), timeout=self._timeout)
-        except MediaError as exc:
-            raise self._translated(exc, time.monotonic() - opening) from exc
+        with self._in_words(), self._chosen(0) as (_, _, coding):
+            return Track(coding.decoder, coding.rate, coding.channels)
 
     def host_and_port(self) -> tuple[str, int]:
         """Where the camera is.
@@ -95,73 +126,93 @@ class RtspCamera:
         Raises:
             CaptureError: The URL is no RTSP address.
         """
-        parts = self._parts()
-        port = re.match(r":(\d+)", parts["rest"])
-        default = 322 if parts["scheme"].lower() == "rtsps" else 554
-        return parts["host"].strip("[]"), int(port[1]) if port else default
+        place = self._place(self._plain_url())
+        return place.host, place.port
 
-    def _chunks(self) -> Generator[Chunk]:
-        """Decoded chunks until the camera closes the stream.
-
-        Raises:
-            CaptureError: As :meth:`blocks`.
-        """
-        opening = time.monotonic()
-        heard: float | None = None
+    @contextmanager
+    def _chosen(self, skipped: int) -> Iterator[tuple[RtspClient, list[AudioTrack], Coding]]:
+        """A connection on which the best audio track but so many is set up; it, and those after it."""
+        client, description = self._described()
         try:
-            with closing(self._decode()) as chunks:
-                for chunk in chunks:
-                    heard = self._check_alive(chunk, heard)
-                    yield chunk
+            tracks = _playable(audio_tracks(description))[skipped:]
+            coding = coding_of(tracks[0]) if tracks else None
+            if coding is None:
+                raise MediaError(Fault.NO_AUDIO, "another description than before")
+            client.set_up(tracks[0])
+            yield client, tracks, coding
+        finally:
+            client.close()
+
+    def _described(self) -> tuple[RtspClient, str]:
+        """A connection, and what there is to hear; sent on by the camera to itself only."""
+        url = self._plain_url()
+        place, login = self._place(url), self._login()
+        for _ in range(1 + _REDIRECTS):
+            client = RtspClient(place, url, login=login, transport=self.transport, timeout=self.open_timeout)
+            try:
+                return client, client.describe()
+            except MediaError as exc:
+                client.close()
+                if exc.fault is not Fault.SENT_ON:
+                    raise
+                if Place.of(exc.reason) != place:  # whoever is there would get the password
+                    raise MediaError(Fault.OTHER, _elsewhere(exc.reason)) from None
+                url = exc.reason
+            except BaseException:
+                client.close()
+                raise
+        raise MediaError(Fault.OTHER, "it sends on and on to itself; correct the path of the url")
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
         except MediaError as exc:
-            waited = time.monotonic() - opening if heard is None else 0.0
-            raise self._translated(exc, waited) from exc
+            kind = CaptureRefusedError if exc.fault is Fault.UNAUTHORIZED else CaptureError
+            raise kind(f"{redact(self.url)}: {self._words(exc)}") from exc
 
-    def _translated(self, exc: MediaError, waited: float) -> CaptureError:
-        """What to tell a person, after ``waited`` seconds of opening; 0 if it was open."""
-        kind = CaptureRefusedError if exc.fault is Fault.UNAUTHORIZED else CaptureError
-        return kind(f"{redact(self.url)}: {self._in_words(exc, waited)}")
+    def _words(self, exc: MediaError) -> str:
+        if exc.fault is Fault.TRANSPORT:
+            other = "udp" if self.transport == "tcp" else "tcp"
+            return (
+                f"the camera does not send over {self.transport.upper()} (461); "
+                f'set transport = "{other}" for this source'
+            )
+        if exc.fault in _WORDS:
+            return _WORDS[exc.fault]
+        if exc.fault is Fault.ABSURD:
+            return exc.reason
+        return f"no stream that can be read ({exc.reason}); check the url and the camera"
 
-    def _check_alive(self, chunk: Chunk, heard: float | None) -> float:
-        """When audio was last heard: packets alone do not keep a stream alive."""
-        now = time.monotonic()
-        if len(chunk.pcm) or heard is None:
-            return now
-        if now - heard > self.read_timeout:
-            raise MediaError(Fault.UNREADABLE, "its audio does not decode")
-        return heard
-
-    def _decode(self) -> Generator[Chunk]:
-        return decode(self._address(), options=self._options(), timeout=self._timeout)
-
-    @property
-    def _timeout(self) -> tuple[float, float]:
-        return self.open_timeout, self.read_timeout
-
-    def _options(self) -> dict[str, str]:
-        return {
-            "rtsp_transport": self.transport,
-            # In microseconds, and blind to a camera that drips bytes or sends RTCP only: a second
-            # line behind PyAV's own timeout, so it must not be the shorter one.
-            "timeout": str(int(max(self._timeout) * 1e6)),
-            "allowed_media_types": "audio",
-        }
-
-    def _address(self) -> str:
-        """The URL with user and password in it, percent-encoded as FFmpeg wants them."""
+    def _plain_url(self) -> str:
+        """The URL without user and password."""
         parts = self._parts()
-        user, _, password = (parts["login"] or "").partition(":")
-        user = unquote(user) if self.username is None else self.username
-        password = unquote(password) if self.password_file is None else self._password(self.password_file)
-        login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
-        # FFmpeg knows no scheme in capitals.
-        return f"{parts['scheme'].lower()}://{login}{parts['host']}{parts['rest']}"
+        return f"{parts['scheme'].lower()}://{parts['host']}{parts['rest']}"
+
+    def _place(self, url: str) -> Place:
+        place = Place.of(url)
+        if place is None:
+            raise CaptureError(f"{redact(self.url)}: not an RTSP address; write rtsp://host:port/path")
+        return place
 
     def _parts(self) -> re.Match[str]:
         parts = CAMERA_URL.fullmatch(self.url)
         if parts is None:
             raise CaptureError(f"{redact(self.url)}: not an RTSP address; write rtsp://host:port/path")
+        if "@" in parts["rest"] and self.username is None:
+            # What looks like the host may be a piece of a password: it is neither shown nor looked up.
+            raise CaptureError(
+                f"{redact(self.url)}: not an RTSP address, for there is an @ behind the host; "
+                "give a password with / ? # or @ in password_file, or percent-encoded"
+            )
         return parts
+
+    def _login(self) -> Login:
+        user, _, password = (self._parts()["login"] or "").partition(":")
+        return Login(
+            unquote(user) if self.username is None else self.username,
+            unquote(password) if self.password_file is None else self._password(self.password_file),
+        )
 
     def _password(self, path: Path) -> str:
         try:
@@ -171,44 +222,55 @@ class RtspCamera:
                 f"{redact(self.url)}: password_file {path}: {exc.strerror}; correct it"
             ) from exc
 
-    def _in_words(self, exc: MediaError, waited: float) -> str:
-        # A camera that never answers ends in "invalid data" once its time is up.
-        if exc.fault is Fault.UNREADABLE and waited >= self.open_timeout:
-            return _WORDS[Fault.TIMED_OUT]
-        if exc.fault in _WORDS:
-            return _WORDS[exc.fault]
-        if not waited:
-            return f"the stream broke off ({exc.reason}); check the network and the camera"
-        if not self._has_address():
-            return "no such host; correct the url, or check the name server"
-        return f"no stream that can be read ({exc.reason}); check the url and the camera"
 
-    def _has_address(self) -> bool:
-        """Whether the name resolves: FFmpeg tells a wrong name from other faults only in its log."""
-        try:
-            socket.getaddrinfo(self.host_and_port()[0], None)
-        except OSError:
-            return False
-        return True
+def _playable(tracks: list[AudioTrack]) -> list[AudioTrack]:
+    """The tracks that bring sound and can be decoded, best first; at least one."""
+    found = receivable(tracks)
+    if not found:
+        raise MediaError(Fault.NO_AUDIO, "no audio track")
+    playable = [track for track in found if refusal(track) is None]
+    if not playable:
+        advice = "choose G.711, AAC or Opus at 8 to 48 kHz in the camera"
+        raise MediaError(Fault.ABSURD, f"{refusal(found[0])}; {advice}")
+    return playable
 
 
-class _Timeline:
-    """Positions by what arrives; timestamps tell no more than the length of a gap."""
+def _elsewhere(url: str) -> str:
+    return f"it sends on to {redact(url)}, and is not followed; if that is right, write it into the url"
 
-    def __init__(self) -> None:
+
+class _Hearing:
+    """From packets to blocks of audio at their positions."""
+
+    def __init__(self, track: AudioTrack, coding: Coding, *, patience: float) -> None:
+        self._track, self._patience = track, patience
+        self._unpack, self._decoder = unpacker(track), PacketDecoder(coding)
         self._continuity = Continuity()
-        self._due: float | None = None
+        self._due = 0
+        self._is_first = True
+        self._heard = time.monotonic()
 
-    def blocks(self, chunk: Chunk) -> Iterator[Block]:
-        """What can be placed after ``chunk`` arrived."""
-        arrived, jump = time.monotonic(), self._jump(chunk)
+    def blocks(self, packet: RtpPacket) -> Iterator[Block]:
+        """What can be placed now that ``packet`` has arrived."""
+        arrived = time.monotonic()
+        if packet.payload_type == self._track.payload_type:
+            jump = self._jump(packet.timestamp)
+            for coded in self._unpack(packet):
+                chunk = self._decoder.feed(coded)
+                self._due += round(chunk.duration * self._track.clock)
+                yield from self._placed(chunk, arrived, jump)
+                jump = 0.0
+        if arrived - self._heard > self._patience:  # packets alone are no audio
+            raise MediaError(Fault.UNREADABLE, "its audio does not decode")
+
+    def _placed(self, chunk: Chunk, arrived: float, jump: float) -> Iterator[Block]:
         if len(chunk.pcm):
+            self._heard = arrived
             for placed in self._continuity.feed(chunk.pcm, arrived=arrived, jump=jump):
                 yield Block(placed.pcm, start=placed.start, heard_at=wall_time(placed.heard))
 
-    def _jump(self, chunk: Chunk) -> float:
-        if chunk.time is None:
-            return 0.0
-        jump = 0.0 if self._due is None else chunk.time - self._due
-        self._due = chunk.time + chunk.duration
-        return jump
+    def _jump(self, timestamp: int) -> float:
+        """By how much a timestamp is later than the audio before it lets expect (s)."""
+        due = timestamp if self._is_first else self._due
+        self._is_first, self._due = False, timestamp
+        return ticks_between(due, timestamp) / max(1, self._track.clock)

@@ -19,9 +19,8 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
-from vser_stream.adapters.media import Track
 from vser_stream.adapters.microphone import Microphone, list_inputs
-from vser_stream.adapters.rtsp import RtspCamera, redact
+from vser_stream.adapters.rtsp import RtspCamera, Track, redact
 from vser_stream.adapters.rtsp_stages import connects, greets, resolves
 from vser_stream.adapters.wavfile import Recording
 from vser_stream.core.level import SILENCE_DB, level_db

@@ -19,7 +19,6 @@ The state is a value and every step a function: ``(state, ..., now) -> state, tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from vser_stream.config import AlarmConfig
@@ -44,10 +43,10 @@ from vser_stream.core.votes import (
 )
 from vser_stream.values import Decision, Label, SegmentKind
 
-__all__ = ["Step", "acknowledge", "amend", "pause", "resume", "step", "tick"]
+__all__ = ["STEPPED", "Step", "acknowledge", "amend", "clock_set", "pause", "resume", "step", "tick"]
 
-_STEPPED_BACK = 15.0
-"""A clock that goes back farther than this was set; less is the way second verdicts and commands interleave
+STEPPED = 15.0
+"""A clock that goes farther than this was set; less is the way second verdicts and commands interleave
 with audio that waits in the inbox (s)."""
 
 _ENDING = 0.8
@@ -296,29 +295,28 @@ def _end_pause(state: AlarmState, now: float) -> AlarmState:
     )
 
 
-def _at(state: AlarmState, now: float) -> AlarmState:
-    """The state at ``now``; where the clock was set back, with all its times set back as far."""
-    back = state.at - now
-    if back <= _STEPPED_BACK:
-        return replace(state, at=max(now, state.at))
+def clock_set(state: AlarmState, by: float) -> AlarmState:
+    """The state with all its times moved: the clock was set by so much (s), and nothing is older for it."""
     alarm, paused = state.alarm, state.pause
     if alarm:
         taken = alarm.acknowledged
         alarm = replace(
             alarm,
-            supported_at=alarm.supported_at - back,
-            signalled_at=alarm.signalled_at - back,
-            acknowledged=taken and replace(taken, until=taken.until - back),
+            supported_at=alarm.supported_at + by,
+            signalled_at=alarm.signalled_at + by,
+            acknowledged=taken and replace(taken, until=taken.until + by),
         )
     return replace(
         state,
-        at=now,
+        at=state.at + by,
         alarm=alarm,
-        pause=paused and replace(paused, since=paused.since - back, until=paused.until - back),
-        cleared_at={level: at - back for level, at in state.cleared_at.items()},
-        votes=tuple(_earlier(state.votes, back)),
+        pause=paused and replace(paused, since=paused.since + by, until=paused.until + by),
+        cleared_at={level: at + by for level, at in state.cleared_at.items()},
+        votes=tuple(replace(vote, at=vote.at + by) for vote in state.votes),
     )
 
 
-def _earlier(votes: tuple[Vote, ...], by: float) -> Iterator[Vote]:
-    return (replace(vote, at=vote.at - by) for vote in votes)
+def _at(state: AlarmState, now: float) -> AlarmState:
+    """The state at ``now``; where the clock was set back, with all its times set back as far."""
+    back = state.at - now
+    return clock_set(state, -back) if back > STEPPED else replace(state, at=max(now, state.at))

@@ -6,7 +6,7 @@ and each refusal is one line that says what would be right.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -15,11 +15,12 @@ from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
 
 from vser_stream.config import LONGEST_PAUSE
 from vser_stream.core.messages import Document, State
-from vser_stream.errors import CommandError
+from vser_stream.errors import CommandError, UnreadableCommandError
 
 __all__ = [
     "COMMANDS",
     "LARGEST_COMMAND",
+    "LARGEST_CORRELATION",
     "Ack",
     "Address",
     "Allowance",
@@ -37,11 +38,32 @@ __all__ = [
 LARGEST_COMMAND = 2048
 """No command needs more (bytes)."""
 
-SPOKEN_FOR = ("vser/", "homeassistant/")
+LONGEST_NAME = 64
+"""Of a source or a person (characters)."""
+
+LONGEST_ANSWER_TOPIC, MOST_LEVELS = 256, 16
+"""Bytes, and levels, of the topic of an answer: long enough for any; Mosquitto drops who sends over 200."""
+
+LARGEST_CORRELATION = 256
+"""What an answer carries back; brokers drop who sends more than their packet limit (bytes)."""
+
+SPOKEN_FOR = ("vser", "homeassistant")
 """Where documents of ours and of other boxes are believed."""
 
-Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+# What would make a terminal do something, or turn the words around it.
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=LONGEST_NAME,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+$",
+    ),
+]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+NO_OBJECT = {"json_invalid", "model_type"}
+"""What pydantic calls a payload that is no JSON object."""
 
 
 def _word(value: object) -> object:
@@ -126,9 +148,11 @@ class Address:
 
 
 def address_of(topic: str, *, site: str) -> Address | None:
-    """Address of a command of this site; None for any other topic."""
+    """Address of a command of this site; None for any other topic, and for names longer than any is."""
     match topic.split("/"):
-        case ["vser", "v1", name, source, "cmd", verb] if name == site:
+        case ["vser", "v1", name, source, "cmd", verb] if (
+            name == site and max(len(source), len(verb)) <= LONGEST_NAME
+        ):
             return Address(source, verb)
         case _:
             return None
@@ -138,27 +162,41 @@ def parse(verb: str, payload: bytes, *, now: float) -> Command:
     """Read a command that arrived at wall time ``now`` (s); an empty payload is an empty document.
 
     Raises:
+        UnreadableCommandError: It is no command.
         CommandError: It cannot be obeyed, or no longer.
     """
     if verb not in set(Verb):
         raise CommandError(f"unknown command {verb!r}; known: {', '.join(Verb)}")
     if len(payload) > LARGEST_COMMAND:
-        raise CommandError(f"{len(payload)} bytes are too many; send at most {LARGEST_COMMAND}")
+        raise UnreadableCommandError(f"{len(payload)} bytes are too many; send at most {LARGEST_COMMAND}")
     model = COMMANDS[Verb(verb)]
     try:
         command = model.model_validate_json(payload or b"{}")
     except ValidationError as exc:
-        raise CommandError(_in_words(exc.errors(include_url=False, include_input=False)[0], model)) from exc
+        error = exc.errors(include_url=False, include_input=False)[0]
+        unreadable = error["type"] in NO_OBJECT
+        raise (UnreadableCommandError if unreadable else CommandError)(_in_words(error, model)) from exc
     if command.expires_at is not None and command.expires_at.timestamp() < now:
         raise CommandError("arrived after its expires_at and was ignored; send it again")
     return command
 
 
-def is_answer_topic(topic: str, *, site: str) -> bool:
-    """Whether an answer may go there: never where we or other boxes speak, so nobody can make us lie."""
-    if not 0 < len(topic) <= 256 or set(topic) & set("+#\x00") or topic.startswith("$"):  # noqa: PLR2004 - long enough for any
+def is_answer_topic(topic: str, *, site: str, reserved: Collection[str] = ()) -> bool:
+    """Whether an answer may go there: never where we or others speak, so nobody can make us lie.
+
+    Nor anywhere a broker might drop us for.
+
+    Args:
+        topic: Where its sender wants it.
+        site: Of the agent.
+        reserved: More first levels where documents are believed.
+    """
+    if not 0 < len(topic.encode(errors="replace")) <= LONGEST_ANSWER_TOPIC or not topic.isprintable():
         return False
-    return topic.startswith(f"vser/v1/{site}/answers/") or not topic.startswith(SPOKEN_FOR)
+    first, *rest = topic.split("/")
+    if set(topic) & set("+#") or first.startswith("$") or len(rest) >= MOST_LEVELS:
+        return False
+    return topic.startswith(f"vser/v1/{site}/answers/") or first not in {*SPOKEN_FOR, *reserved}
 
 
 class Allowance:
@@ -191,7 +229,7 @@ def _in_words(error: Any, model: type[Command]) -> str:
             return f"unknown field {field[:64]!r}; known: {fields}"
         case "missing":
             return f"field {field!r} is missing"
-        case "json_invalid" | "model_type":
+        case kind if kind in NO_OBJECT:
             return f"not a JSON object; known fields: {fields}"
         case _:
             return f"{field}: {error['msg'][:200]}"

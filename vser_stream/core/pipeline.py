@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vser_stream.config import AlarmConfig, SegmentConfig
-from vser_stream.core.alarm import Step, acknowledge, amend, pause, resume, step, tick
+from vser_stream.core.alarm import STEPPED, Step, acknowledge, amend, clock_set, pause, resume, step, tick
 from vser_stream.core.alarm_state import AlarmState, Transition
 from vser_stream.core.baseline import is_calm_enough
 from vser_stream.core.decide import Decider
@@ -22,6 +22,10 @@ from vser_stream.ports import SpeechDetector
 from vser_stream.values import FRAME, RATE, Block, Cut, Decision, Frame, Label, Segment, SegmentKind
 
 __all__ = ["Outcome", "Pipeline", "Rejected"]
+
+
+_LONGEST_SILENCE = 60.0
+"""A source that delivers nothing is known to after a quarter of this, and then time passes without it (s)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +97,9 @@ class Pipeline:
         return self._changed(amend(self.alarm, decision, now, config=self._alarm_config), now)
 
     def wait(self, now: float) -> list[Outcome]:
-        """Let time pass while there is no audio; ``now`` is wall time (s)."""
+        """Let time pass while there is no audio, every few seconds; ``now`` is wall time (s)."""
+        self._note_clock(now - self._now, allowed=_LONGEST_SILENCE)
+        self._now = now
         return self._changed(tick(self.alarm, now, config=self._alarm_config, heard=False), now)
 
     def acknowledge(self, now: float, *, by: str) -> list[Outcome]:
@@ -113,8 +119,19 @@ class Pipeline:
         self.alarm, changes = changed
         return [Outcome(change, at=self._at, now=now) for change in changes]
 
+    def _note_clock(self, ahead: float, *, allowed: float) -> None:
+        """A clock that runs ahead of the audio was set forward (s): no alarm is older for that.
+
+        A clock that was set back the alarm notices by itself; see :mod:`vser_stream.core.alarm`.
+        """
+        if self._now and ahead > allowed:
+            self.alarm = clock_set(self.alarm, ahead)
+
     def _hear(self, frame: Frame) -> Iterator[Outcome]:
         self.gaps += frame.after_gap
+        if frame.start >= self._at:  # still the same opening
+            due = self._now + (frame.start - self._at) / RATE
+            self._note_clock(frame.heard_at - due, allowed=STEPPED)
         self._at = frame.end
         self._now = frame.heard_at + FRAME / RATE
         is_speech = self._detector.is_speech(frame.pcm)

@@ -109,7 +109,12 @@ class Agent:
         broker = broker_of(config.mqtt, client_id=f"vser-{config.site}")
         self._access = Access()
         self._feedback = FeedbackFile(self.state / "feedback.jsonl")
-        desk = CommandDesk(config.site, sources=lambda: self.listeners, keep_feedback=self._keep_feedback)
+        desk = CommandDesk(
+            config.site,
+            sources=lambda: self.listeners,
+            keep_feedback=self._keep_feedback,
+            reserved=[config.homeassistant.prefix.partition("/")[0]],
+        )
         self._reception = Reception(
             config.site,
             config.homeassistant,

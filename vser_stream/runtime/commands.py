@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 from vser_stream.adapters.mqtt import Received
+from vser_stream.core.alarm_state import Signal
 from vser_stream.core.commands import (
+    LARGEST_CORRELATION,
     Ack,
     Address,
     Allowance,
@@ -18,19 +20,23 @@ from vser_stream.core.commands import (
     Feedback,
     Pause,
     Resume,
+    Verb,
     address_of,
     is_answer_topic,
     parse,
 )
 from vser_stream.core.messages import State, utc
-from vser_stream.errors import CommandError
+from vser_stream.errors import CommandError, UnreadableCommandError
 from vser_stream.runtime.listener import new_id
 from vser_stream.values import Message
 
 __all__ = ["CommandDesk", "Commanded", "KeepFeedback"]
 
-RATE, BURST = 2.0, 20
-"""Commands obeyed each second in the long run, and at once: far above any person, far below a flood."""
+RATE, BURST = 0.5, 10
+"""Commands of one kind for one source, obeyed each second in the long run, and at once: above any person."""
+
+LINES, FIRST_LINES = 0.1, 5
+"""Lines in the log on what is ignored, each second in the long run, and at once."""
 
 REMEMBERED = 256
 """Obeyed commands whose repetition is recognised."""
@@ -80,63 +86,133 @@ class CommandDesk:
         site: Of the agent.
         sources: Those that are listened to now.
         keep_feedback: Where it is kept.
+        reserved: First levels of topics where others' documents are believed, so no answer goes there.
     """
 
     def __init__(
-        self, site: str, *, sources: Callable[[], Iterable[Commanded]], keep_feedback: KeepFeedback
+        self,
+        site: str,
+        *,
+        sources: Callable[[], Iterable[Commanded]],
+        keep_feedback: KeepFeedback,
+        reserved: Iterable[str] = (),
     ) -> None:
         self._site, self._sources = site, sources
         self._keep_feedback = keep_feedback
-        self._allowance = Allowance(rate=RATE, burst=BURST)
+        self._reserved = tuple(reserved)
+        self._allowances: dict[tuple[str, str, bool], Allowance] = {}
+        self._lines: dict[str, Allowance] = {}
         self._obeyed: OrderedDict[tuple[Address, str], Answer] = OrderedDict()
+        self._done: dict[str, str] = {}
         self.ignored = 0
-        """Commands that came too fast to be looked at."""
+        """Commands that came too fast to be looked at, or that nobody can read."""
 
     async def receive(self, received: Received) -> Message | None:
-        """Obey a command; return the answer where its sender wants one."""
+        """Obey a command; return the answer where its sender wants one.
+
+        What the broker kept and what nobody can read is never answered: somebody could have us answer
+        it at each connection, for ever.
+        """
         address = address_of(received.topic, site=self._site)
         if address is None:
             return None
-        if not self._allowance.take(time.monotonic()):
-            self.ignored += 1
-            if self.ignored % BURST == 1:  # the log is not to be flooded either
-                _log.warning("commands come too fast and are ignored: count=%d", self.ignored)
-            return None
-        answer = await self._answer(address, received)
-        return self._message(answer, received)
-
-    async def _answer(self, address: Address, received: Received) -> Answer:
         source = next((one for one in self._sources() if one.name == address.source), None)
-        command, error = None, None
+        command: Command | CommandError
         try:
             command = _read(address.verb, received)
+        except UnreadableCommandError as exc:
+            self._ignore(address, f": {exc}")
+            return None
+        except CommandError as exc:
+            command = exc
+        if source is not None and isinstance(command, Ack) and self._is_done(command, source):
+            error = f"no alarm {command.alert_id} of {source.name} waits to be acknowledged; see its state"
+            return self._message(self._answer_of(address, source, command, error=error), received)
+        if not self._may(address, source, command):
+            self._ignore(address, "", because="come too fast")
+            return None
+        answer = await self._answer(address, source, command)
+        return self._message(answer, received)
+
+    def _is_done(self, command: Ack, source: Commanded) -> bool:
+        """Whether it acknowledges what is acknowledged already: that costs little, however often it comes."""
+        state = source.state()
+        if state.alert_id == command.alert_id:
+            return state.alert_id is not None and state.signal is Signal.ACKNOWLEDGED
+        return command.alert_id is not None and command.alert_id == self._done.get(source.name)
+
+    def _may(self, address: Address, source: Commanded | None, command: Command | CommandError) -> bool:
+        """Whether there was not too much of the kind: a flood of one must not drown all others.
+
+        Who acknowledges the alarm that is open, as it is, is always heard: the next one finds it done.
+        """
+        named = False
+        if source is not None and isinstance(command, Ack) and command.alert_id is not None:
+            state = source.state()
+            named = state.alert_id == command.alert_id
+            if named and command.seq in {None, state.seq}:
+                return True
+        verb = address.verb if address.verb in set(Verb) else ""
+        kind = (source.name if source is not None else "", verb, named)
+        allowance = self._allowances.setdefault(kind, Allowance(rate=RATE, burst=BURST))
+        return allowance.take(time.monotonic())
+
+    def _ignore(self, address: Address, why: str, *, because: str = "cannot be read") -> None:
+        self.ignored += 1
+        lines = self._lines.setdefault(because, Allowance(rate=LINES, burst=FIRST_LINES))
+        if lines.take(time.monotonic()):  # the log is not to be flooded either
+            _log.warning(
+                "commands %s and are ignored: count=%d latest=%.64r source=%.64r%s",
+                because,
+                self.ignored,
+                address.verb,
+                address.source,
+                why,
+            )
+
+    async def _answer(
+        self, address: Address, source: Commanded | None, command: Command | CommandError
+    ) -> Answer:
+        error = None
+        try:
+            if isinstance(command, CommandError):
+                raise command
             if repeated := self._obeyed.get((address, command.id or "")):
                 return repeated
             await self._obey(command, self._known(source, address))
         except CommandError as exc:
             error = str(exc)
-        by = _who(command) if command else SOMEBODY
         _log.log(
             logging.WARNING if error else logging.INFO,
             "command %.64r: source=%.64r by=%s: %s",
             address.verb,
             address.source,
-            by,
+            _who(command),
             error or "obeyed",
         )
-        answer = Answer(
+        answer = self._answer_of(address, source, command, error=error)
+        if answer.ok and answer.id:
+            self._remember(address, answer)
+        return answer
+
+    def _answer_of(
+        self,
+        address: Address,
+        source: Commanded | None,
+        command: Command | CommandError,
+        *,
+        error: str | None,
+    ) -> Answer:
+        return Answer(
             site=self._site,
             source=address.source,
             command=address.verb,
-            id=command and command.id,
+            id=None if isinstance(command, CommandError) else command.id,
             ok=error is None,
             error=error,
             state=source and source.state(),
             answered_at=utc(time.time()),
         )
-        if answer.ok and answer.id:
-            self._remember(address, answer)
-        return answer
 
     def _known(self, source: Commanded | None, address: Address) -> Commanded:
         if source is None:
@@ -151,6 +227,7 @@ class CommandDesk:
                 raise CommandError("say which alarm: alert_id and seq, as the state of the source tells them")
             case Ack(alert_id=str(alert_id), seq=seq):
                 await source.acknowledge(by=_who(command), alert_id=alert_id, seq=seq)
+                self._done[source.name] = alert_id
             case Pause(minutes=minutes):
                 await source.pause(for_s=minutes * 60, by=_who(command))
             case Resume():
@@ -168,8 +245,11 @@ class CommandDesk:
         topic = received.response_topic
         if topic is None:
             return None
-        if not is_answer_topic(topic, site=self._site):
+        if not is_answer_topic(topic, site=self._site, reserved=self._reserved):
             _log.warning("command: no answer to a topic that is not for answers: topic=%r", topic[:64])
+            return None
+        if len(received.correlation or b"") > LARGEST_CORRELATION:
+            _log.warning("command: no answer that carries %d bytes", len(received.correlation or b""))
             return None
         return Message(
             topic=topic,
@@ -183,9 +263,12 @@ class CommandDesk:
 
 def _read(verb: str, received: Received) -> Command:
     if received.retain:
-        raise CommandError("it was retained by the broker and is ignored; send it without the retain flag")
+        raise UnreadableCommandError(
+            "it was retained by the broker and is ignored; send it without the retain flag"
+        )
     return parse(verb, received.payload, now=time.time())
 
 
-def _who(command: Command) -> str:
-    return command.by or SOMEBODY
+def _who(command: Command | CommandError) -> str:
+    by = None if isinstance(command, CommandError) else command.by
+    return by or SOMEBODY

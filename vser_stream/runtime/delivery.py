@@ -33,7 +33,7 @@ from vser_stream.runtime.connection import LONGEST_PAUSE, STABLE, Connection, ba
 from vser_stream.runtime.keeper import Keeper
 from vser_stream.values import Memory, Message, Record
 
-__all__ = ["Connection", "Counters", "Delivery", "backoff"]
+__all__ = ["LONGEST_PAUSE", "Connection", "Counters", "Delivery", "backoff"]
 
 URGENT_PAUSE = 4.0
 """Longest pause while an alarm waits: a broker that is back may not be noticed a minute later (s)."""

@@ -8,6 +8,7 @@ one may be lost as often as anybody likes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -31,6 +32,9 @@ AT_OUR_EXPENSE = 2.0
 
 STAND_BACK, LONGEST_STAND_BACK = 60.0, 3600.0
 """Alerts go first: commands wait so long then, twice as long each time (s)."""
+
+ANSWERS = 100
+"""Answers that wait for the broker; more are dropped."""
 
 _log = logging.getLogger(__name__)
 
@@ -111,13 +115,19 @@ class Inbox:
 
     async def attend(self, connection: Connection) -> PublishError:
         """Subscribe and hand on until the connection is lost; return why."""
-        for topic in self._topics:
-            await self._subscribe(connection, topic)
-        async for received in connection.received():
-            answer = await self._on_received(received)
-            if answer is not None:
-                await self._answer(connection, received, answer)
-        return await connection.closed()
+        answers: asyncio.Queue[tuple[Received, Message]] = asyncio.Queue(ANSWERS)
+        answering = asyncio.create_task(_answer(connection, answers))
+        try:
+            for topic in self._topics:
+                await self._subscribe(connection, topic)
+            async for received in connection.received():
+                answer = await self._on_received(received)
+                # Nobody waits for a slow broker to take an answer: the next command may be of an alarm.
+                if answer is not None and not answers.full():
+                    answers.put_nowait((received, answer))
+            return await connection.closed()
+        finally:
+            answering.cancel()
 
     async def _use_connection(self) -> str:
         """Work over one connection until it is lost; return why."""
@@ -142,8 +152,13 @@ class Inbox:
         else:
             self._access.allow(topic)
 
-    async def _answer(self, connection: Connection, received: Received, answer: Message) -> None:
-        try:
-            await connection.answer(received, answer)
-        except MessageRefusedError as exc:
-            _log.warning("no answer to a command: topic=%s error=%s", received.topic, exc)
+
+async def _answer(connection: Connection, answers: asyncio.Queue[tuple[Received, Message]]) -> None:
+    """Publish answers until the connection is lost."""
+    with contextlib.suppress(PublishError):  # told by whoever reads
+        while True:
+            received, answer = await answers.get()
+            try:
+                await connection.answer(received, answer)
+            except MessageRefusedError as exc:
+                _log.warning("no answer to a command: topic=%.64r error=%s", received.topic, exc)

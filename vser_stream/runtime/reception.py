@@ -6,17 +6,27 @@ configuration are cleared, and Home Assistant is told to forget them.
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from vser_stream import __version__
 from vser_stream.adapters.mqtt import Received
 from vser_stream.config import HomeAssistantConfig
+from vser_stream.core.commands import Allowance
 from vser_stream.core.discovery import discovery_messages, forgotten, migration
 from vser_stream.runtime.commands import CommandDesk
 from vser_stream.runtime.listener import Listener, new_id
 from vser_stream.values import Message
 
 __all__ = ["Reception"]
+
+FORGET_RATE, FORGET_BURST = 0.1, 60
+"""Sources of an earlier configuration forgotten each second in the long run, and at once: more than there
+were on any box, and no work for whoever leaves thousands of states on the broker."""
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What a source of ours may have been called."""
 
 
 class Reception:
@@ -45,6 +55,7 @@ class Reception:
         self._health_every = health_every
         self._listeners, self._put = listeners, put
         self._desk = desk
+        self._forgetting = Allowance(rate=FORGET_RATE, burst=FORGET_BURST)
         self._birth = f"{config.prefix}/status"
         self._migrated = False
 
@@ -79,7 +90,8 @@ class Reception:
         match received.topic.split("/"):
             case [_, _, _, source, "state"]:
                 known = {listener.name for listener in self._listeners()}
-                if received.retain and received.payload and source not in known:
+                left = received.retain and received.payload and source not in known
+                if left and _NAME.fullmatch(source) and self._forgetting.take(time.monotonic()):
                     await self.forget(source)
                 return None
             case _:
