@@ -169,7 +169,9 @@ class ReasonerConfig(Section):
     server_model: Text = Field("default", description="server: name of the model there")
     api_key_file: FilePath | None = Field(None, description=FIRST_LINE)
     egress: Literal["none", "lan", "any"] = Field(
-        "none", description="how far away the server may be; only figures are ever sent, never audio"
+        "none",
+        description="how far away the server may be: this box, a private network (no link-local address),"
+        " anywhere; only figures are ever sent, never audio",
     )
     deadline: Number = Field(
         2.5, ge=0.1, le=60, description="s from the end of speech; then the SVM has decided"

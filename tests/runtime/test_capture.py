@@ -68,6 +68,20 @@ async def test_a_recording_is_heard_whole_and_then_it_ends() -> None:
     assert source.threads == {"capture-bed"}
 
 
+async def test_a_box_without_another_thread_is_an_outage_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    capture = Capture("bed", Script((START, 2)), on_change=lambda: None, jitter=lambda: 1.0)
+    start, refused = threading.Thread.start, iter([True, False])
+
+    def refuse_once(thread: threading.Thread) -> None:
+        if thread.name == "capture-bed" and next(refused):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_once)
+    assert [item and item.start for item in await heard(capture)][-3:] == [0, LENGTH, None]
+    assert capture.restarts == 1
+
+
 async def test_a_lost_source_is_opened_again_and_its_position_jumps_by_the_time_lost() -> None:
     states: list[tuple[CaptureState, str | None]] = []
     source = Script((START, 2), (START + 3600.0, 2))  # what the wall clock says meanwhile is no matter

@@ -21,6 +21,7 @@ from typing import Any, cast
 
 from vser_stream.core.reason.talk import Talk
 from vser_stream.errors import ModelError, ReasonerError
+from vser_stream.files import regular
 from vser_stream.values import Case, Label, Probabilities
 
 __all__ = ["LlamaReasoner", "Weights"]
@@ -69,7 +70,7 @@ class Weights:
             ModelError: It is missing, no GGUF, another file than was meant, or too big for this box.
         """
         try:
-            size = self.path.stat().st_size
+            size = regular(self.path).stat().st_size
             with self.path.open("rb") as file:
                 if file.read(len(_MAGIC)) != _MAGIC:
                     raise ModelError(f"{self.path}: is no GGUF file; give one made for llama.cpp")

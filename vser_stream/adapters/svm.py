@@ -21,6 +21,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from vser_stream.core.baseline import Prior
 from vser_stream.errors import ModelError, ModelMismatchError
+from vser_stream.files import regular
 from vser_stream.values import LABELS, Probabilities, Vector
 
 __all__ = ["FILES", "GOLDEN_TOLERANCE", "MANIFEST", "SECOND", "OnnxScorer", "OnnxSvm", "answer", "open_graph"]
@@ -169,7 +170,7 @@ def answer(session: onnxruntime.InferenceSession, rows: NDArray[np.float32]) -> 
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return regular(path).read_bytes()
     except OSError as exc:
         raise ModelError(f"{path}: cannot be read ({exc.strerror}); {_COPY_AGAIN}") from exc
 

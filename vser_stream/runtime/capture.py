@@ -318,7 +318,10 @@ class _Reader:
 
         # A daemon thread: it may hang in a library for ever, and the process must end all the same.
         self._thread = threading.Thread(target=read, name=f"capture-{self._name}", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # of the operating system's: no more threads, or no memory for one
+            finish(CaptureError("this box can start no more threads; end what else runs here"))
 
 
 def _pieces(block: Block) -> Iterator[Block]:

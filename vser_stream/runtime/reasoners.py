@@ -20,6 +20,7 @@ from vser_stream.core.reason.talk import General, Specialist
 from vser_stream.core.reason.weigh import left_to_svm, weigh
 from vser_stream.core.reason.written import Writer
 from vser_stream.errors import ModelError, ReasonerError
+from vser_stream.files import read_text
 from vser_stream.ports import Reasoner
 from vser_stream.runtime.containment import contained
 from vser_stream.runtime.escalation import Escalation, Standby
@@ -117,12 +118,12 @@ def bundled_weights(folder: Path) -> Weights:
     """
     path = folder / "manifest.toml"
     try:
-        manifest = tomllib.loads(path.read_text("utf-8"))
+        manifest = tomllib.loads(read_text(path))
         name = f"{manifest['name']}@{manifest['version']}"
         sha256, trained_for = str(manifest["sha256"]["model.gguf"]), manifest["prompt"]
     except OSError as exc:
         raise ModelError(f"{path}: cannot be read ({exc.strerror}); copy the whole folder again") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as exc:
+    except (ValueError, RecursionError, KeyError, TypeError) as exc:
         raise ModelError(f"{path}: is no manifest of a reasoner; copy the whole folder again") from exc
     if trained_for != prompt.digest():
         raise ModelError(f"{path}: was trained for another prompt; train it again or install its release")

@@ -210,3 +210,17 @@ def test_some_evidence_must_speak_for_the_verdict() -> None:
     of = case(cue("pitch level", 3.0), cue("energy variability", 0.2), cue("pauses", -1.6))
     said = "Energy variability is near the usual, and the pauses are below the usual."
     assert panic(said, of).faults == ("no cue it cites speaks for the verdict",)
+
+
+WORDS = [
+    "pitch", "level", "is", "well", "above", "below", "near", "the", "usual", "z", "=", "+", "-", "3", ".",
+    ",", ";", "1e9", "%", "dB", "Hz", "not", "no", "rule", "rules", "R1", "high-dark-voice", "sd", "of",
+    "far", "and", "to", "from", "262", "half", "cao", "độ", "luật", "không", "\u03c3", "\u0663", "\u00b2",
+    "\u00bd", "\u2212",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=200), st.sampled_from(["", " ", ", ", "-"]), st.text())
+def test_whatever_is_written_is_checked_and_never_an_exception(said: list[str], by: str, more: str) -> None:
+    of = case(cue("pitch level", 3.0), cue("brightness", 0.2))
+    assert check(by.join(said) + more, of, Label.PANIC, book=BOOK).words >= 0
