@@ -2,12 +2,15 @@
 
 import itertools
 import random
+import ssl
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from support.audio import voice
+from support.broker import certificates
 from support.leaks import no_leaks
 from support.odd_camera import PCMA, Heard, OddCamera, alaw, coded, description, odd_camera, rtp
 
@@ -262,6 +265,22 @@ def test_an_expired_login_is_renewed_and_no_password_is_sent_where_none_is_asked
     with odd_camera() as camera:
         assert RtspCamera(camera.url(login="cam:s3cret@")).track() == Track("pcm_alaw", 8000, 1)
     assert not [request for request in camera.requests if "Authorization" in request.text]
+
+
+def test_a_camera_behind_tls_is_heard_under_whatever_certificate(tmp_path: Path) -> None:
+    certificates(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.crt", tmp_path / "server.key")
+    with odd_camera(packets=stamped(G711, 160, lambda _, t: t), tls=context) as camera:
+        assert_whole(heard(camera), 3.0)
+
+
+def test_a_camera_whose_stamps_are_not_used_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    with odd_camera(packets=stamped(G711, 160, lambda _, t: 9 * t)) as camera:
+        heard(camera)
+    assert caplog.messages == [
+        f"timestamps contradict what arrives and are not used: camera=rtsp://127.0.0.1:{camera.port}/..."
+    ]
 
 
 def test_mutated_answers_never_end_in_anything_but_an_outage() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import select
 import socket
+import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -66,8 +67,17 @@ Answer = Callable[[Heard, int], Iterable[bytes] | None]
 class OddCamera:
     """What it was asked so far; see :func:`odd_camera`."""
 
-    def __init__(self, sdp: str, packets: Sequence[bytes], answer: Answer, *, hangs_up: bool) -> None:
+    def __init__(
+        self,
+        sdp: str,
+        packets: Iterable[bytes],
+        answer: Answer,
+        *,
+        hangs_up: bool,
+        tls: ssl.SSLContext | None,
+    ) -> None:
         self._sdp, self._packets, self._answer, self._hangs_up = sdp, packets, answer, hangs_up
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._ended = threading.Event()
@@ -78,7 +88,7 @@ class OddCamera:
         """Bytes of its answers."""
 
     def url(self, path: str = "stream", *, login: str = "") -> str:
-        return f"rtsp://{login}127.0.0.1:{self.port}/{path}"
+        return f"{'rtsps' if self._tls else 'rtsp'}://{login}127.0.0.1:{self.port}/{path}"
 
     def asked(self, method: str) -> list[str]:
         """URLs of the requests of one kind."""
@@ -100,9 +110,9 @@ class OddCamera:
             worker.join()
         self._listener.close()
 
-    def _talk(self, line: socket.socket) -> None:
+    def _talk(self, plain: socket.socket) -> None:
         held = b""
-        with line, suppress(OSError):
+        with plain, suppress(OSError), self._tls_of(plain) as line:
             while not self._ended.is_set():
                 if not select.select([line], [], [], 0.05)[0]:
                     continue
@@ -115,6 +125,9 @@ class OddCamera:
                     if not self._obey(line, Heard(method, url, text.decode("latin-1"))):
                         return
 
+    def _tls_of(self, plain: socket.socket) -> socket.socket:
+        return self._tls.wrap_socket(plain, server_side=True) if self._tls else plain
+
     def _obey(self, line: socket.socket, request: Heard) -> bool:
         """Answer; whether the line stays open."""
         self.requests.append(request)
@@ -125,6 +138,8 @@ class OddCamera:
             line.sendall(piece)
         if request.method == "PLAY" and self.asked("SETUP")[-1].endswith("track1"):
             for packet in self._packets:
+                if self._ended.is_set():
+                    return False
                 line.sendall(b"$\0" + len(packet).to_bytes(2, "big") + packet)
             return not self._hangs_up
         return request.method != "TEARDOWN"
@@ -141,13 +156,14 @@ class OddCamera:
 @contextmanager
 def odd_camera(
     sdp: str = description(PCMA),
-    packets: Sequence[bytes] = (),
+    packets: Iterable[bytes] = (),
     *,
     answer: Answer = lambda _request, _port: None,
     hangs_up: bool = True,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[OddCamera]:
     """Send ``packets`` after PLAY of ``track1`` as fast as they are taken, and then hang up."""
-    camera = OddCamera(sdp, packets, answer, hangs_up=hangs_up)
+    camera = OddCamera(sdp, packets, answer, hangs_up=hangs_up, tls=tls)
     thread = threading.Thread(target=camera.serve)
     thread.start()
     try:

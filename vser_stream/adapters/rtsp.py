@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,11 @@ __all__ = ["RtspCamera", "Track", "redact"]
 
 _REDIRECTS = 3
 """A camera sends on once, if at all."""
+
+_CONTRADICTIONS = 10
+"""Timestamps that tell of lost audio which was not lost, from which on it is worth a line in the log."""
+
+_LOG = logging.getLogger(__name__)
 
 _WORDS = {
     Fault.UNAUTHORIZED: "wrong user name or password (401); correct username and password_file",
@@ -95,7 +101,7 @@ class RtspCamera:
         """As :meth:`blocks`, from the best track but so many; a track that never sends is passed over."""
         heard = False
         with self._chosen(skipped) as (client, tracks, coding):
-            hearing = _Hearing(tracks[0], coding, patience=self.read_timeout)
+            hearing = _Hearing(tracks[0], coding, patience=self.read_timeout, shown=redact(self.url))
             client.play()
             try:
                 for packet in client.packets(stopped, patience=self.read_timeout):
@@ -242,8 +248,9 @@ def _elsewhere(url: str) -> str:
 class _Hearing:
     """From packets to blocks of audio at their positions."""
 
-    def __init__(self, track: AudioTrack, coding: Coding, *, patience: float) -> None:
-        self._track, self._patience = track, patience
+    def __init__(self, track: AudioTrack, coding: Coding, *, patience: float, shown: str) -> None:
+        self._track, self._patience, self._shown = track, patience, shown
+        self._told = False
         self._unpack, self._decoder = unpacker(track), PacketDecoder(coding)
         self._continuity = Continuity()
         self._due = 0
@@ -260,6 +267,7 @@ class _Hearing:
                 self._due += round(chunk.duration * self._track.clock)
                 yield from self._placed(chunk, arrived, jump)
                 jump = 0.0
+            self._tell()
         if arrived - self._heard > self._patience:  # packets alone are no audio
             raise MediaError(Fault.UNREADABLE, "its audio does not decode")
 
@@ -268,6 +276,11 @@ class _Hearing:
             self._heard = arrived
             for placed in self._continuity.feed(chunk.pcm, arrived=arrived, jump=jump):
                 yield Block(placed.pcm, start=placed.start, heard_at=wall_time(placed.heard))
+
+    def _tell(self) -> None:
+        if not self._told and self._continuity.contradictions >= _CONTRADICTIONS:
+            self._told = True
+            _LOG.warning("timestamps contradict what arrives and are not used: camera=%s", self._shown)
 
     def _jump(self, timestamp: int) -> float:
         """By how much a timestamp is later than the audio before it lets expect (s)."""
