@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from support.command import vser_stream
+from support.daemon import SCENE
 from support.decisions import START, decision
 
 from vser_stream.core.alarm_state import AlarmEvent, Transition
@@ -30,6 +31,18 @@ def test_an_alert_from_a_file_or_from_the_broker_becomes_a_bundle(tmp_path: Path
     of_input = subprocess.run(command, input=ALERT, capture_output=True, text=True, check=True).stdout
     assert of_file == of_input
     assert json.loads(of_file)["resourceType"] == "Bundle"
+
+
+def test_what_replay_says_is_taken_by_whoever_takes_alerts(tmp_path: Path) -> None:
+    lines = vser_stream("replay", "--json", SCENE).stdout.splitlines()
+    (alert, *_) = [line for line in lines if json.loads(line)["type"] == "alert"]
+    for line in (alert, lines[0]):
+        path = tmp_path / "line.json"
+        path.write_text(line)
+        explained = vser_stream("rules", "explain", "--evidence", path, "--json")
+        assert explained.returncode == 0, explained.stderr
+    path.write_text(alert)
+    assert json.loads(vser_stream("fhir", path).stdout)["resourceType"] == "Bundle"
 
 
 def test_what_is_no_alert_is_told_in_one_line(tmp_path: Path) -> None:

@@ -45,6 +45,17 @@ def test_a_decision_is_reproduced_bit_for_bit(config: Path, at: int) -> None:
     assert told["then"] == told["now"] == asdict(then)
 
 
+def test_a_record_is_taken_by_whoever_takes_alerts(tmp_path: Path) -> None:
+    with SqliteOutbox(tmp_path / "state/outbox.db") as outbox:
+        outbox.commit((), records=(evidence_of(decisions()[-1]),))
+    file = tmp_path / "record.json"
+    file.write_text(vser_stream("records", "export", "--config", configuration(tmp_path, 1883)).stdout)
+    bundle = json.loads(vser_stream("fhir", file).stdout)
+    assert "alarm-raised" in json.dumps(bundle)
+    explained = vser_stream("rules", "explain", "--evidence", file, "--json")
+    assert explained.returncode == 0, explained.stderr
+
+
 def test_a_record_that_went_elsewhere_is_reproduced_there(config: Path, tmp_path: Path) -> None:
     line = vser_stream("records", "export", "--config", config).stdout.splitlines()[0]
     file = tmp_path / "record.json"

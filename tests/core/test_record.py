@@ -37,7 +37,7 @@ def test_a_record_is_small_and_has_nothing_of_the_sound() -> None:
         assert set(json.loads(record.document)) == {
             "schema", "site", "source", "recorded_at", "alert_id", "event", "kind", "heard_at", "ended_at",
             "label", "probabilities", "decided_by", "escalated", "svm", "cues", "rules", "rationale",
-            "rationale_by", "versions",
+            "rationale_by", "reason", "versions",
         }  # fmt: skip
 
 

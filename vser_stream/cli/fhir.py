@@ -13,13 +13,19 @@ from pydantic import ValidationError
 from vser_stream.adapters.strangers import parse_json
 from vser_stream.core.fhir import bundle_of
 from vser_stream.core.messages import Alert
+from vser_stream.core.told import alert_in
 from vser_stream.errors import DataError
 
 __all__ = ["fhir"]
 
 
 def fhir(
-    alert: Annotated[Path, typer.Argument(help="One alert document (JSON); - for standard input.")],
+    alert: Annotated[
+        Path,
+        typer.Argument(
+            help="One alert, of the broker, replay --json or records export; - for standard input."
+        ),
+    ],
 ) -> None:
     """Print an alert as a FHIR R4 Bundle: an Observation and the Communication about it.
 
@@ -27,7 +33,7 @@ def fhir(
     """
     try:
         text = sys.stdin.buffer.read() if str(alert) == "-" else alert.read_bytes()
-        document = Alert.model_validate_json(json.dumps(parse_json(text)))
+        document = Alert.model_validate_json(json.dumps(alert_in(parse_json(text))))
     except OSError as exc:
         raise DataError(f"{alert}: cannot be read ({exc.strerror})") from exc
     except ValidationError as exc:
@@ -37,6 +43,6 @@ def fhir(
             f"{alert}: not an alert of this release ({where or 'document'}: {error['msg']}); "
             "give one document of the topic vser/v1/<site>/<source>/alert"
         ) from exc
-    except ValueError as exc:
+    except (ValueError, KeyError, TypeError) as exc:
         raise DataError(f"{alert}: no JSON document; give one of vser/v1/<site>/<source>/alert") from exc
     print(json.dumps(bundle_of(document), indent=2))

@@ -19,6 +19,7 @@ from vser_stream.core.messages import Evidence
 from vser_stream.core.reason.language import Language
 from vser_stream.core.reason.lint import failures, problems
 from vser_stream.core.reason.rules import TRUSTED_FROM, Condition, Rule, RuleBook
+from vser_stream.core.told import cues_in
 from vser_stream.errors import RuleError, UserError
 from vser_stream.files import read_text
 from vser_stream.values import Cue
@@ -51,7 +52,8 @@ def try_examples(file: File = None, as_json: AsJson = False) -> None:
 def explain(
     file: File = None,
     evidence: Annotated[
-        Path | None, typer.Option(help="Alert, utterance or list of evidence (JSON): which rules fire on it?")
+        Path | None,
+        typer.Option(help="Alert, utterance, record or list of evidence (JSON): which rules fire on it?"),
     ] = None,
     language: Annotated[Language, typer.Option(help="Of the rules' texts.")] = Language.EN,
     as_json: AsJson = False,
@@ -130,13 +132,11 @@ def _in_words(condition: Condition) -> str:
 
 
 def _cues(path: Path) -> tuple[Cue, ...]:
-    """Read the cues of an alert, an utterance or a bare list of evidence."""
+    """Read the cues of an alert, an utterance, a record or a bare list of evidence."""
     try:
-        document = parse_json(read_text(path))
-        rows = document["evidence"] if isinstance(document, dict) else document
-        evidence = TypeAdapter(list[Evidence]).validate_python(rows)
+        evidence = TypeAdapter(list[Evidence]).validate_python(cues_in(parse_json(read_text(path))))
     except OSError as exc:
         raise UserError(f"{path}: cannot be read ({exc.strerror}); give a JSON file") from exc
-    except (ValueError, KeyError) as exc:
-        raise UserError(f"{path}: holds no evidence; give an alert or utterance document") from exc
+    except (ValueError, KeyError, TypeError) as exc:
+        raise UserError(f"{path}: holds no evidence; give an alert, utterance or record") from exc
     return tuple(Cue(**one.model_dump(), word=level_word(one.z)) for one in evidence)

@@ -39,6 +39,7 @@ def record_of(
     recorded_at: float,
     alert_id: str | None = None,
     event: str | None = None,
+    reason: str | None = None,
 ) -> Record:
     """Put down a decision.
 
@@ -50,6 +51,7 @@ def record_of(
         recorded_at: Wall time (s).
         alert_id: Of the alarm condition it bears on.
         event: What became of that condition.
+        reason: Why.
     """
     segment = decision.segment
     document = {
@@ -59,6 +61,7 @@ def record_of(
         "recorded_at": utc(recorded_at).isoformat(),
         "alert_id": alert_id,
         "event": event,
+        "reason": reason,
         "kind": segment.kind,
         "heard_at": utc(segment.heard_at).isoformat(),
         "ended_at": utc(segment.ended_at).isoformat(),

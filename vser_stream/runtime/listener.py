@@ -495,6 +495,7 @@ class Listener:
             versions=alert.versions,
             alert_id=alert.alert_id,
             event=alert.event,
+            reason=alert.reason,
             recorded_at=alert.published_at.timestamp(),
         )
         return message_of(alert, alert.id), record
