@@ -8,7 +8,7 @@ from support.audio import voice
 from support.broker import Mosquitto, free_port
 from support.camera import camera
 from support.command import vser_stream
-from support.daemon import SCENE
+from support.daemon import SCENE, Subscriber, wait_for
 
 HUNTER = "hunter2"
 ACL = """
@@ -53,8 +53,8 @@ def test_a_healthy_box_with_one_topic_the_broker_refuses(tmp_path: Path, server:
         code, steps = examined(configuration(tmp_path, server.port, mqtt=LOGIN, source=source))
     assert code == 6
     (failed,) = [name for name, (verdict, _) in steps.items() if verdict == "fail"]
-    assert failed == "broker: may publish vser/v1/home/hall/health"
-    assert "topic write vser/v1/home/hall/health" in steps[failed][1]
+    assert failed == "broker: may publish vser/v1/home/hall/selftest"
+    assert "topic write vser/v1/home/hall/selftest" in steps[failed][1]
     steps.pop("clock")  # a box of its own may have none that is right
     assert list(steps) == [
         "python",
@@ -76,9 +76,7 @@ def test_a_healthy_box_with_one_topic_the_broker_refuses(tmp_path: Path, server:
         "broker: TCP connects",
         "broker: TLS",
         "broker: login",
-        "broker: may publish vser/v1/home/hall/alert",
-        "broker: may publish vser/v1/home/hall/state",
-        "broker: may publish vser/v1/home/hall/health",
+        "broker: may publish vser/v1/home/hall/selftest",
         "broker: may read vser/v1/home/+/cmd/#",
         "disk: space",
         "disk: sync",
@@ -138,3 +136,35 @@ def test_without_a_configuration_the_rest_is_still_examined(tmp_path: Path) -> N
     code, steps = examined(tmp_path / "absent.toml")
     assert (code, steps["configuration"][0], steps["model"][0]) == (6, "fail", "ok")
     assert "clock" in steps
+
+
+QUICK = '[reasoner]\nbackend = "none"\n'
+"""What is not asked here is not waited for."""
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        (
+            "retain_available false\nmax_qos 0\nmax_packet_size 2000",
+            {
+                "login": "keeps no retained messages: who comes later",
+                "takes an alert": "4096 bytes are too many",
+            },
+        ),
+        ("message_size_limit 2000", {"takes an alert": "4096 bytes are too many"}),
+    ],
+)
+def test_what_the_broker_does_not_take_is_a_doubt_and_no_alarm_is_touched(
+    tmp_path: Path, setting: str, told: dict[str, str]
+) -> None:
+    with Mosquitto(tmp_path, settings=setting) as server, Subscriber(server, "vser/#") as subscriber:
+        config = configuration(tmp_path, server.port)
+        config.write_text(config.read_text() + QUICK)
+        _, steps = examined(config)
+        wait_for(lambda: subscriber.received, within=30, what="what is tried")
+        topics = {topic for topic, _ in subscriber.received}
+    doubts = {name: words for name, (verdict, words) in steps.items() if verdict != "ok" and "broker" in name}
+    assert list(doubts) == [f"broker: {name}" for name in (*told, "takes Home Assistant's discovery")]
+    assert all(words in doubts[f"broker: {name}"] for name, words in told.items())
+    assert topics == {"vser/v1/home/hall/selftest"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import struct
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -68,6 +69,19 @@ class Limits:
             packet=getattr(properties, "MaximumPacketSize", None) or None,
             keepalive=getattr(properties, "ServerKeepAlive", None) or None,
         )
+
+    def lacks(self) -> Iterator[str]:
+        """What it does not do for us, in words that follow "the broker"."""
+        if not self.retain:
+            yield (
+                "keeps no retained messages: who comes later sees no state, status or discovery; "
+                "let it keep them"
+            )
+        if self.qos < 1:
+            yield (
+                "acknowledges nothing (QoS 0 only): an alert lost on the network is not sent again; "
+                "let it take QoS 1"
+            )
 
 
 def bound(client: paho.Client) -> None:

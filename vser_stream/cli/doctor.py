@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from vser_stream import __version__
 from vser_stream.adapters.host import clock_is_synchronised, clock_jump, free_space, sync_time
 from vser_stream.adapters.mqtt import MqttPublisher
 from vser_stream.adapters.mqtt_login import Broker
@@ -35,9 +36,11 @@ from vser_stream.cli.models import load_model
 from vser_stream.cli.probe import Stage, Walk, listen, reach
 from vser_stream.config import Config, ReasonerConfig, SourceConfig, load, shipped_model
 from vser_stream.core.decide import Decider, Judge
+from vser_stream.core.discovery import discovery_messages
+from vser_stream.core.messages import selftest_topic
 from vser_stream.core.reason.weigh import History
 from vser_stream.core.survey import Survey
-from vser_stream.errors import ConfigError, VserError
+from vser_stream.errors import ConfigError, PublishError, VserError
 from vser_stream.runtime.agent import broker_of
 from vser_stream.runtime.reasoners import standing_by
 from vser_stream.runtime.rehearsal import rehearse
@@ -60,6 +63,9 @@ BUILT = 2026
 
 COLOURS = {Verdict.OK: "green", Verdict.WARN: "bold yellow", Verdict.FAIL: "bold red"}
 
+LARGEST_ALERT = 4096
+"""With all its reasons (bytes)."""
+
 JUMP = 0.05
 """A clock that is steered, and not set, moves less in half a second (s)."""
 
@@ -70,9 +76,9 @@ def doctor(
 ) -> None:
     """Examine this box: Python, model, rules, reasoner, sources, broker, clock, disk; each with what to do.
 
-    Exit code 6 if anything fails. Subscribers of the site see an empty message on each topic that is
-    tried; sources are opened, so a microphone only one program may use must be free. Passwords are
-    never shown.
+    Exit code 6 if anything fails. What the broker takes is tried on topics of their own, .../selftest,
+    to which nobody listens; sources are opened, so a microphone only one program may use must be free.
+    Passwords are never shown.
     """
     examination = Examination(_print_nothing if as_json else _print_finding)
     _examine_software(examination)
@@ -175,21 +181,40 @@ def _sound(survey: Survey) -> str:
 def _examine_broker(examination: Examination, settings: Config) -> None:
     # Under the daemon's own client id the broker would hang up on it.
     broker = broker_of(settings.mqtt, client_id=f"vser-{settings.site}-doctor")
+    tests = [selftest_topic(settings.site, source.name) for source in settings.sources]
     steps: dict[str, Callable[[], str]] = {
         "name resolves": partial(resolves, broker),
         "TCP connects": partial(connects, broker),
         "TLS": partial(encrypts, broker),
-        "login": _running(_log_in, broker),
+        "login": _running(_log_in, broker, tests[0]),
     }
     for name, work in steps.items():
-        if examination.step(f"broker: {name}", work) is None:
+        examination.step(f"broker: {name}", work)
+        if examination.findings[-1].verdict is Verdict.FAIL:
             return
-    for source in settings.sources:
-        for kind in ("alert", "state", "health"):
-            topic = f"vser/v1/{settings.site}/{source.name}/{kind}"
-            examination.step(f"broker: may publish {topic}", _running(_tell, broker, topic))
+    for topic in tests:
+        examination.step(f"broker: may publish {topic}", _running(_tell, broker, topic))
+    if examination.findings[-1].verdict is not Verdict.FAIL:
+        for what, size in _sizes(settings).items():
+            examination.step(f"broker: takes {what}", _running(_fill, broker, tests[-1], size))
     commands = f"vser/v1/{settings.site}/+/cmd/#"
     examination.step(f"broker: may read {commands}", _running(_ask, broker, commands))
+
+
+def _sizes(settings: Config) -> dict[str, int]:
+    """What is to be sent, and how large it may be (bytes)."""
+    sizes = {"an alert": LARGEST_ALERT}
+    if settings.homeassistant.enabled:
+        documents = discovery_messages(
+            settings.site,
+            [source.name for source in settings.sources],
+            prefix=settings.homeassistant.prefix,
+            version=__version__,
+            health_every=settings.publish.health_every,
+            new_id=lambda: "",
+        )
+        sizes["Home Assistant's discovery"] = max(len(one.payload) for one in documents)
+    return sizes
 
 
 def _running(work: Callable[..., Coroutine[Any, Any, str]], *arguments: object) -> Callable[[], str]:
@@ -197,13 +222,21 @@ def _running(work: Callable[..., Coroutine[Any, Any, str]], *arguments: object) 
     return lambda: asyncio.run(work(*arguments))
 
 
-async def _log_in(broker: Broker) -> str:
-    async with MqttPublisher(broker) as publisher:
-        return "MQTT 5" if publisher.answers else "MQTT 3.1.1"
+async def _log_in(broker: Broker, topic: str) -> str:
+    """As the daemon does, with a last will; this one would only clear the topic of the test."""
+    will = Message(topic, b"", 1, retain=True, id=uuid.uuid4().hex)
+    async with MqttPublisher(broker, will=will) as publisher:
+        protocol = "MQTT 5" if publisher.answers else "MQTT 3.1.1"
+        lacks = [*publisher.limits.lacks()]
+        if publisher.will_as_taken is None:
+            lacks.append("takes no last will: nobody learns that this box is gone; let it take one")
+    if lacks:
+        raise DoubtError(f"{protocol}, but the broker {'; it '.join(lacks)}")
+    return protocol
 
 
 async def _tell(broker: Broker, topic: str) -> str:
-    """Publish nothing, which is no document and forgets none: it is not retained."""
+    """Publish nothing, where nothing is retained."""
     nothing = Message(topic, b"", 1, retain=False, id=uuid.uuid4().hex, expires_at=time.time() + 1.0)
     async with MqttPublisher(broker) as publisher:
         await publisher.publish(nothing)
@@ -211,7 +244,18 @@ async def _tell(broker: Broker, topic: str) -> str:
             raise DoubtError(
                 "taken, but MQTT 3.1.1 does not tell what an access list drops; subscribe and see"
             )
-    return "taken"
+    return "taken, so are alerts unless an access list names each topic"
+
+
+async def _fill(broker: Broker, topic: str, size: int) -> str:
+    """Publish blanks."""
+    blanks = Message(topic, b" " * size, 1, retain=False, id=uuid.uuid4().hex, expires_at=time.time() + 1.0)
+    try:
+        async with MqttPublisher(broker) as publisher:
+            await publisher.publish(blanks)
+    except PublishError as exc:
+        raise DoubtError(f"{size} bytes are too many, so it is shortened or left out: {exc}") from exc
+    return f"{size} bytes"
 
 
 async def _ask(broker: Broker, topic: str) -> str:

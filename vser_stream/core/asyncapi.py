@@ -74,7 +74,8 @@ def _server() -> dict[str, Any]:
         "host": "127.0.0.1:1883",
         "protocol": "mqtt",
         "protocolVersion": "5",
-        "description": "Any MQTT broker; MQTT 3.1.1 works without expiry, user properties and answers.",
+        "description": "Any MQTT broker; MQTT 3.1.1 works without expiry, user properties and answers. "
+        "On vser/v1/{site}/{source}/selftest doctor tries what the broker takes: pass over what comes there.",
         "bindings": {
             "mqtt": {"cleanSession": True, "lastWill": will, "keepAlive": _KEEPALIVE, "bindingVersion": _MQTT}
         },

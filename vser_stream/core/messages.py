@@ -34,6 +34,7 @@ __all__ = [
     "health_lasts",
     "in_brief",
     "message_of",
+    "selftest_topic",
     "status_message",
     "told_late",
     "utterance_of",
@@ -113,7 +114,7 @@ class Alert(Document):
     versions: Versions
     rationale_by: RationaleBy = Field(RationaleBy.EVIDENCE, description="who put the reasons into words")
     late: bool = Field(default=False, description="told more than 10 s after published_at: after an outage")
-    by: str | None = Field(None, description="who acknowledged it")
+    by: str | None = Field(None, description="who acknowledged it, by their own word: nobody checks it")
     until: AwareDatetime | None = Field(None, description="how long the acknowledgement lasts")
     step: int | None = Field(None, description="how often nobody has answered so far")
 
@@ -390,6 +391,11 @@ def status_message(site: str, status: SiteStatus, message_id: str) -> Message:
 def health_lasts(every: float) -> float:
     """How long a health message says something, where one comes each ``every`` (s)."""
     return HEALTH_LASTS * every
+
+
+def selftest_topic(site: str, source: str) -> str:
+    """Where it is tried what the broker takes: the same access as for an alert, and nobody listens there."""
+    return f"vser/v1/{site}/{source}/selftest"
 
 
 def told_late(message: Message, now: float) -> Message:

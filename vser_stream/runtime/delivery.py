@@ -17,7 +17,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from vser_stream.adapters.clock import SystemClock
-from vser_stream.adapters.mqtt import Limits
 from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.core.messages import in_brief, told_late
 from vser_stream.errors import (
@@ -271,7 +270,11 @@ class Delivery:
         self._refused.clear()
         self._aside.connected()
         known = {one.reason: one for one in self._lacks}
-        self._lacks = [known.get(one.reason, one) for one in _lacks_of(connection.limits, self._clock.wall())]
+        lacks = [f"the broker {one}" for one in connection.limits.lacks()]
+        self._lacks = [
+            known.get(one) or Condition(ConditionName.BROKER_LIMITS, "low", self._clock.wall(), one)
+            for one in lacks
+        ]
         for one in self._lacks:
             if one.reason not in known:
                 _log.warning("%s: %s", one.name, one.reason)
@@ -409,19 +412,3 @@ class Delivery:
     def _first_of_greeting(self, skip: Collection[str]) -> Message | None:
         fit = (one for one in self._greeting if one.topic not in skip and one.id not in skip)
         return next(fit, None)
-
-
-def _lacks_of(limits: Limits, now: float) -> Iterator[Condition]:
-    """What the broker does not do for us."""
-    if not limits.retain:
-        reason = (
-            "the broker keeps no retained messages: who comes later sees no state, status or discovery; "
-            "let it keep them"
-        )
-        yield Condition(ConditionName.BROKER_LIMITS, "low", now, reason)
-    if limits.qos < 1:
-        reason = (
-            "the broker acknowledges nothing (QoS 0 only): an alert lost on the network is not sent again; "
-            "let it take QoS 1"
-        )
-        yield Condition(ConditionName.BROKER_LIMITS, "medium", now, reason)
