@@ -90,6 +90,22 @@ def test_nobody_there_is_told_and_is_code_5(server: Mosquitto) -> None:
     assert "refuses connections" in away.stderr
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["resume", "+"], "vser-stream: no source '+'; give its name as the configuration has it\n"),
+        (
+            ["pause", "bed", "--minutes", "1", "--by", "a\x1b"],
+            "vser-stream: by 'a\\x1b': String should match",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line(server: Mosquitto, asked: list[str], told: str) -> None:
+    done = vser_stream(*asked, "--host", server.host, "--port", server.port, "--site", "home")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith(told)
+
+
 def test_it_must_be_said_where() -> None:
     done = vser_stream("resume", "bed", "--host", "127.0.0.1")
     assert (done.returncode, done.stderr) == (

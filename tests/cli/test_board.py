@@ -9,7 +9,7 @@ from vser_stream.cli.board import Board
 from vser_stream.core.alarm_state import AlarmEvent, Transition
 from vser_stream.core.capture_state import CaptureState
 from vser_stream.core.condition import Condition, ConditionName
-from vser_stream.core.messages import Document, Health, Versions, alert_of, conditions_of, utc
+from vser_stream.core.messages import Alert, Document, Health, Versions, alert_of, conditions_of, utc
 from vser_stream.values import Label
 
 
@@ -39,6 +39,19 @@ def health(capture: CaptureState, reason: str | None = None) -> Health:
     )  # fmt: skip
 
 
+def told(event: AlarmEvent, *, alert_id: str = "a1b2c3") -> Alert:
+    return alert_of(
+        Transition(event, Label.PANIC, decision(panic=0.9, angry=0.1), "one decision at 0.90"),
+        site="home",
+        source="bed",
+        event_id="e",
+        alert_id=alert_id,
+        seq=1,
+        published_at=START,
+        versions=Versions(package="1", model="m"),
+    )
+
+
 def test_an_open_alarm_is_shown_first_with_what_to_type() -> None:
     board = listening()
     tell(board, "state", Ward().state())
@@ -51,17 +64,7 @@ def test_an_open_alarm_is_shown_first_with_what_to_type() -> None:
 
 def test_an_alert_is_shown_with_its_reason_and_rationale() -> None:
     board = listening()
-    alert = alert_of(
-        Transition(AlarmEvent.RAISED, Label.PANIC, decision(panic=0.9, angry=0.1), "one decision at 0.90"),
-        site="home",
-        source="bed",
-        event_id="e",
-        alert_id="a",
-        seq=1,
-        published_at=START,
-        versions=Versions(package="1", model="m"),
-    )
-    tell(board, "alert", alert)
+    tell(board, "alert", told(AlarmEvent.RAISED))
     screen = seen(board)
     assert "raised" in screen
     assert "one decision at 0.90. Pitch level is far above this voice's calm" in screen
@@ -96,12 +99,37 @@ def test_silence_is_never_shown_as_calm() -> None:
 
 
 def test_what_is_removed_is_gone() -> None:
+    ward = Ward()
+    ward.alert_id = None
     board = listening()
-    tell(board, "state", Ward().state())
+    tell(board, "state", ward.state())
     tell(board, "health", health(CaptureState.RUNNING))
     for kind in ("state", "health"):
         board.feed(f"vser/v1/home/bed/{kind}", b"")
     assert "bed" not in seen(board)
+
+
+def test_an_open_alarm_is_over_by_its_own_event_only() -> None:
+    board = listening()
+    tell(board, "state", Ward().state())
+    for _ in range(2):
+        board.feed("vser/v1/home/bed/state", b"")
+        assert "PANIC in bed since" in seen(board)
+        assert "unknown since" in seen(board)
+    tell(board, "alert", told(AlarmEvent.REMINDER))
+    tell(board, "alert", told(AlarmEvent.CLEARED, alert_id="other"))
+    assert "PANIC in bed since" in seen(board)
+    tell(board, "alert", told(AlarmEvent.CLEARED))
+    assert "PANIC in bed since" not in seen(board)
+
+
+def test_an_alarm_whose_state_comes_back_is_shown_as_ever() -> None:
+    board = listening()
+    tell(board, "state", Ward().state())
+    board.feed("vser/v1/home/bed/state", b"")
+    tell(board, "state", Ward().state())
+    assert "unknown since" not in seen(board)
+    assert "vser-stream ack a1b2c3" in seen(board)
 
 
 def test_nothing_a_stranger_publishes_reaches_the_terminal_raw_or_ends_the_view() -> None:

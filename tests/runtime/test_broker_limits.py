@@ -14,7 +14,7 @@ import pytest
 from support.broker import Mosquitto
 from support.decisions import decision
 from support.delivery import ALERT, STATE, STATUS, Subscriber, alert, connected, retained
-from support.hostile_broker import honest, hostile_broker
+from support.hostile_broker import Reply, honest, hostile_broker, mutated
 
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
@@ -242,3 +242,27 @@ async def test_a_broker_that_only_restarts_is_no_second_agent(
             server.start()
             await delivery.put(alert(f"y{number}", priority=3))
         assert [one.name for one in delivery.conditions()] == []
+
+
+async def test_after_a_row_of_raving_brokers_a_sane_one_gets_the_alert(
+    outbox: SqliteOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vser_stream.runtime.delivery.URGENT_PAUSE", 0.0)
+    arrived = asyncio.Event()
+    sane_from = 20
+
+    def manners(number: int) -> Reply:
+        bent = mutated(number) if number < sane_from else honest
+
+        def reply(first: int, content: bytes) -> Iterable[bytes]:
+            if number >= sane_from and b"panic" in content:
+                arrived.set()
+            return bent(first, content)
+
+        return reply
+
+    async with hostile_broker(manners, timeout=0.1) as broker, delivering(outbox, broker) as delivery:
+        await delivery.put(alert("panic", priority=3))
+        while not arrived.is_set():
+            await delivery.put(alert(f"more-{time.monotonic_ns()}", priority=3))
+            await asyncio.sleep(0.002)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import re
 import secrets
 import time
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -29,6 +30,11 @@ ANSWER_WITHIN = 5.0
 
 STATES_WITHIN = 1.0
 """Retained states come at once after subscribing (s)."""
+
+SOURCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What a source may be called."""
+
+C = TypeVar("C", bound=Command)
 
 By = Annotated[str | None, typer.Option(help="Who asks; default: your login name.")]
 Source = Annotated[str, typer.Argument(help="Name of the source.")]
@@ -63,24 +69,35 @@ def pause(
     by: By = None,
 ) -> None:
     """Raise no alarm but panic of a source for some minutes; it says so on its topics."""
-    try:
-        command = Pause(minutes=minutes, by=by or getpass.getuser())
-    except ValidationError as exc:
-        raise CommandError(f"--minutes {minutes:g}: {exc.errors()[0]['msg']}") from exc
+    command = _made(Pause, minutes=minutes, by=by or getpass.getuser())
     asyncio.run(_ask(broker, site, source, command))
 
 
 @at_site
 def resume(broker: Broker, site: str, source: Source, by: By = None) -> None:
     """End the pause of a source."""
-    asyncio.run(_ask(broker, site, source, Resume(by=by or getpass.getuser())))
+    asyncio.run(_ask(broker, site, source, _made(Resume, by=by or getpass.getuser())))
 
 
 async def _acknowledge(broker: Broker, site: str, alert_id: str, *, seq: int | None, by: str) -> None:
     async with MqttPublisher(broker) as connection:
         state = await _state_of(connection, site, alert_id)
-        seen = Ack(alert_id=state.alert_id, seq=seq or state.seq, by=by)
-        await _command(connection, state.site, state.source, seen)
+        seen = _made(Ack, alert_id=state.alert_id, seq=seq or state.seq, by=by)
+        await _command(connection, site, state.source, seen)
+
+
+def _made(model: type[C], **fields: object) -> C:
+    """A command as somebody wants it.
+
+    Raises:
+        CommandError: It is none.
+    """
+    try:
+        return model(**fields)
+    except ValidationError as exc:
+        error = exc.errors()[0]
+        name = str(error["loc"][0])
+        raise CommandError(f"{name} {str(fields.get(name))[:64]!r}: {error['msg']}") from exc
 
 
 async def _ask(broker: Broker, site: str, source: str, command: Command) -> None:
@@ -105,15 +122,16 @@ async def _state_of(connection: MqttPublisher, site: str, alert_id: str) -> Stat
     matching = [state for name, state in open_alarms.items() if name.startswith(alert_id)]
     if len(matching) == 1:
         return matching[0]
-    known = ", ".join(f"{name} ({state.source})" for name, state in open_alarms.items()) or "none"
+    known = ", ".join(f"{printable(name)} ({state.source})" for name, state in open_alarms.items()) or "none"
     raise CommandError(f"{len(matching)} open alarms at {site} begin with {alert_id!r}; open: {known}")
 
 
 def _state(received: Received) -> State | None:
     try:
-        return State.model_validate_json(received.payload)
+        state = State.model_validate_json(received.payload)
     except ValidationError:
         return None  # of another release, or removed
+    return state if received.topic.endswith(f"/{state.source}/state") else None
 
 
 async def _command(connection: MqttPublisher, site: str, source: str, command: Command) -> None:
@@ -123,6 +141,8 @@ async def _command(connection: MqttPublisher, site: str, source: str, command: C
         CommandError: The source does not obey.
         PublishError: Nobody answers.
     """
+    if not SOURCE.fullmatch(source):
+        raise CommandError(f"no source {source[:64]!r}; give its name as the configuration has it")
     identity = secrets.token_hex(8)
     answers = f"vser/v1/{site}/answers/{identity}"
     now = time.time()

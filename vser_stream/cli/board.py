@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from vser_stream.core.alarm_state import AlarmEvent
 from vser_stream.core.capture_state import CaptureState
 from vser_stream.core.messages import Alert, Document, Health, SiteStatus, State
 from vser_stream.values import Label
@@ -47,23 +48,41 @@ class Board:
     """Empty while the broker is there; else what is wrong with it."""
 
     states: dict[str, State] = field(default_factory=dict)
+    unknown_since: dict[str, float] = field(default_factory=dict)
+    """Wall time (s) at which the state of a source was removed while its alarm was open."""
+
     healths: dict[str, Health] = field(default_factory=dict)
     alerts: deque[Alert] = field(default_factory=lambda: deque(maxlen=KEPT))
     """Newest first."""
 
     def feed(self, topic: str, payload: bytes) -> None:
-        """Take a message; an empty one removes what it said before, nonsense is passed over."""
+        """Take a message; an empty one removes what it said before, nonsense is passed over.
+
+        No alarm is over because its state was removed: anybody may do that. It is over when its own
+        event says so.
+        """
         match topic.split("/")[3:]:
             case ["status"]:
                 self.status = payload.decode(errors="replace")
             case [source, "state"]:
-                _keep(self.states, source, payload, State)
+                self._state(source, payload)
             case [source, "health"]:
                 _keep(self.healths, source, payload, Health)
-            case [_, "alert"] if alert := _read(payload, Alert):
+            case [source, "alert"] if alert := _read(payload, Alert):
                 self.alerts.appendleft(alert)
+                if source in self.unknown_since and _ends(alert, self.states[source]):
+                    del self.states[source], self.unknown_since[source]
             case _:
                 pass
+
+    def _state(self, source: str, payload: bytes) -> None:
+        known = self.states.get(source)
+        if not payload and known is not None and known.alert_id:
+            self.unknown_since.setdefault(source, time.time())
+            return
+        _keep(self.states, source, payload, State)
+        if self.states.get(source) is not known:
+            self.unknown_since.pop(source, None)
 
     def render(self, *, height: int) -> RenderableType:
         """The whole view, with at most ``height`` alerts."""
@@ -85,7 +104,14 @@ class Board:
             yield _text(f" Not connected, nothing below is current: {self.link}", BAD)
         elif self.status != SiteStatus.ONLINE:
             yield _text(" No source is being monitored at this site: no alarm can come from it.", BAD)
+        for source, since in sorted(self.unknown_since.items()):
+            state = self.states[source]
+            words = f" {state.condition.upper()} in {source} since {_clock(state.since)}, unknown since"
+            now = f"{_clock(datetime.fromtimestamp(since, UTC))}: its state was removed; look after it"
+            yield _text(f"{words} {now}", STYLES[state.condition])
         for source, state in sorted(self.states.items()):
+            if source in self.unknown_since:
+                continue
             if state.alert_id and state.signal in UNATTENDED:
                 words = f" {state.condition.upper()} in {source} since {_clock(state.since)}"
                 yield _text(
@@ -133,6 +159,10 @@ def _keep(kept: dict[str, D], source: str, payload: bytes, model: type[D]) -> No
         kept.pop(source, None)
     elif document := _read(payload, model):
         kept[source] = document
+
+
+def _ends(alert: Alert, state: State) -> bool:
+    return alert.alert_id == state.alert_id and alert.event is AlarmEvent.CLEARED
 
 
 def _read(payload: bytes, model: type[D]) -> D | None:
