@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -15,55 +15,20 @@ import numpy as np
 import pytest
 from support.audio import voice
 from support.clock import SetClock
-from support.decisions import decision
+from support.decisions import START, decision
+from support.listened import EVERY, Calm, Played, listener_of, pipeline_of, reporter, taught
 from support.patience import HANGS
 
-from vser_stream.adapters.pitch import SwiftF0Tracker
-from vser_stream.adapters.prometheus import Metrics
-from vser_stream.adapters.vad import WebRtcVad
-from vser_stream.config import AlarmConfig, PanicConfig
 from vser_stream.core.alarm_memory import Remembered, recall
 from vser_stream.core.alarm_state import Alarm, AlarmEvent, AlarmState
-from vser_stream.core.baseline import Baseline, Prior
-from vser_stream.core.capture_state import Patience
-from vser_stream.core.decide import Decider, Judge
-from vser_stream.core.features.functionals import FEATURES
-from vser_stream.core.messages import HEALTH_LASTS, Versions
+from vser_stream.core.messages import HEALTH_LASTS
 from vser_stream.core.pipeline import Pipeline
 from vser_stream.core.report import Reporter, Story
 from vser_stream.core.votes import Vote, silent
 from vser_stream.errors import CommandError
 from vser_stream.ports import Clock, Scorer
 from vser_stream.runtime.listener import ASK_EVERY, SAVE_EVERY, Listener
-from vser_stream.values import RATE, Block, Label, Memory, Message, Pcm, Probabilities, Record, Vector
-
-PITCH = SwiftF0Tracker()
-START = 1_700_000_000.0
-EVERY = 0.1
-"""Between two health messages (s)."""
-
-QUICK = Patience(first_wait=0.05, longest_wait=0.05)
-
-
-class Played:
-    """A recording at each opening, 100 ms at a time, and then nothing until stopped."""
-
-    def __init__(self, pcm: Pcm) -> None:
-        self._pcm = pcm
-        self._pause = threading.Event()
-
-    def blocks(self, stopped: Callable[[], bool]) -> Iterator[Block]:
-        for at in range(0, len(self._pcm), RATE // 10):
-            yield Block(self._pcm[at : at + RATE // 10].copy(), start=at, heard_at=START + at / RATE)
-            self._pause.wait(0.01)  # the inbox holds 10 s
-        while not stopped():
-            self._pause.wait(0.01)
-
-
-class Calm:
-    def score(self, vector: Vector) -> Probabilities:
-        assert len(vector)
-        return Probabilities(calm=0.9, angry=0.06, panic=0.04)
+from vser_stream.values import RATE, Label, Memory, Message, Pcm, Probabilities, Record, Vector
 
 
 class Broken:
@@ -116,18 +81,6 @@ class Told:
                 await self._news.wait()
 
 
-ONES = np.ones(len(FEATURES), np.float32)
-PRIOR = Prior(location=ONES, scale=ONES, weight=ONES)
-
-
-def taught(count: int) -> Baseline:
-    """A baseline that is known, from so many utterances."""
-    baseline = Baseline.from_prior(PRIOR)
-    for _ in range(count):
-        baseline = baseline.updated(2 * ONES).enrolled()
-    return baseline
-
-
 async def nothing_kept() -> Remembered:
     return Remembered()
 
@@ -141,33 +94,17 @@ async def listening(
     clock: Clock | None = None,
 ) -> AsyncIterator[Told]:
     told = Told()
-    judge = Judge(scorer, PRIOR, escalate_below=0.6)
-
-    async def nothing() -> None: ...
-
     with ThreadPoolExecutor(1) as executor:
         told.scorer = executor
-        alarm = AlarmConfig(panic=PanicConfig(fast=0.9))
-        told.pipeline = Pipeline(Decider(judge, PITCH), WebRtcVad(), alarm=alarm)
-        told.reporter = Reporter(
-            site="test", source="bed", versions=lambda: Versions(package="0", model="m"), new_id=lambda: "id"
-        )
-        told.listener = listener = Listener(
-            site="test",
-            name="bed",
-            source=Played(pcm),
-            pipeline=told.pipeline,
-            reporter=told.reporter,
+        told.pipeline, told.reporter = pipeline_of(scorer), reporter()
+        told.listener = listener = listener_of(
+            told.pipeline,
+            Played(pcm),
             scorer=executor,
             commit=told.commit,
-            on_capture=nothing,
             recall=recalling,
+            reporting=told.reporter,
             clock=clock,
-            features="f",
-            metrics=Metrics(),
-            publish_utterances=False,
-            health_every=EVERY,
-            patience=QUICK,
         )
         tasks = [asyncio.create_task(listener.run()), asyncio.create_task(listener.watch())]
         try:

@@ -1,0 +1,111 @@
+"""A listener with all its real parts, but for the voice, which is made here, and whoever judges it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor
+
+import numpy as np
+from support.decisions import START
+
+from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.prometheus import Metrics
+from vser_stream.adapters.vad import WebRtcVad
+from vser_stream.config import AlarmConfig, PanicConfig
+from vser_stream.core.alarm_memory import Remembered
+from vser_stream.core.baseline import Baseline, Prior
+from vser_stream.core.capture_state import Patience
+from vser_stream.core.decide import Decider, Judge
+from vser_stream.core.features.functionals import FEATURES
+from vser_stream.core.messages import Versions
+from vser_stream.core.pipeline import Pipeline
+from vser_stream.core.report import Reporter
+from vser_stream.ports import Clock, Scorer
+from vser_stream.runtime.listener import Commit, Listener
+from vser_stream.values import RATE, Block, Pcm, Probabilities, Vector
+
+__all__ = ["EVERY", "PRIOR", "Calm", "Played", "listener_of", "pipeline_of", "reporter", "taught"]
+
+EVERY = 0.1
+"""Between two health messages (s)."""
+
+_PITCH = SwiftF0Tracker()
+_ONES = np.ones(len(FEATURES), np.float32)
+
+PRIOR = Prior(location=_ONES, scale=_ONES, weight=_ONES)
+
+
+class Played:
+    """A recording at each opening, 100 ms at a time, and then nothing until stopped."""
+
+    def __init__(self, pcm: Pcm) -> None:
+        self._pcm = pcm
+        self._pause = threading.Event()
+
+    def blocks(self, stopped: Callable[[], bool]) -> Iterator[Block]:
+        for at in range(0, len(self._pcm), RATE // 10):
+            yield Block(self._pcm[at : at + RATE // 10].copy(), start=at, heard_at=START + at / RATE)
+            self._pause.wait(0.01)  # the inbox holds 10 s
+        while not stopped():
+            self._pause.wait(0.01)
+
+
+class Calm:
+    """To whom every voice is calm."""
+
+    def score(self, vector: Vector) -> Probabilities:
+        assert len(vector)
+        return Probabilities(calm=0.9, angry=0.06, panic=0.04)
+
+
+def taught(count: int) -> Baseline:
+    """A baseline that is known, from so many utterances."""
+    baseline = Baseline.from_prior(PRIOR)
+    for _ in range(count):
+        baseline = baseline.updated(2 * _ONES).enrolled()
+    return baseline
+
+
+def pipeline_of(scorer: Scorer) -> Pipeline:
+    """One that is sure of a panic at .9."""
+    decider = Decider(Judge(scorer, PRIOR, escalate_below=0.6), _PITCH)
+    return Pipeline(decider, WebRtcVad(), alarm=AlarmConfig(panic=PanicConfig(fast=0.9)))
+
+
+def reporter() -> Reporter:
+    versions = Versions(package="0", model="m")
+    return Reporter(site="test", source="bed", versions=lambda: versions, new_id=lambda: "id")
+
+
+def listener_of(
+    pipeline: Pipeline,
+    source: Played,
+    *,
+    scorer: Executor,
+    commit: Commit,
+    recall: Callable[[], Awaitable[Remembered | None]],
+    reporting: Reporter | None = None,
+    clock: Clock | None = None,
+) -> Listener:
+    """The source "bed" of the site "test"; its features are called "f"."""
+    return Listener(
+        site="test",
+        name="bed",
+        source=source,
+        pipeline=pipeline,
+        reporter=reporting or reporter(),
+        scorer=scorer,
+        commit=commit,
+        on_capture=_nothing,
+        recall=recall,
+        features="f",
+        metrics=Metrics(),
+        publish_utterances=False,
+        health_every=EVERY,
+        patience=Patience(first_wait=0.05, longest_wait=0.05),
+        clock=clock,
+    )
+
+
+async def _nothing() -> None: ...
