@@ -15,6 +15,7 @@ from support.daemon import configuration
 from vser_stream.adapters import schema
 from vser_stream.adapters.kept import KeptFile
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.core.alarm_memory import recall
 from vser_stream.errors import ConfigError, OutboxError
 
 OLD = Path(__file__).with_name("outbox-0.1.0.sql")
@@ -65,6 +66,10 @@ def test_what_0_1_0_kept_is_upgraded_and_all_of_it_is_there(old: Path, tmp_path:
     assert document is not None
     assert isinstance(remembered[0], bytes)
     assert json.loads(document) == json.loads(remembered[0]) | {"schema": "vser.memory/1", "baseline": None}
+    known = recall(document, features="any")
+    assert known.alarm.alarm is not None
+    assert (known.alarm.alarm.level, known.alarm.pause is not None) == ("panic", True)
+    assert (known.story.seq, known.story.alert_id, known.baseline) == (1, "0" * 31 + "1", None)
     assert asked(old, "SELECT id, topic, payload FROM outbox ORDER BY seq") == before
     with KeptFile(old) as file:
         assert file.verify()[0] == 2

@@ -36,7 +36,8 @@ def test_an_alarm_is_acknowledged_once_for_all_to_see_and_feedback_is_kept(tmp_p
             broker.publish("vser/v1/test/bedroom/cmd/feedback", verdict)
             kept = tmp_path / "state/feedback.jsonl"
             wait_for(kept.exists, within=5, what="the feedback")
-            assert json.loads(kept.read_text())["verdict"] == "false"
+            line = json.loads(kept.read_text())
+            assert (line["schema"], line["verdict"]) == ("vser.feedback/1", "false")
 
 
 def test_a_pause_is_seen_by_all_and_ends_when_asked(tmp_path: Path) -> None:

@@ -79,3 +79,24 @@ async def test_a_disk_that_hangs_delays_an_urgent_message_by_a_second_and_sends_
                 await asyncio.sleep(0.01)
         await delivery.put(alert("c"))
         assert await subscriber.until_count(3) == ["a", "b", "c"]
+
+
+@pytest.fixture
+def damaged(path: Path) -> Path:
+    path.write_bytes(b"power cut" * 1000)
+    return path
+
+
+async def test_what_an_earlier_agent_kept_and_nobody_can_read_is_told_with_its_new_place(
+    damaged: Path, server: Mosquitto, subscriber: Subscriber
+) -> None:
+    outbox = SqliteOutbox(damaged)
+    delivery = deliver(outbox, server, subscriber)
+    assert list(delivery.conditions()) == []
+    async with running(delivery):
+        await delivery.put(alert("a"))
+        await subscriber.until_count(1)
+        (told,) = delivery.conditions()
+    outbox.close()
+    assert (told.name, told.priority) == (ConditionName.DISK, "low")
+    assert f"was moved to {damaged}.corrupt-1" in told.reason
