@@ -75,6 +75,16 @@ def test_a_retained_message_replaces_the_waiting_retained_ones_of_its_topic_only
         assert drained(outbox) == ["event", "other", "new"]
 
 
+def test_the_last_word_of_a_topic_is_sent_before_the_topic_is_cleared(path: Path) -> None:
+    cleared = Message("state", b"", 1, retain=True, id="cleared")
+    with SqliteOutbox(path) as outbox:
+        outbox.put(message("last word", topic="state", retain=True))
+        outbox.put(cleared)
+        assert [one.id for one in outbox] == ["last word", "cleared"]
+        outbox.put(message("back", topic="state", retain=True))
+        assert [one.id for one in outbox] == ["back"]
+
+
 def test_discarded_topics_lose_their_retained_messages_only(path: Path) -> None:
     with SqliteOutbox(path) as outbox:
         outbox.put(message("event", topic="state"))

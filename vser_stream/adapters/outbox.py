@@ -108,7 +108,8 @@ class SqliteOutbox:
         """Return once all of it is on the disk; if it fails, nothing is.
 
         The same id is kept once. A retained message replaces the waiting retained ones of
-        its topic: subscribers would only see the last.
+        its topic, as subscribers would only see the last; an empty one, which clears the topic,
+        comes after its last word.
 
         Raises:
             OutboxError: The disk is full, read-only or broken.
@@ -245,7 +246,7 @@ class SqliteOutbox:
 
     def _insert(self, message: Message) -> None:
         self._at_most += len(message.payload)
-        if message.retain:
+        if message.retain and message.payload:
             self._db.execute(
                 "DELETE FROM outbox WHERE topic = ? AND retain AND id != ?", (message.topic, message.id)
             )
