@@ -19,10 +19,10 @@ BODY = b'{"well": true}\n' * 3000
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    async def answer(path: str) -> Answer | None:
-        return Answer(BODY) if path == "/healthz" else None
+    async def answer() -> Answer:
+        return Answer(BODY)
 
-    with serving("127.0.0.1", number := free_port(), answer, names=["monitor.example"]):
+    with serving("127.0.0.1", number := free_port(), {"/healthz": answer}, names=["monitor.example"]):
         yield number
 
 
@@ -121,11 +121,11 @@ def test_connections_that_drip_are_few_for_a_short_time_and_in_nobodys_way(
 
 
 def test_an_answer_that_nobody_reads_is_given_up() -> None:
-    async def answer(_path: str) -> Answer:
+    async def answer() -> Answer:
         return Answer(b"x" * 20_000_000)
 
     with (
-        serving("127.0.0.1", port := free_port(), answer),
+        serving("127.0.0.1", port := free_port(), {"/": answer}),
         socket.create_connection(("127.0.0.1", port), timeout=5) as deaf,
     ):
         deaf.sendall(get("/"))
@@ -145,32 +145,48 @@ def test_hundreds_of_broken_requests_leave_it_well(port: int) -> None:
     assert told(port, get()).endswith(BODY)
 
 
-def test_questions_to_the_daemon_come_one_at_a_time() -> None:
+def test_questions_to_the_daemon_come_one_at_a_time_and_who_asks_the_same_shares_the_answer() -> None:
     at_once: list[int] = []
     asked = 0
 
-    async def answer(_path: str) -> Answer:
+    async def answer() -> Answer:
         nonlocal asked
         asked += 1
         at_once.append(asked)
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
         asked -= 1
         return Answer(BODY)
 
-    with serving("127.0.0.1", port := free_port(), answer):
-        callers = [threading.Thread(target=told, args=(port, get())) for _ in range(10)]
+    heard: list[bytes] = []
+    with serving("127.0.0.1", port := free_port(), {"/a": answer, "/b": answer}):
+        callers = [
+            threading.Thread(target=lambda path=path: heard.append(told(port, get(path))))
+            for path in ("/a", "/b", "/a", "/b", "/a", "/b", "/a", "/b")
+        ]
         for caller in callers:
             caller.start()
         for caller in callers:
             caller.join()
-    assert at_once == [1] * 10
+    assert set(at_once) == {1}
+    assert len(at_once) < len(callers)
+    assert all(one.endswith(BODY) for one in heard)
+
+
+def test_a_question_that_fails_costs_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    async def fails() -> Answer:
+        raise ZeroDivisionError
+
+    async def answer() -> Answer:
+        return Answer(BODY)
+
+    with serving("127.0.0.1", port := free_port(), {"/a": fails, "/b": answer}):
+        assert told(port, get("/a")) == b""
+        assert told(port, get("/b")).endswith(BODY)
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_a_port_that_is_taken_is_told(port: int) -> None:
-    async def nothing(_path: str) -> None:
-        return None
-
-    with pytest.raises(ConfigError, match="choose another"), serving("127.0.0.1", port, nothing):
+    with pytest.raises(ConfigError, match="choose another"), serving("127.0.0.1", port, {}):
         pass
-    with pytest.raises(ConfigError, match="no server at"), serving("no-such-host.invalid", 1, nothing):
+    with pytest.raises(ConfigError, match="no server at"), serving("no-such-host.invalid", 1, {}):
         pass

@@ -1,8 +1,8 @@
 """A small web server for whoever watches over the daemon: it reads, and changes nothing.
 
 One thread serves all callers and can cost the daemon no more than that: few connections, of which the
-oldest goes when another comes, one deadline for each, one question to the daemon at a time. Whoever
-drips or floods is in nobody's way but that of other callers.
+oldest that still asks or reads goes when another comes; one deadline for each; one question to the
+daemon at a time, whose answer all who ask the same get. Whoever drips or floods is in nobody's way.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import ipaddress
 import logging
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -51,16 +51,17 @@ class Answer:
     status: HTTPStatus = HTTPStatus.OK
 
 
+Pages = Mapping[str, Callable[[], Awaitable[Answer]]]
+
+
 @contextmanager
-def serving(
-    host: str, port: int, answer: Callable[[str], Awaitable[Answer | None]], *, names: Collection[str] = ()
-) -> Iterator[None]:
+def serving(host: str, port: int, pages: Pages, *, names: Collection[str] = ()) -> Iterator[None]:
     """Answer GET requests within the block, in a thread with an event loop of its own.
 
     Args:
         host: Address to listen on.
         port: TCP port.
-        answer: What to say to a path; None where nothing is. Called in the other loop.
+        pages: What to say to each path; called in the other loop.
         names: Under which it may be asked, beside those of this box.
 
     Raises:
@@ -73,7 +74,7 @@ def serving(
         raise ConfigError(
             f"http: no server at {host}:{port} ({exc.strerror}); choose another [http] port"
         ) from exc
-    server = _Server(answer, {host, *names})
+    server = _Server(pages, {host, *names})
     thread = threading.Thread(target=server.run, args=(listening,), name="http", daemon=True)
     thread.start()
     try:
@@ -84,13 +85,17 @@ def serving(
 
 
 class _Server:
-    def __init__(self, answer: Callable[[str], Awaitable[Answer | None]], names: Collection[str]) -> None:
-        self._answer = answer
+    def __init__(self, pages: Pages, names: Collection[str]) -> None:
+        self._pages = pages
         self._names = {"localhost", *_own_names(), *(name.lower() for name in names)}
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._loop = self._runner.get_loop()
         self._stopping, self._turn = asyncio.Event(), asyncio.Lock()
-        self._open: dict[asyncio.StreamWriter, None] = {}
+        self._idle: dict[asyncio.StreamWriter, None] = {}
+        """Connections that are asking, or reading their answer: the oldest first."""
+
+        self._answering: set[asyncio.StreamWriter] = set()
+        self._asked: dict[str, asyncio.Task[Answer]] = {}
 
     def run(self, listening: socket.socket) -> None:
         with self._runner:
@@ -105,23 +110,42 @@ class _Server:
         listening.listen(_QUEUE)  # so many are accepted at once, so many may wait for it
         await self._stopping.wait()
         server.close()
-        for writer in list(self._open):
+        for writer in (*self._idle, *self._answering):
             writer.transport.abort()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._open) >= _MOST:
-            oldest = next(iter(self._open))
-            del self._open[oldest]
-            oldest.transport.abort()
-        self._open[writer] = None
         try:
+            if not self._room():
+                return
+            self._idle[writer] = None
             async with asyncio.timeout(SLOW):
                 await self._respond(reader, writer)
         except (OSError, TimeoutError) as exc:
             _log.debug("http: no answer was given: error=%r", exc)
         finally:
-            self._open.pop(writer, None)
+            self._idle.pop(writer, None)
             writer.transport.abort()
+
+    def _room(self) -> bool:
+        """Whether there is a place for one more; who drips makes place, who waits for an answer need not."""
+        if len(self._idle) + len(self._answering) < _MOST:
+            return True
+        oldest = next(iter(self._idle), None)
+        if oldest is None:
+            return False
+        del self._idle[oldest]
+        oldest.transport.abort()
+        return True
+
+    @contextmanager
+    def _undisturbed(self, writer: asyncio.StreamWriter) -> Iterator[None]:
+        self._idle.pop(writer, None)
+        self._answering.add(writer)
+        try:
+            yield
+        finally:
+            self._answering.discard(writer)
+            self._idle[writer] = None
 
     async def _respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         wire, request = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD), None
@@ -129,7 +153,8 @@ class _Server:
             request = await _request(reader, wire)
             if request is None:
                 return
-            found = await self._found(request)
+            with self._undisturbed(writer):
+                found = await self._found(request)
         except h11.RemoteProtocolError as exc:
             if wire.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
                 return
@@ -148,10 +173,20 @@ class _Server:
         if request.method not in {b"GET", b"HEAD"}:
             return _error(HTTPStatus.METHOD_NOT_ALLOWED)
         path = request.target.partition(b"?")[0].decode("ascii")
-        async with self._turn:
-            found = await self._answer(path)
-            await asyncio.sleep(_PACE)
-        return found or _error(HTTPStatus.NOT_FOUND)
+        if path not in self._pages:
+            return _error(HTTPStatus.NOT_FOUND)
+        if path not in self._asked:
+            self._asked[path] = asyncio.create_task(self._ask(path))
+        # Whoever loses patience takes the answer from nobody else.
+        return await asyncio.shield(self._asked[path])
+
+    async def _ask(self, path: str) -> Answer:
+        try:
+            async with self._turn:
+                await asyncio.sleep(_PACE)
+                return await self._pages[path]()
+        finally:
+            del self._asked[path]
 
     def _is_called_so(self, request: h11.Request) -> bool:
         """Whether it is asked under a name of its own: a page of a stranger's may lead its name here."""

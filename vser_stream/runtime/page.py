@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from http import HTTPStatus
 
 from vser_stream.adapters.http import Answer, serving
@@ -32,12 +33,9 @@ _log = logging.getLogger(__name__)
 async def page(config: HttpConfig, agent: Agent, watchdog: Watchdog) -> AsyncIterator[None]:
     """Serve within the block; a port that cannot be had is told, and nothing else depends on it."""
     loop = asyncio.get_running_loop()
-    pages = _pages(agent, watchdog)
 
-    async def answer(path: str) -> Answer | None:
-        if path not in pages:
-            return None
-        asked = asyncio.run_coroutine_threadsafe(_run(pages[path]), loop)
+    async def ask(make: Callable[[], Awaitable[Answer]]) -> Answer:
+        asked = asyncio.run_coroutine_threadsafe(_run(make), loop)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(asked), PATIENCE)
         except TimeoutError:
@@ -46,7 +44,8 @@ async def page(config: HttpConfig, agent: Agent, watchdog: Watchdog) -> AsyncIte
     with ExitStack() as stack:
         if config.port is not None:
             try:
-                stack.enter_context(serving(config.host, config.port, answer, names=config.names))
+                pages = {path: partial(ask, make) for path, make in _pages(agent, watchdog).items()}
+                stack.enter_context(serving(config.host, config.port, pages, names=config.names))
             except ConfigError as exc:
                 _log.error("no metrics, no health page: %s", exc)
         yield
