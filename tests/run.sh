@@ -3,6 +3,7 @@
 #
 #   tests/run.sh                      everything
 #   tests/run.sh --quick              the pure part alone, in under a minute; no Debian packages, no types
+#   tests/run.sh --again              the tests alone, where all of it has run before
 #   tests/run.sh tests/core -k alarm  whatever else is given is handed to pytest
 #
 # Files of tests run side by side, WORKERS at a time (default: two for each core, as many tests wait).
@@ -18,6 +19,12 @@ if [[ ${1-} == --quick ]]; then
   ruff check .
   ruff format --check .
   exec python -m pytest -q "${side_by_side[@]}" tests/core tests/test_*.py "$@"
+fi
+
+if [[ ${1-} == --again ]]; then
+  shift
+  make_venv dev
+  exec python -m pytest -q "${side_by_side[@]}" "$@"
 fi
 
 # A compiler for llama.cpp, and real parts the tests talk to: broker, RTSP camera, virtual microphone,
