@@ -125,6 +125,27 @@ async def test_the_deadline_counts_from_the_end_of_speech() -> None:
         assert escalation.counters().late == 1
 
 
+async def test_a_clock_that_was_set_back_makes_nobody_wait_longer() -> None:
+    reasoner = Scripted()
+    reasoner.held.clear()
+    async with running(Escalation(reasoner, Writer, deadline=0.3)) as escalation:
+        async with asyncio.timeout(30.0):
+            settled = await ask(escalation, just_heard(late=-3600.0))
+        assert settled.decided_by is DecidedBy.FALLBACK
+        reasoner.held.set()
+
+
+async def test_an_end_between_verdict_and_rationale_loses_neither() -> None:
+    async with running(Escalation(Scripted(), Writer)) as escalation:
+
+        async def end(_: Decision) -> None:
+            escalation.close()
+
+        settled = await ask(escalation, just_heard(panic=0.3), end)
+    assert (settled.label, settled.decided_by) == (Label.PANIC, DecidedBy.LLM)
+    assert settled.rationale_by is RationaleBy.EVIDENCE
+
+
 async def test_a_verdict_without_time_for_a_rationale_keeps_that_of_the_evidence() -> None:
     reasoner = Scripted(verdict=SURE_OF_CALM)
 

@@ -197,7 +197,9 @@ class Escalation:
         A verdict more urgent than the SVM's is told to ``early`` before its rationale is there: it may
         raise an alarm, which does not wait for words.
         """
-        until = time.monotonic() + self._deadline - (time.time() - decision.segment.ended_at)
+        # A clock that was set back since makes nobody wait longer.
+        age = max(0.0, time.time() - decision.segment.ended_at)
+        until = time.monotonic() + self._deadline - age
         self._count("asked")
         try:
             async with self._turn(urgency_of(case), until):
