@@ -295,3 +295,18 @@ async def test_health_says_how_long_it_says_something_and_whether_an_alarm_is_op
     assert told.documents[0]["signal"] == "off"
     lasts = datetime.fromisoformat(loud["expires_at"]) - datetime.fromisoformat(loud["updated_at"])
     assert lasts == timedelta(seconds=HEALTH_LASTS * EVERY)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_its_watch_ends_when_it_is_told_to_however_much_happens_just_then(turns: int) -> None:
+    async with listening(np.zeros(0, np.int16), Calm()) as told:
+        await told.until(lambda one: one["capture"] == "opening")
+        watching = asyncio.create_task(told.listener.watch())
+        await asyncio.sleep(EVERY / 2)  # it waits for something to happen
+        told.listener.stop()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        watching.cancel()
+        done, _ = await asyncio.wait({watching}, timeout=50 * EVERY)
+        watching.cancel()
+    assert done == {watching}

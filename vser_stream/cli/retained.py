@@ -52,7 +52,8 @@ async def _retained(connection: MqttPublisher, topic: str) -> list[str]:
     arriving = connection.received()
     try:
         while True:
-            received = await asyncio.wait_for(anext(arriving), QUIET)
+            async with asyncio.timeout(QUIET):
+                received = await anext(arriving)
             if received.retain:
                 found[received.topic] = None
     except (TimeoutError, StopAsyncIteration):

@@ -77,7 +77,8 @@ async def _show(broker: Broker, board: Board) -> None:
                 live.update(board.render(height=console.height), refresh=True)
                 await asyncio.sleep(REDRAW)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), CLOCK)
+                    async with asyncio.timeout(CLOCK):
+                        await changed.wait()
     finally:
         following.cancel()
     following.result()

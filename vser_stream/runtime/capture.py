@@ -219,7 +219,8 @@ class Capture:
             allowed += self._patience.abandon_after
         self._due_at = reader.heard_at + allowed
         wait = max(0.0, self._due_at - time.monotonic())
-        return self._taken(await asyncio.wait_for(self._inbox.get(), wait))
+        async with asyncio.timeout(wait):
+            return self._taken(await self._inbox.get())
 
     def _taken(self, item: Block | None) -> Block | None:
         self._waiting -= 0 if item is None else len(item.pcm)
@@ -234,7 +235,8 @@ class Capture:
         self._due_at = time.monotonic() + wait
         self._wakened.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wakened.wait(), wait)
+            async with asyncio.timeout(wait):
+                await self._wakened.wait()
 
     def _go(self, event: CaptureEvent, reason: str | None = None) -> None:
         change = advance(self.state, event, at=time.time(), reason=reason)

@@ -176,7 +176,8 @@ async def _within(blocks: AsyncGenerator[Block], seconds: float) -> AsyncGenerat
     while samples < seconds * RATE:
         patience = min(OPENING, until - loop.time())
         try:
-            block = await asyncio.wait_for(anext(blocks, None), max(0.0, patience))
+            async with asyncio.timeout(max(0.0, patience)):
+                block = await anext(blocks, None)
         except TimeoutError:
             block = None
         if block is None:

@@ -205,7 +205,8 @@ class Listener:
             await self._commit((message_of(self.health(), new_id()),))
             await self._on_capture()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), every if self.heard else min(every, UNHEARD))
+                async with asyncio.timeout(every if self.heard else min(every, UNHEARD)):
+                    await self._changed.wait()
 
     async def attend(self) -> None:
         """Let time pass for the alarm while nothing is heard; never ends."""

@@ -37,7 +37,8 @@ async def page(config: HttpConfig, agent: Agent, watchdog: Watchdog) -> AsyncIte
     async def ask(make: Callable[[], Awaitable[Answer]]) -> Answer:
         asked = asyncio.run_coroutine_threadsafe(_run(make), loop)
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(asked), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                return await asyncio.wrap_future(asked)
         except TimeoutError:
             return _json({"hanging": ["event loop"]}, ok=False)
 
