@@ -1,3 +1,4 @@
+import itertools
 import re
 import socket
 import time
@@ -236,3 +237,15 @@ def test_in_real_time_a_stop_does_not_wait_for_the_next_block(tmp_path: Path) ->
     blocks = list(Recording(path, realtime=True).blocks(lambda: time.monotonic() > due))
     assert len(blocks) == 1
     assert time.monotonic() - began < 0.3 * BUSY
+
+
+def test_a_recording_in_real_time_follows_a_clock_that_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, heard_at = time.time, []
+    for block in Recording(write(tmp_path / "a.wav", SPEECH[:RATE]), realtime=True).blocks(lambda: False):
+        heard_at.append(block.heard_at)
+        if len(heard_at) == 3:
+            monkeypatch.setattr(time, "time", lambda: real() + 86_400.0)
+    steps = [later - earlier for earlier, later in itertools.pairwise(heard_at)]
+    assert [round(step) for step in steps] == [0, 0, 86_400, *[0] * (len(steps) - 3)]

@@ -118,6 +118,7 @@ class RtspClient:
         self._keep_alive_with = "OPTIONS"
         self._channel = 0
         self._datagrams: tuple[socket.socket, socket.socket] | None = None
+        self._reports_to: tuple[str, int] | None = None
         self._pace = Pace()
         addresses = _addresses(place)
         self._deadline = time.monotonic() + timeout
@@ -269,6 +270,8 @@ class RtspClient:
             if self._datagrams is None:
                 report = bytes([0x24, self._channel + 1]) + len(_REPORT).to_bytes(2) + _REPORT
                 self._socket.sendall(report)
+            elif self._reports_to is not None:
+                self._datagrams[1].sendto(_REPORT, self._reports_to)
 
     # -- reading
 
@@ -389,12 +392,15 @@ class RtspClient:
             for one, port in zip(self._datagrams, (first, int(ports[2] or first + 1)), strict=True):
                 with contextlib.suppress(OSError, OverflowError):
                     one.sendto(_REPORT, (host, port))  # opens the way through a firewall or NAT
+                    self._reports_to = (host, port)
 
     def _control_waits(self, until: float) -> bool:
         """Wait until a packet or something on the control line comes; whether it is the latter."""
-        lines = [*(self._datagrams or ()), self._socket]
-        ready, _, _ = select.select(lines, [], [], max(0.0, until - time.monotonic()))
-        return self._socket in ready
+        poll = select.poll()  # not select(): there may be more than 1,024 open files
+        for line in (*(self._datagrams or ()), self._socket):
+            poll.register(line, select.POLLIN)
+        ready = poll.poll(1000 * max(0.0, until - time.monotonic()))
+        return self._socket.fileno() in {number for number, _ in ready}
 
     def _received_datagrams(self) -> list[tuple[bool, bytes]]:
         host, arrived = self._socket.getpeername()[0], []

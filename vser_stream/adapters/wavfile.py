@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vser_stream.adapters.arrival import wall_time
 from vser_stream.adapters.media import Fault, MediaError, decode
 from vser_stream.errors import AudioError
 from vser_stream.values import RATE, Block, Pcm
@@ -53,18 +54,17 @@ class Recording:
         Raises:
             AudioError: It is missing, no recording, damaged beyond use, or holds no samples.
         """
-        began, clock = time.monotonic(), time.time()
-        started_at = clock if self.realtime else self.started_at
-        position = 0
+        began, position = time.monotonic(), 0
         with closing(self._decoded()) as parts:
             for pcm in _cut(parts):
-                block = Block(pcm, start=position, heard_at=started_at + position / RATE)
-                position = block.end
+                start, position = position, position + len(pcm)
+                heard_at = self.started_at + start / RATE
                 if self.realtime:
                     _sleep_until(began + position / RATE, stopped)
+                    heard_at = wall_time(began + start / RATE)
                 if stopped():
                     return
-                yield block
+                yield Block(pcm, start=start, heard_at=heard_at)
 
     def _decoded(self) -> Generator[Pcm]:
         self._check()
