@@ -53,9 +53,9 @@ put() {
   cmp -s "$2" "$3" || run install -D -m "$1" "$2" "$3"
 }
 
-# put_once MODE FROM TO: theirs from now on.
+# put_once MODE FROM TO [SHA256]: theirs from now on, unless it still is what an earlier release put there.
 put_once() {
-  if [[ -e $3 ]]; then echo "kept: $3"; else run install -D -m "$1" "$2" "$3"; fi
+  if [[ -e $3 && $(sha256sum "$3") != "${4-none} "* ]]; then echo "kept: $3"; else run install -D -m "$1" "$2" "$3"; fi
 }
 
 # install_packages: from a copy, or what building leaves beside the sources would be root's and in the way.
@@ -119,10 +119,12 @@ put_once 0644 deploy/vser.toml "$etc/vser.toml"
 run install -d "$destdir/usr/local/bin"
 run ln -sfn /opt/vser-stream/bin/vser-stream "$destdir/usr/local/bin/vser-stream"
 
-if $broker; then
+if $broker || [[ -e $broker_etc/conf.d/vser-stream.conf ]]; then
   put_once 0644 deploy/mosquitto/mosquitto.conf "$broker_etc/conf.d/vser-stream.conf"
-  put_once 0644 deploy/mosquitto/acl "$broker_etc/acl"
+  put_once 0644 deploy/mosquitto/acl "$broker_etc/acl" \
+    7b601936c669bc58886fd467551c193a13484e7517d224ea18df8083f00afd59
   systemctl_if_live enable mosquitto
+  systemctl_if_live try-reload-or-restart mosquitto # users and rules are read again, connections stay
 fi
 
 # A monitor that runs is only stopped for one that can start; it runs again a moment later. Stopped it must
@@ -136,6 +138,13 @@ fi
 put 0644 deploy/systemd/vser-stream.service "$units/vser-stream.service"
 put 0644 deploy/systemd/vser-stream.sysusers "$users"
 if [[ -z $destdir ]]; then run systemd-sysusers "$users"; fi
+# State of an earlier release: of a user that systemd lent it, behind a folder that only root can enter. systemd
+# itself would move it, but not always give it to the new user.
+if [[ -z $destdir ]] && as_root test -d /var/lib/private/vser-stream; then
+  run rm -f /var/lib/vser-stream
+  run mv /var/lib/private/vser-stream /var/lib/vser-stream
+fi
+if [[ -z $destdir && -d /var/lib/vser-stream ]]; then run chown -R vser-stream: /var/lib/vser-stream; fi
 owner=()
 if [[ -z $destdir ]]; then owner=(-g vser-stream); fi
 run install -d -m 0750 "${owner[@]}" "$etc/credentials"

@@ -22,6 +22,7 @@ NEEDING = [
     ["run"],
     ["doctor"],
     ["calibrate", "bedroom"],
+    ["reload"],
     ["purge"],
     ["records", "ls"],
     ["records", "export"],

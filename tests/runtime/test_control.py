@@ -19,7 +19,7 @@ from vser_stream.core.baseline import Baseline
 from vser_stream.core.calibrate import Calibration
 from vser_stream.core.features.spec import digest
 from vser_stream.core.messages import Health
-from vser_stream.errors import CaptureError, UserError
+from vser_stream.errors import CaptureError, ConfigError, UserError
 from vser_stream.runtime import control as module
 from vser_stream.runtime.control import ControlDesk
 from vser_stream.values import RATE, Block
@@ -76,12 +76,18 @@ class Deleted:
         return 7
 
 
+async def again() -> str | None:
+    """As if the file were wrong."""
+    return "the file is wrong: no site"
+
+
 def desk_of(model: OnnxSvm, source: Source, deleted: Deleted | None = None) -> ControlDesk:
     Watched.threads = set()
     return ControlDesk(
         lambda: [source],
         calibration=lambda: Watched(model.prior, SwiftF0Tracker(), WebRtcVad()),
         purge=(deleted or Deleted()).purge,
+        reload=again,
     )
 
 
@@ -131,6 +137,11 @@ async def test_what_is_known_is_forgotten(model: OnnxSvm) -> None:
     assert await told(desk, do="forget", source="bedroom") == [{"forgotten": False}]
     assert await told(desk, do="forget", source="bedroom") == [{"forgotten": True}]
     assert source.learned == [None, None]
+
+
+async def test_who_reloads_hears_what_is_wrong(model: OnnxSvm) -> None:
+    with pytest.raises(ConfigError, match="keeps what it has, the file is wrong: no site"):
+        await told(desk_of(model, Source(NOTHING)), do="reload")
 
 
 async def test_evidence_is_deleted_for_root_and_the_daemons_own_user_only(model: OnnxSvm) -> None:

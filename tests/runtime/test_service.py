@@ -16,6 +16,7 @@ import pytest
 from support.audio import voice
 from support.broker import Mosquitto, free_port
 from support.camera import camera
+from support.command import vser_stream
 from support.daemon import Subscriber, configuration, daemon, wait_for
 from support.patience import BUSY, HANGS
 from support.service_manager import FakeSystemd, fake_systemd
@@ -103,6 +104,28 @@ def test_a_wrong_configuration_is_not_taken_and_that_is_told(tmp_path: Path) -> 
     assert f"{config}: source 'bed room': name" in log
     assert " ERROR configuration kept as it was" in log
     assert " INFO configuration read again: sources=kitchen" in log
+
+
+def test_who_asks_for_a_reload_hears_whether_the_file_was_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configuration(tmp_path, free_port(), source=ENDLESS)
+    good = config.read_text()
+    with service(tmp_path, config) as (process, systemd):
+        wait_for((tmp_path / "state/control.sock").exists, within=10, what="the socket")
+        monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))  # as systemd runs it
+        taken = vser_stream("reload")
+        assert (taken.returncode, taken.stderr) == (0, "")
+        config.write_text(good.replace("bedroom", "bed room"))
+        refused = vser_stream("reload")
+        assert refused.returncode == 3
+        assert f"the daemon keeps what it has, the file is wrong: {config}: " in refused.stderr
+        systemd.until(lambda heard: heard.count("READY=1") == 3, within=10, what="ready after each")
+        assert process.poll() is None
+        ends(process, within=10)
+    monkeypatch.delenv("MAINPID", raising=False)
+    away = vser_stream("reload")
+    assert (away.returncode, "the daemon is not running" in away.stderr) == (5, True)
 
 
 def test_what_keeps_it_from_starting_is_told(tmp_path: Path) -> None:

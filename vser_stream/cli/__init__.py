@@ -32,6 +32,7 @@ _VERBS = {
     "doctor": "doctor",
     "about": "about",
     "calibrate": "calibrate",
+    "reload": "reload",
     "watch": "watch",
     "ack": "ack",
     "pause": "ack:pause",

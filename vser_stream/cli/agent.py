@@ -12,7 +12,7 @@ import typer
 from vser_stream import config
 from vser_stream.errors import UserError
 
-__all__ = ["OfAgent", "default"]
+__all__ = ["OfAgent", "default", "needed"]
 
 VARIABLE = "VSER_CONFIG"
 
@@ -27,7 +27,12 @@ def default() -> Path | None:
     return path
 
 
-def _needed() -> Path:
+def needed() -> Path:
+    """The same, where there must be one.
+
+    Raises:
+        UserError: There is none.
+    """
     path = default()
     if path is None:
         raise UserError(f"no configuration, {config.INSTALLED} is not there; give --config FILE")
@@ -38,7 +43,7 @@ OfAgent = Annotated[
     Path,
     typer.Option(
         "--config",
-        default_factory=_needed,
+        default_factory=needed,
         show_default=f"${VARIABLE}, else {config.INSTALLED}",
         help="The agent's configuration (TOML).",
     ),

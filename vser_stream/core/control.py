@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-__all__ = ["CALIBRATE_LONGEST", "Calibrate", "Forget", "Purge", "Request", "parse"]
+__all__ = ["CALIBRATE_LONGEST", "Calibrate", "Forget", "Purge", "Reload", "Request", "parse"]
 
 CALIBRATE_LONGEST = 600.0
 """Nobody speaks calmly for longer (s)."""
@@ -44,7 +44,13 @@ class Purge(_Request):
     before: float | None = Field(allow_inf_nan=False, description="wall time (s); null: all of it")
 
 
-Request = Calibrate | Forget | Purge
+class Reload(_Request):
+    """Read the configuration again."""
+
+    do: Literal["reload"] = "reload"
+
+
+Request = Calibrate | Forget | Purge | Reload
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="do")])
 

@@ -19,9 +19,9 @@ from typing import Protocol, TypeVar
 from vser_stream.adapters.control_socket import answering
 from vser_stream.core.baseline import Baseline
 from vser_stream.core.calibrate import Calibration
-from vser_stream.core.control import Calibrate, Forget, Purge, parse
+from vser_stream.core.control import Calibrate, Forget, Purge, Reload, parse
 from vser_stream.core.messages import Health
-from vser_stream.errors import CaptureError, UserError
+from vser_stream.errors import CaptureError, ConfigError, UserError
 from vser_stream.runtime.agent import Agent
 from vser_stream.values import RATE, Block
 
@@ -34,6 +34,9 @@ TELL_EVERY = 0.25
 """Audio between two words on how it goes (s)."""
 
 T = TypeVar("T")
+
+Reloads = Callable[[], Awaitable[str | None]]
+"""Reads the configuration again; returns why it cannot be used, if it cannot."""
 
 Said = AsyncGenerator[Mapping[str, object], None]
 
@@ -62,9 +65,16 @@ class Taught(Protocol):
 
 
 @asynccontextmanager
-async def control(agent: Agent) -> AsyncIterator[None]:
-    """Answer within the block."""
-    desk = ControlDesk(lambda: agent.listeners, calibration=agent.calibration, purge=agent.keeper.purge)
+async def control(agent: Agent, *, reload: Reloads) -> AsyncIterator[None]:
+    """Answer within the block.
+
+    Args:
+        agent: Of whom is asked.
+        reload: Reads the configuration again.
+    """
+    desk = ControlDesk(
+        lambda: agent.listeners, calibration=agent.calibration, purge=agent.keeper.purge, reload=reload
+    )
     try:
         async with answering(agent.state, desk.answer, on_disk=agent.keeper.disk.queue):
             yield
@@ -79,6 +89,7 @@ class ControlDesk:
         sources: Those that are listened to now.
         calibration: Makes a fresh one; takes a moment.
         purge: Deletes evidence from before a wall time (s); returns how many records.
+        reload: Reads the configuration again.
     """
 
     def __init__(
@@ -87,8 +98,10 @@ class ControlDesk:
         *,
         calibration: Callable[[], Calibration],
         purge: Callable[[float], Awaitable[int]],
+        reload: Reloads,
     ) -> None:
-        self._sources, self._calibration, self._purge = sources, calibration, purge
+        self._sources, self._calibration = sources, calibration
+        self._purge, self._reload = purge, reload
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="calibration")
         self._calibrating = False
 
@@ -118,6 +131,10 @@ class ControlDesk:
                 await source.learn(None)
                 _log.info("calm voice forgotten: source=%s uid=%d", name, user)
                 yield {"forgotten": known}
+            case Reload():
+                if refused := await self._reload():
+                    raise ConfigError(f"the daemon keeps what it has, {refused}")
+                yield {"reloaded": True}
             case Purge(before=before):
                 if user not in {0, os.geteuid()}:
                     raise UserError("only root may delete evidence; ask as root")

@@ -48,6 +48,7 @@ class Service:
         self._agent: Agent | None = None
         self._files = Disk("configuration")
         self._hangup = asyncio.Event()
+        self._reloading = asyncio.Lock()
         self._words = "starting to listen"
         self._telling: asyncio.Task[NoReturn] | None = None
 
@@ -80,7 +81,10 @@ class Service:
         reloading = asyncio.create_task(self._reload_when_asked(agent), name="reload")
         self._telling = asyncio.create_task(self._tell(agent), name="status")
         try:
-            async with page(settings.http, agent, watchdog), control(agent):
+            async with (
+                page(settings.http, agent, watchdog),
+                control(agent, reload=partial(self._reload, agent)),
+            ):
                 await agent.run()
         finally:
             watching.cancel()
@@ -115,16 +119,25 @@ class Service:
         while True:
             await self._hangup.wait()
             self._hangup.clear()
+            await self._reload(agent)
+
+    async def _reload(self, agent: Agent) -> str | None:
+        """Read the configuration again; return why it cannot be used, if it cannot."""
+        refused = None
+        async with self._reloading:
             self._manager.reloading()
             try:
                 settings = await self._files.run(partial(load, self._config), within=READ_WITHIN)
                 await self._files.run(agent.read_rules_again, within=READ_WITHIN)
                 agent.reload(settings)
             except ConfigError as exc:
-                agent.keep_configuration(f"the file is wrong: {exc}")
+                refused = f"the file is wrong: {exc}"
             except OutboxError as exc:
-                agent.keep_configuration(str(exc))
+                refused = str(exc)
+            if refused:
+                agent.keep_configuration(refused)
             self._manager.ready(self._words)
+        return refused
 
 
 def _cut() -> None:
