@@ -1,5 +1,6 @@
 """The installer, in a root of its own."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -59,6 +60,27 @@ def test_what_somebody_edited_stays_and_what_is_ours_is_renewed(tmp_path: Path) 
     assert f"kept: {config}" in install(tmp_path, "--files-only", "--broker")
     assert config.read_text() == "theirs"
     assert unit.read_text() == (DEPLOY / "systemd/vser-stream.service").read_text()
+
+
+def test_an_access_list_is_renewed_if_it_still_is_an_earlier_releases_and_kept_if_edited(
+    tmp_path: Path,
+) -> None:
+    clone, root = tmp_path / "clone", tmp_path / "root"
+    shutil.copytree(DEPLOY, clone / "deploy")
+    installer = clone / "deploy/install.sh"
+    earlier = "user *\n"
+    known = re.search(r"\b[0-9a-f]{64}\b", installer.read_text())
+    assert known
+    digest = hashlib.sha256(earlier.encode()).hexdigest()
+    installer.write_text(installer.read_text().replace(known[0], digest))
+    acl = root / "etc/mosquitto/acl"
+    acl.parent.mkdir(parents=True)
+    environment = os.environ | {"DESTDIR": str(root)}
+    for found, left in ((earlier, (DEPLOY / "mosquitto/acl").read_text()), ("edited", "edited")):
+        acl.write_text(found)
+        command = [str(installer), "--files-only", "--broker"]
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+        assert acl.read_text() == left
 
 
 def test_a_dry_run_says_all_and_does_nothing(tmp_path: Path) -> None:

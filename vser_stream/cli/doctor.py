@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import platform
 import time
 import uuid
@@ -300,6 +301,8 @@ def _space(folder: Path) -> str:
 def _sync(folder: Path) -> str:
     if not folder.exists():
         raise DoubtError(f"{folder} does not exist yet; the daemon makes it")
+    if not os.access(folder, os.W_OK):
+        raise DoubtError(f"{folder} is not yours to write to, so not tried; ask as root")
     took = sync_time(folder)
     words = f"{1000 * took:.1f} ms for an fsync of 4 kB"
     if took > SLOW_DISK:
