@@ -6,7 +6,7 @@ import logging
 import os
 import random
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,16 @@ async def echo(question: bytes, user: int) -> AsyncGenerator[dict[str, object], 
             yield {"user": user}
 
 
+async def on_crowded_disk(work: Callable[[], None]) -> None:
+    """Work on another thread; what it closes is at once something else, as in a daemon that is starting."""
+    await asyncio.to_thread(work)
+    taken = [os.open("/dev/null", os.O_RDONLY) for _ in range(3)]
+    asyncio.get_running_loop().call_later(1.0, lambda: [os.close(number) for number in taken])
+
+
 @asynccontextmanager
 async def listening(folder: Path) -> AsyncIterator[None]:
-    async with answering(folder, echo, on_disk=asyncio.to_thread):
+    async with answering(folder, echo, on_disk=on_crowded_disk):
         await opened(folder)
         yield
 
@@ -137,7 +144,7 @@ async def test_a_caller_who_goes_ends_its_question(tmp_path: Path) -> None:
         finally:
             ended.set()
 
-    async with answering(tmp_path, until_gone, on_disk=asyncio.to_thread):
+    async with answering(tmp_path, until_gone, on_disk=on_crowded_disk):
         await opened(tmp_path)
         reader, writer = await raw(tmp_path)
         writer.write(b"for ever\n")
@@ -205,7 +212,7 @@ async def test_the_end_of_the_daemon_waits_for_no_caller(tmp_path: Path) -> None
 async def test_without_a_place_for_it_the_daemon_goes_on_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with answering(tmp_path / "nowhere", echo, on_disk=asyncio.to_thread), asyncio.timeout(20):
+    async with answering(tmp_path / "nowhere", echo, on_disk=on_crowded_disk), asyncio.timeout(20):
         while "nobody on this box can ask" not in caplog.text:  # noqa: ASYNC110 - logged
             await asyncio.sleep(0.01)
     with pytest.raises(DaemonAwayError):

@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import struct
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -47,6 +48,9 @@ SILENCE = 30.0
 _ERRORS: Mapping[int, type[VserError]] = {
     error.exit_code: error for error in (UserError, ConfigError, AudioError, OutageError)
 }
+
+_LEAVE_IT: Mapping[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+"""Python 3.13 looks up and deletes what the address says later, when its descriptor is somebody else's."""
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +91,9 @@ class _Line:
     async def open(self) -> None:
         try:
             await self._on_disk(partial(_bind, self._socket, self._folder))
-            self._server = await asyncio.start_unix_server(self._meet, sock=self._socket, limit=LONGEST)
+            self._server = await asyncio.start_unix_server(
+                self._meet, sock=self._socket, limit=LONGEST, **_LEAVE_IT
+            )
         except OSError as exc:
             _log.error("nobody on this box can ask the daemon: %s: %s", self._folder / NAME, exc)
 
