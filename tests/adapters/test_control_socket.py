@@ -41,8 +41,8 @@ async def echo(question: bytes, user: int) -> AsyncGenerator[dict[str, object], 
 async def on_crowded_disk(work: Callable[[], None]) -> None:
     """Work on another thread; what it closes is at once something else, as in a daemon that is starting."""
     await asyncio.to_thread(work)
-    taken = [os.open("/dev/null", os.O_RDONLY) for _ in range(3)]
-    asyncio.get_running_loop().call_later(1.0, lambda: [os.close(number) for number in taken])
+    for taken in [os.open("/dev/null", os.O_RDONLY) for _ in range(3)]:
+        asyncio.get_running_loop().call_later(1.0, os.close, taken)
 
 
 @asynccontextmanager
