@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,8 +8,11 @@ import pytest
 from support.audio import voice, write
 from support.camera import Camera, camera, mute_server
 from support.command import vser_stream
+from support.odd_camera import description, odd_camera
 from support.sound_server import sound_server
 
+from vser_stream.cli.probe import probe
+from vser_stream.errors import VserError
 from vser_stream.values import RATE
 
 HUNTER = "hunter2"
@@ -121,3 +125,42 @@ def test_a_file_is_judged_the_same_way(tmp_path: Path) -> None:
     loud = (SPEECH.astype(np.int32) * 60).clip(-32768, 32767).astype(np.int16)
     done = vser_stream("probe", write(tmp_path / "b.wav", loud))
     assert (done.returncode, "lower the gain" in done.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("rtsp://[", "not an RTSP address"),
+        ("rtsp://127.0.0.1:99999/a", "not an RTSP address"),
+        ("rtsp://127.0.0.1:0/a", "not an RTSP address"),
+        ("rtsp://a..b/x", "no such host"),
+        (f"rtsp://{'a' * 70}/x", "no such host"),
+        (f"rtsp://cam:p@{HUNTER}/@host/a", "an @ behind the host"),
+        (f"http://cam:{HUNTER}@127.0.0.1/a?token={HUNTER}", "http://127.0.0.1/...: no camera address"),
+        ("a" * 5000, "no such input"),
+    ],
+)
+def test_whatever_is_given_is_told_in_one_line(
+    target: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sounddevice.py").write_text(
+        "class default: device = (0, 0)\n"
+        "def query_hostapis(): return [dict(name='ALSA', default_input_device=0)]\n"
+        "def query_devices(): return [dict(index=0, name='x', hostapi=0, max_input_channels=1,"
+        " default_samplerate=16000.0)]\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    with pytest.raises(VserError) as caught:
+        probe(target, seconds=1.0)
+    assert words in str(caught.value)
+    assert HUNTER not in str(caught.value)
+
+
+def test_a_codec_nobody_decodes_is_told() -> None:
+    with odd_camera(
+        description("m=audio 0 RTP/AVP 98\r\na=rtpmap:98 XYZ/8000\r\na=control:a\r\n")
+    ) as unknown:
+        failed = vser_stream("probe", unknown.url())
+    assert failed.returncode == 5
+    assert "its audio is XYZ, which cannot be decoded" in failed.stderr
+    assert "Traceback" not in failed.stdout + failed.stderr

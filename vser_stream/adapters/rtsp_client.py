@@ -69,9 +69,10 @@ class Place:
             port = parts.port
         except ValueError:
             return None
-        if parts.scheme not in {"rtsp", "rtsps"} or not parts.hostname:
+        if parts.scheme not in {"rtsp", "rtsps"} or not parts.hostname or port == 0:
             return None
-        return cls(parts.scheme, parts.hostname, port or (322 if parts.scheme == "rtsps" else 554))
+        default = 322 if parts.scheme == "rtsps" else 554
+        return cls(parts.scheme, parts.hostname, port or default)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def resolves(host: str) -> str:
     """
     try:
         return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
-    except OSError as exc:
+    except (OSError, UnicodeError) as exc:  # UnicodeError: no name can be so
         raise CaptureError(f"no such host {host!r}; correct the url, or check the name server") from exc
 
 

@@ -107,7 +107,9 @@ def probe(
                 )
             )
             report |= asdict(reach(camera, walk))
-        elif Path(target).is_file():
+        elif "://" in target:
+            raise CaptureError(f"{redact(target)}: no camera address; write rtsp://host:port/path")
+        elif _is_file(target):
             source = Recording(Path(target))
         else:
             walk.step("sound system", list_inputs, lambda inputs: f"{len(inputs)} input(s)")
@@ -119,6 +121,13 @@ def probe(
             print(json.dumps({**report, "stages": [asdict(stage) for stage in walk.stages]}))
     if not as_json:
         _print_survey(survey)
+
+
+def _is_file(target: str) -> bool:
+    try:
+        return Path(target).is_file()
+    except (OSError, ValueError):  # too long, or with a NUL: no file has such a name
+        return False
 
 
 def reach(camera: RtspCamera, walk: Walk) -> Track:
