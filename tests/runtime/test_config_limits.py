@@ -22,9 +22,10 @@ def document(limit: Any) -> dict[str, Any]:
             continue
         lowest, highest = numbers[0], numbers[1]
         table = made
-        for name in place[:-1]:
+        *above, key = map(str, place)
+        for name in above:
             table = table.setdefault(name, {})
-        table[place[-1]] = limit(lowest, highest)
+        table[key] = limit(lowest, highest)
     return made
 
 
