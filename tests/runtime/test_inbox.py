@@ -20,8 +20,10 @@ from vser_stream.adapters.mqtt import Broker, MqttPublisher, Received
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.core.commands import Feedback
 from vser_stream.core.condition import ConditionName
+from vser_stream.errors import PublishError
 from vser_stream.runtime.access import Access
 from vser_stream.runtime.commands import CommandDesk
+from vser_stream.runtime.connection import unique
 from vser_stream.runtime.delivery import Delivery
 from vser_stream.runtime.inbox import Inbox
 from vser_stream.runtime.keeper import Keeper
@@ -86,6 +88,38 @@ async def test_alerts_come_while_an_answer_ends_the_connection_for_commands_each
         async with asyncio.timeout(20):
             while asked.count("retained") < 2:  # noqa: ASYNC110 - counted, not told
                 await asyncio.sleep(0.01)
+
+
+async def test_who_logs_in_under_our_client_id_again_and_again_stops_no_alert(
+    outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber
+) -> None:
+    broker = Broker(server.host, server.port, client_id="agent")
+
+    async def throw_out() -> None:
+        while True:
+            with contextlib.suppress(PublishError):
+                async with MqttPublisher(broker):
+                    await asyncio.sleep(0.02)
+
+    def connect() -> MqttPublisher:
+        return MqttPublisher(replace(broker, client_id=unique("agent")) if delivery.thrown_out else broker)
+
+    delivery = Delivery(Keeper(outbox), connect, jitter=lambda: 1.0)
+    async with running(delivery):
+        await connected(delivery)
+        thief = asyncio.create_task(throw_out())
+        while not delivery.thrown_out:  # noqa: ASYNC110 - counted, not told
+            await asyncio.sleep(0.01)
+        await delivery.put(alert("panic-0", priority=3))
+        await subscriber.until_heard("panic-0")
+        before = (await delivery.counters()).reconnects
+        for number in range(1, 20):
+            await delivery.put(alert(f"panic-{number}", priority=3))
+            await subscriber.until_heard(f"panic-{number}")
+        assert (await delivery.counters()).reconnects == before
+        thief.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await thief
 
 
 async def test_a_bug_that_a_command_finds_costs_its_connection_only(

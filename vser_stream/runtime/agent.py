@@ -36,6 +36,7 @@ from vser_stream.errors import CommandError, ConfigError, OutboxError
 from vser_stream.runtime import escalation
 from vser_stream.runtime.access import Access
 from vser_stream.runtime.commands import CommandDesk
+from vser_stream.runtime.connection import unique
 from vser_stream.runtime.delivery import Counters, Delivery
 from vser_stream.runtime.inbox import Inbox
 from vser_stream.runtime.keeper import Keeper
@@ -105,8 +106,7 @@ class Agent:
         self._refused: Condition | None = None
         self._presenting: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
-        will = status_message(config.site, SiteStatus.OFFLINE, "will")
-        broker = broker_of(config.mqtt, client_id=f"vser-{config.site}")
+        self._broker = broker_of(config.mqtt, client_id=f"vser-{config.site}")
         self._access = Access()
         self._feedback = FeedbackFile(self.state / "feedback.jsonl")
         desk = CommandDesk(
@@ -125,13 +125,13 @@ class Agent:
         )
         self._inbox = Inbox(
             self._reception.topics,
-            partial(MqttPublisher, replace(broker, client_id=f"vser-{config.site}-commands")),
+            partial(MqttPublisher, replace(self._broker, client_id=unique(f"vser-{config.site}-commands"))),
             on_received=self._reception.receive,
             access=self._access,
         )
         self._delivery = Delivery(
             self.keeper,
-            partial(MqttPublisher, broker, will=will),
+            self._connection,
             on_connected=self._greeting,
             on_stopping=self._farewell,
             on_sent=self._note_sent,
@@ -342,6 +342,14 @@ class Agent:
     @property
     def _status(self) -> SiteStatus:
         return SiteStatus.ONLINE if self._heard else SiteStatus.OFFLINE
+
+    def _connection(self) -> MqttPublisher:
+        """The next connection for alerts, under another client id while somebody else uses ours."""
+        will = status_message(self._config.site, SiteStatus.OFFLINE, "will")
+        broker = self._broker
+        if self._delivery.thrown_out:
+            broker = replace(broker, client_id=unique(f"vser-{self._config.site}"))
+        return MqttPublisher(broker, will=will)
 
     def _greeting(self) -> Iterator[Message]:
         """First on each connection: what late subscribers must find retained."""

@@ -157,7 +157,9 @@ class CommandDesk:
         allowance = self._allowances.setdefault(kind, Allowance(rate=RATE, burst=BURST))
         return allowance.take(time.monotonic())
 
-    def _ignore(self, address: Address, why: str, *, because: str = "cannot be read") -> None:
+    def _ignore(
+        self, address: Address, why: str, *, because: str = "were retained or cannot be read"
+    ) -> None:
         self.ignored += 1
         lines = self._lines.setdefault(because, Allowance(rate=LINES, burst=FIRST_LINES))
         if lines.take(time.monotonic()):  # the log is not to be flooded either

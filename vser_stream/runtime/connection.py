@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncIterator
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from vser_stream.errors import PublishError
 from vser_stream.ports import Publisher
 from vser_stream.values import Message
 
-__all__ = ["LONGEST_PAUSE", "STABLE", "Connection", "backoff", "pause"]
+__all__ = ["LONGEST_PAUSE", "STABLE", "Connection", "backoff", "pause", "unique"]
 
 LONGEST_PAUSE = 60.0
 """Between two attempts to connect (s)."""
@@ -44,6 +45,11 @@ class Connection(Publisher, Protocol):
     async def closed(self) -> PublishError:
         """Wait until the connection is lost; return why."""
         ...
+
+
+def unique(client_id: str) -> str:
+    """A client id nobody else uses, by mistake or to throw us out; it begins as the plain one."""
+    return f"{client_id}-{secrets.token_hex(4)}"
 
 
 def backoff(failures: int, jitter: float, *, longest: float = LONGEST_PAUSE) -> float:

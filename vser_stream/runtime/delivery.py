@@ -174,7 +174,7 @@ class Delivery:
         if not self._connected and self._clock.wall() - self._lost_at >= AWAY_AFTER:
             reason = "the broker cannot be reached, alerts wait on this box; see vser-stream doctor"
             yield Condition(ConditionName.BROKER_AWAY, "medium", self._lost_at, reason)
-        if self._is_thrown_out:
+        if self.thrown_out:
             yield Condition(ConditionName.SITE_TWICE, "medium", self._thrown_out[0], SITE_TWICE)
         yield from self._lacks
         yield from [self._shortened] if self._shortened else []
@@ -208,7 +208,7 @@ class Delivery:
                 self._limit = limit
                 while self._drain_until is None:
                     lasted = await self._use_connection()
-                    failures = 0 if lasted >= STABLE and not self._is_thrown_out else failures + 1
+                    failures = 0 if lasted >= STABLE and not self.thrown_out else failures + 1
                     longest = URGENT_PAUSE if await self._alarm_waits() else LONGEST_PAUSE
                     await pause(self._hurry, backoff(failures, self._jitter(), longest=longest))
                     self._hurry.clear()
@@ -287,13 +287,13 @@ class Delivery:
             return
         self._on_lost(exc)
         if isinstance(exc, SessionTakenError) or exc.hung_up:
-            before = self._is_thrown_out
+            before = self.thrown_out
             self._thrown_out.append(self._clock.wall())
-            if self._is_thrown_out and not before:
+            if self.thrown_out and not before:
                 _log.error("%s: %s", ConditionName.SITE_TWICE, SITE_TWICE)
 
     @property
-    def _is_thrown_out(self) -> bool:
+    def thrown_out(self) -> bool:
         """Whether the broker ended several good connections lately."""
         thrown = self._thrown_out
         return len(thrown) == THROWN_OUT and self._clock.wall() - thrown[0] <= THROWN_OUT_WITHIN
