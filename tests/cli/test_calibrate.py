@@ -133,5 +133,5 @@ def test_a_source_that_is_away_changes_nothing(tmp_path: Path) -> None:
 def test_a_state_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "state").touch()
     done = vser_stream("calibrate", "bedroom", "--config", configured(tmp_path))
-    assert done.returncode == 5
-    assert f"outbox {tmp_path / 'state/outbox.db'}" in done.stderr
+    assert done.returncode == 3
+    assert f"state_dir: '{tmp_path / 'state'}': is no folder" in done.stderr
