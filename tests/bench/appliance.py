@@ -91,7 +91,7 @@ class Box:
         began = time.monotonic()
         done = self.run(command)
         said = (done.stdout + done.stderr).strip()
-        last = said.splitlines()[-1] if said else ""
+        last = (done.stdout.strip() or done.stderr.strip() or " ").splitlines()[-1]
         good = done.returncode == code
         self.check(
             f"{what} ({time.monotonic() - began:.1f} s)",
