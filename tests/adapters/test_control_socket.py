@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.patience import HANGS
 from support.somebody import as_member
 
 from vser_stream.adapters import control_socket
@@ -54,7 +55,7 @@ async def listening(folder: Path) -> AsyncIterator[None]:
 
 async def opened(folder: Path) -> None:
     """Return once somebody answers."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS):
         while True:
             try:
                 assert len(await asked(folder, {}))
@@ -150,32 +151,50 @@ async def test_a_caller_who_goes_ends_its_question(tmp_path: Path) -> None:
         writer.write(b"for ever\n")
         await reader.readline()
         writer.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS):
             await ended.wait()
 
 
-async def test_callers_who_neither_ask_nor_read_are_few_and_not_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(control_socket, "ASK_WITHIN", 0.5)
-    monkeypatch.setattr(control_socket, "TAKE_WITHIN", 0.5)
+async def answered(folder: Path) -> None:
+    """Return once there is room for a caller."""
+    async with asyncio.timeout(HANGS):
+        while True:
+            try:
+                assert len(await asked(folder, {})) == 2
+            except OutageError:
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+
+async def test_only_so_many_callers_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_socket, "ASK_WITHIN", HANGS)
     async with listening(tmp_path):
         silent = [await raw(tmp_path) for _ in range(MOST)]
         with pytest.raises(OutageError, match="too many"):
             await asked(tmp_path, {})
-        for reader, writer in silent:
-            assert await reader.read() == b""
+        for _, writer in silent:
             writer.close()
+        await answered(tmp_path)
+
+
+async def test_who_asks_nothing_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with listening(tmp_path):
+        monkeypatch.setattr(control_socket, "ASK_WITHIN", 0.1)
+        reader, writer = await raw(tmp_path)
+        async with asyncio.timeout(HANGS):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_who_does_not_read_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_socket, "TAKE_WITHIN", 0.1)
+    monkeypatch.setattr(control_socket, "ASK_WITHIN", HANGS)
+    async with listening(tmp_path):
         deaf = [await raw(tmp_path) for _ in range(MOST)]
         for _, writer in deaf:
             writer.write(b'{"much": true}\n')
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    assert len(await asked(tmp_path, {})) == 2
-                    break
-                except OutageError:
-                    await asyncio.sleep(0.1)
+        await answered(tmp_path)
         for _, writer in deaf:
             writer.close()
 
@@ -203,7 +222,7 @@ async def test_the_end_of_the_daemon_waits_for_no_caller(tmp_path: Path) -> None
         reader, writer = await raw(tmp_path)
         writer.write(b'{"for ever": true}\n')
         await reader.readline()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS):
         await reader.read()
     writer.close()
     assert {task.get_name() for task in asyncio.all_tasks()} & {"control socket"} == set()
@@ -212,7 +231,7 @@ async def test_the_end_of_the_daemon_waits_for_no_caller(tmp_path: Path) -> None
 async def test_without_a_place_for_it_the_daemon_goes_on_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with answering(tmp_path / "nowhere", echo, on_disk=on_crowded_disk), asyncio.timeout(20):
+    async with answering(tmp_path / "nowhere", echo, on_disk=on_crowded_disk), asyncio.timeout(HANGS):
         while "nobody on this box can ask" not in caplog.text:  # noqa: ASYNC110 - logged
             await asyncio.sleep(0.01)
     with pytest.raises(DaemonAwayError):

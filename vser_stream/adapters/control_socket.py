@@ -202,7 +202,8 @@ def ask(folder: Path, question: str) -> Generator[dict[str, Any]]:
         except OSError as exc:
             raise DaemonAwayError("the daemon is not running; start it: systemctl start vser-stream") from exc
         try:
-            line.sendall(question.encode() + b"\n")
+            with contextlib.suppress(ConnectionError):  # refused before it was asked: the answer says why
+                line.sendall(question.encode() + b"\n")
             with line.makefile("rb") as answers:
                 for answer in answers:
                     yield _heard(json.loads(answer))
