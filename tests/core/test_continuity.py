@@ -1,4 +1,5 @@
 import itertools
+import random
 
 import numpy as np
 import pytest
@@ -49,37 +50,34 @@ def test_whatever_the_stamps_say_audio_that_arrives_whole_and_in_time_has_no_gap
     assert sum(len(one.pcm) for one in placed) >= end - round(0.5 * RATE)  # what is held at the end
 
 
-@settings(max_examples=200)
-@given(
-    st.integers(20, 100),
-    st.floats(0.35, 9.0),
-    st.lists(STAMPS, min_size=400, max_size=400),
-    st.integers(5, 60),
-)
+def random_stamps(seed: int, count: int) -> list[float]:
+    dice = random.Random(seed)  # noqa: S311 - the same stamps each time
+    return [dice.choice([0.0, dice.uniform(-1.0, 1.0), dice.uniform(-1e6, 1e6)]) for _ in range(count)]
+
+
+@settings(max_examples=150)
+@given(st.integers(20, 100), st.floats(0.35, 9.0), st.integers(0, 10**6), st.integers(5, 60))
 def test_a_stall_whose_backlog_comes_is_no_gap_whatever_the_stamps_say(
-    before: int, stall: float, stamps: list[float], per_burst: int
+    before: int, stall: float, seed: int, per_burst: int
 ) -> None:
     arrivals: list[tuple[int, float, float]] = []
-    for k in range(400):
+    resumes = before * 0.02 + stall
+    for k, jump in enumerate(random_stamps(seed, 600)):
         due = (k + 1) * 0.02
-        resumes = before * 0.02 + stall
         arrived = due if k < before or due > resumes else resumes + (k - before) // per_burst * 0.005
-        arrivals.append((320, max(arrived, arrivals[-1][1] if arrivals else 0.0), stamps[k]))
+        arrivals.append((320, max(arrived, arrivals[-1][1] if arrivals else 0.0), jump))
     assert gaps(fed(arrivals)[0]) == []
 
 
-@settings(max_examples=200)
-@given(
-    st.integers(50, 200),
-    st.floats(0.7, 30.0),
-    st.lists(st.tuples(st.floats(0, JITTER), STAMPS), min_size=100, max_size=100),
-)
+@settings(max_examples=150)
+@given(st.integers(50, 200), st.floats(0.7, 30.0), st.integers(0, 10**6))
 def test_what_is_missing_in_arrival_time_is_one_gap_of_about_that_length_whatever_the_stamps_say(
-    before: int, outage: float, after: list[tuple[float, float]]
+    before: int, outage: float, seed: int
 ) -> None:
     arrivals, last = punctual(before), 0.0
-    for k, (late, jump) in enumerate(after):
-        last = max(last, (before + k + 1) * 0.02 + outage + late)
+    lateness = random.Random(seed)  # noqa: S311 - the same each time
+    for k, jump in enumerate(random_stamps(seed, 100)):
+        last = max(last, (before + k + 1) * 0.02 + outage + lateness.uniform(0, JITTER))
         arrivals.append((320, last, jump))
     [gap] = gaps(fed(arrivals)[0])
     assert gap / RATE == pytest.approx(outage, abs=0.3 + JITTER + 0.001)

@@ -120,3 +120,15 @@ def test_an_utterance_keeps_its_onset_and_ends_by_the_clock_as_it_is_then() -> N
     assert utterance.ended_at - utterance.heard_at == pytest.approx(
         86_400.0 + (utterance.end - utterance.onset) / RATE
     )
+
+
+@given(st.lists(st.floats(-5.0, 5.0), min_size=120, max_size=120))
+def test_speech_ends_when_its_last_frame_arrived_however_late_the_others_were(late: list[float]) -> None:
+    segmenter, ends = Segmenter(), {}
+    for (frame, is_speech), lateness in zip(frames_of("." * 20 + "#" * 70 + "." * 30), late, strict=True):
+        heard_at = frame.heard_at + lateness
+        ends[frame.end] = heard_at + FRAME / RATE
+        for segment in segmenter.feed(
+            Frame(frame.pcm, start=frame.start, heard_at=heard_at), is_speech=is_speech
+        ):
+            assert segment.ended_at == pytest.approx(ends[segment.end], abs=1e-5)

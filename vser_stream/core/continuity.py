@@ -19,7 +19,13 @@ _PAUSE = 0.3
 """Arrivals that pause for less are jitter of the network (s)."""
 
 _BACKLOG = 0.4
-"""After a pause a backlog comes as fast as the line is; what lacks then is lost (s)."""
+"""After a pause a backlog makes up for it; what lacks after so long without progress is lost (s)."""
+
+_PROGRESS = 0.02
+"""(s)."""
+
+_LONGEST = 2.0
+"""Audio is held for no longer: who calls for help is rather cut short than heard late (s)."""
 
 JUMP = 0.1
 """Timestamps that jump by more than this say that audio was lost, by less are jitter (s)."""
@@ -52,6 +58,9 @@ class Continuity:
         self._last: float | None = None
         self._end = 0
         self._held: list[_Arrived] = []
+        self._held_end = 0
+        self._missing = 0.0
+        self._progressed = 0.0
         self.contradictions = 0
         """Timestamps that told of a loss that was none."""
 
@@ -66,29 +75,34 @@ class Continuity:
         part = _Arrived(pcm, arrived, jump)
         paused = self._paused(part)
         self._last = arrived
-        if not self._held and not paused:
-            return [self._place(part)]
-        if self._held and arrived - self._held[0].at >= _BACKLOG:
-            placed = self._settle()
-            self._held = [part] if paused else []
-            return placed if paused else [*placed, self._place(part)]
-        self._held.append(part)
-        return [] if self._missing() > _PAUSE else self._settle()
+        if self._held and not self._is_settled(arrived):
+            self._hold(part)
+            return [] if self._missing > _PAUSE else self._settle()
+        placed = self._settle() if self._held else []
+        if not paused:
+            return [*placed, self._place(part)]
+        self._held_end, self._missing = self._end, float("inf")
+        self._hold(part)
+        return placed if self._missing > _PAUSE else [*placed, *self._settle()]
 
     def _paused(self, part: _Arrived) -> bool:
         return self._last is not None and part.at - self._last - len(part.pcm) / RATE > _PAUSE
 
-    def _missing(self) -> float:
-        """What lacks although everything held has arrived (s)."""
-        end, missing = self._end, float("inf")
-        for part in self._held:
-            end += len(part.pcm)
-            missing = min(missing, self._line.lateness(end, part.at))
-        return missing
+    def _is_settled(self, now: float) -> bool:
+        return now - self._progressed >= _BACKLOG or now - self._held[0].at >= _LONGEST
+
+    def _hold(self, part: _Arrived) -> None:
+        """Hold audio until it is known whether what lacks before it still comes."""
+        self._held.append(part)
+        self._held_end += len(part.pcm)
+        lateness = self._line.lateness(self._held_end, part.at)
+        if lateness < self._missing - _PROGRESS:
+            self._progressed = part.at
+        self._missing = min(self._missing, lateness)
 
     def _settle(self) -> list[Placed]:
         """Place what was held, after a gap if there is one."""
-        missing, told = self._missing(), self._held[0].jump
+        missing, told = self._missing, self._held[0].jump
         held, self._held = self._held, []
         if missing > _PAUSE:
             self._end += round((told if abs(told - missing) <= _PAUSE else missing) * RATE)
