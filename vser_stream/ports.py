@@ -20,7 +20,6 @@ from vser_stream.values import (
 __all__ = [
     "AudioSource",
     "Clock",
-    "Outbox",
     "PitchTracker",
     "Publisher",
     "Reasoner",
@@ -111,24 +110,4 @@ class Publisher(Protocol):
         Raises:
             PublishError: It did not; the caller still owns the message.
         """
-        ...
-
-
-class Outbox(Protocol):
-    """Keeps messages until they are acknowledged, over a crash too."""
-
-    def put(self, message: Message) -> None:
-        """Return once the message is on the disk.
-
-        Raises:
-            OutboxError: It is not.
-        """
-        ...
-
-    def next(self, now: float) -> Message | None:
-        """The most urgent message, oldest first; expired ones are dropped and counted."""
-        ...
-
-    def delete(self, message_id: str) -> None:
-        """Forget an acknowledged message."""
         ...

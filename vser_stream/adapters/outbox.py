@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 class SqliteOutbox:
-    """Implements :class:`vser_stream.ports.Outbox`; safe to share between threads.
+    """Messages until they are acknowledged, and all else that survives a crash; all threads may share it.
 
     The file is opened by whoever first asks for something, so that no other thread touches the disk, and
     one that cannot be opened is tried again each time: every method may raise OutboxError for that. A
