@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from vser_stream.adapters.mqtt import Broker
 from vser_stream.cli.agent import default
 from vser_stream.complaint import complaints
 from vser_stream.config import MqttConfig, load
 from vser_stream.errors import UserError
+from vser_stream.fields import Token
 
 __all__ = ["at_site", "reach"]
 
@@ -50,10 +51,19 @@ def reach(
         known |= {"tls": True, "ca_file": ca_file}
     if username:
         known |= {"username": username, "password_file": password_file}
+    given = {"site": name, "broker": known}
     try:
-        return Broker(**dict(MqttConfig.model_validate(known))), name
+        checked = _Place.model_validate(given)
     except ValidationError as exc:
-        raise UserError(complaints(exc, MqttConfig, known)) from None
+        raise UserError(complaints(exc, _Place, given)) from None
+    return Broker(**dict(checked.broker)), checked.site
+
+
+class _Place(BaseModel):
+    """What was given on the command line is as good as what stands in a file."""
+
+    site: Token
+    broker: MqttConfig
 
 
 def at_site(command: Callable[..., None]) -> Callable[..., None]:
