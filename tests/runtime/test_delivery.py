@@ -104,6 +104,14 @@ async def test_alarms_are_first_then_the_greeting_which_replaces_what_was_said_b
         assert await subscriber.until_count(6) == ["panic", "online", "calm", "backlog", "online", "calm"]
 
 
+async def test_a_greeting_may_say_two_things_on_one_topic(
+    outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber
+) -> None:
+    greeting = [retained(STATUS, "online"), retained(STATE, "migrate"), retained(STATE, "calm")]
+    async with running(deliver(outbox, server, subscriber, greeting=greeting)):
+        assert await subscriber.until_count(3) == ["online", "migrate", "calm"]
+
+
 async def test_an_urgent_message_is_not_kept_waiting_by_a_long_pause(
     outbox: SqliteOutbox,
     server: Mosquitto,

@@ -333,7 +333,9 @@ class Delivery:
 
     async def _publish(self, connection: Connection, message: Message) -> None:
         now = asyncio.get_running_loop().time()
-        self._greeting = [one for one in self._greeting if one.id != message.id]
+        # Part of the greeting that was set aside must not come after what is newer on its topic.
+        before, after = _parted(self._greeting, message)
+        self._greeting = [*before, *after]
         try:
             await self._hand_over(connection, message)
         except MessageUnfitError as exc:
@@ -352,6 +354,7 @@ class Delivery:
             )
             raise
         else:
+            self._greeting = [*(one for one in before if one.topic != message.topic), *after]
             self._note_sent(message)
 
     async def _hand_over(self, connection: Connection, message: Message) -> None:
@@ -385,8 +388,6 @@ class Delivery:
         self._sent += 1
         self._taken += 1
         self._aside.taken(message)
-        # One that was set aside earlier must not come after a newer one of its topic.
-        self._greeting = [one for one in self._greeting if one.topic != message.topic]
         self._on_sent(message)
         self._keeper.delete(message.id)
 
@@ -412,3 +413,10 @@ class Delivery:
     def _first_of_greeting(self, skip: Collection[str]) -> Message | None:
         fit = (one for one in self._greeting if one.topic not in skip and one.id not in skip)
         return next(fit, None)
+
+
+def _parted(messages: Sequence[Message], by: Message) -> tuple[list[Message], list[Message]]:
+    """What comes before a message and what after it; all comes before one that is not among them."""
+    ids = [one.id for one in messages]
+    place = ids.index(by.id) if by.id in ids else len(ids)
+    return list(messages[:place]), list(messages[place + 1 :])
