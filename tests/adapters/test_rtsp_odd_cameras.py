@@ -283,6 +283,20 @@ def test_a_camera_whose_stamps_are_not_used_is_told_once(caplog: pytest.LogCaptu
     ]
 
 
+@pytest.mark.parametrize(("end", "cseq"), [("\n", "{}"), ("\r\n", "0"), ("\r\n", "")])
+def test_a_camera_that_ends_lines_or_counts_in_its_own_way_is_heard(end: str, cseq: str) -> None:
+    body = description(PCMA).replace("\r\n", end)
+
+    def answer(request: Heard, _: int) -> Iterable[bytes] | None:
+        number = request.text.partition("CSeq: ")[2].split("\r")[0]
+        said = body if request.method == "DESCRIBE" else ""
+        lines = ["RTSP/1.0 200 OK", f"cseq:{cseq.format(number)}", "session:7", f"content-length:{len(said)}"]
+        return [(end.join([*lines, "", ""]) + said).encode()]
+
+    with odd_camera(packets=stamped(G711, 160, lambda _, t: t), answer=answer) as camera:
+        assert_whole(heard(camera), 3.0)
+
+
 def test_mutated_answers_never_end_in_anything_but_an_outage() -> None:
     """300 openings: bytes of the answers flipped, cut, doubled or replaced."""
     dice = random.Random(1)  # noqa: S311 - the same mutants each time

@@ -50,6 +50,9 @@ _RTCP_GOODBYE = 203
 _REPORT = bytes.fromhex("80c90001 76736572 81ca0003 76736572 0104 76736572 0000")
 """An empty receiver report and a name (RFC 3550 6.4.2, 6.5): some cameras stop without any."""
 
+_BLANK = re.compile(rb"\r?\n\r?\n")
+"""Ends a head; some cameras end their lines with a line feed alone."""
+
 _WORDLESS = re.compile(r"[^ -~]")
 
 
@@ -249,7 +252,7 @@ class RtspClient:
             item = self._item(self._deadline)
             if item is None:
                 raise MediaError(Fault.TIMED_OUT, "no answer")
-            if isinstance(item, _Reply) and item.header("cseq") in {str(self._sequence), ""}:
+            if isinstance(item, _Reply):  # whatever its CSeq: there is one question, and cameras miscount
                 return item
             if not self._pace.allows(_PACKET, time.monotonic()):
                 raise MediaError(Fault.OTHER, "it sends packets instead of an answer")
@@ -316,18 +319,18 @@ class RtspClient:
 
     def _taken_reply(self) -> _Reply | None:
         held = self._held
-        head, blank, _ = bytes(held[: _HEAD + 4]).partition(b"\r\n\r\n")
-        if not blank:
+        blank = _BLANK.search(held, 0, _HEAD)
+        if blank is None:
             if len(held) > _HEAD:
                 raise MediaError(Fault.OTHER, "its answer has no end")
             return None
-        first, *lines = head.decode("utf-8", "replace").split("\r\n")
+        first, *lines = held[: blank.start()].decode("utf-8", "replace").splitlines()
         headers = _headers(lines)
         length = next(iter(headers.get("content-length", ())), "0")
         size = int(length) if re.fullmatch(r"[0-9]{1,9}", length) else 0
         if size > _BODY:
             raise MediaError(Fault.OTHER, f"its description has {size} bytes")
-        start = len(head) + len(blank)
+        start = blank.end()
         if len(held) < start + size:
             return None
         body = bytes(held[start : start + size]).decode("utf-8", "replace")
