@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 from vser_stream.core.alarm_state import Acknowledgement, Alarm, AlarmState, Pause
 from vser_stream.core.baseline import Baseline
@@ -27,6 +29,17 @@ __all__ = ["SCHEMA", "Remembered", "recall", "remember"]
 
 SCHEMA = "vser.memory/1"
 """Another one is another step of the database's schema (adapters.schema), which brings older rows here."""
+
+_END_OF_TIME = 4e9
+"""The year 2096 (Unix s)."""
+
+_SLACK = 60.0
+"""Times of one look differ by less (s)."""
+
+_LONGEST = 400 * 86_400.0
+"""No pause or acknowledgement is longer than a year (s)."""
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 _OF_SEGMENT = ("kind", "start", "onset", "end", "heard_at", "floor_db")
 _OF_DECISION = ("label", "escalated", "decided_by", "rationale", "rationale_by", "rules")
@@ -69,17 +82,25 @@ def recall(document: bytes, *, features: str) -> Remembered:
     """Read what :func:`remember` wrote.
 
     Raises:
-        ValueError, KeyError, TypeError: It is something else.
+        ValueError: It is something else, perhaps by one bit.
     """
-    read = json.loads(document)
+    try:
+        return _recall(json.loads(document, parse_float=_finite, parse_constant=_finite), features)
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as exc:
+        raise ValueError(f"it is not what was written ({exc!r})") from exc
+
+
+def _recall(read: dict[str, Any], features: str) -> Remembered:
     if read["schema"] != SCHEMA:
         raise ValueError(f"schema {read['schema']!r}, not {SCHEMA}")
+    _Document.model_validate(read)
     state = AlarmState(
         alarm=read["alarm"] and _alarm_from(read["alarm"]),
         pause=read["pause"] and Pause(**read["pause"]),
         cleared_at={Label(label): at for label, at in read["cleared_at"].items()},
         at=read["at"],
     )
+    _check_times(state)
     kept = read["baseline"]
     usable = kept is not None and kept["features"] == features
     return Remembered(
@@ -88,6 +109,107 @@ def recall(document: bytes, *, features: str) -> Remembered:
         baseline=Baseline.from_lists(kept["calm"]) if usable else None,
         outdated=kept is not None and not usable,
     )
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Segment(_Section):
+    kind: str
+    start: int
+    onset: int
+    end: int
+    heard_at: float
+    floor_db: float
+
+
+class _Cue(_Section):
+    name: str
+    value: float
+    unit: str
+    baseline: float
+    z: float
+    word: str
+    confidence: float
+
+
+class _Acknowledgement(_Section):
+    by: str
+    until: float
+
+
+class _Decision(_Section):
+    segment: _Segment
+    label: str
+    probabilities: dict[str, Share]
+    escalated: bool
+    decided_by: str
+    rationale: str
+    rationale_by: str
+    evidence: list[_Cue]
+    rules: list[str]
+
+
+class _Alarm(_Section):
+    decision: _Decision
+    acknowledged: _Acknowledgement | None
+    level: str
+    present: bool
+    supported_at: float
+    signalled_at: float
+    told: Annotated[int, Field(ge=0)]
+    raised_in: float
+    awaits_end: bool
+
+
+class _Pause(_Section):
+    by: str
+    since: float
+    until: float
+    ending: bool
+
+
+class _Story(_Section):
+    seq: Annotated[int, Field(ge=0)]
+    alert_id: str
+    since: float | None
+
+
+class _Document(_Section):
+    """The types of what was written; the values of its words are checked where they are taken."""
+
+    schema_: Annotated[str, Field(alias="schema")]
+    story: _Story
+    alarm: _Alarm | None
+    pause: _Pause | None
+    cleared_at: dict[str, float]
+    at: float
+    baseline: dict[str, Any] | None
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"{number} is no number")
+    return value
+
+
+def _check_times(state: AlarmState) -> None:
+    """A bit can turn a time into one of another century, and hold back alarms until then.
+
+    Raises:
+        ValueError: One is later than could be.
+    """
+    alarm, pause = state.alarm, state.pause
+    past = [*state.cleared_at.values()]
+    past += [pause.since] if pause else []
+    past += [alarm.supported_at, alarm.signalled_at, alarm.raised_in] if alarm else []
+    future = [pause.until] if pause else []
+    future += [alarm.acknowledged.until] if alarm and alarm.acknowledged else []
+    if not 0.0 <= state.at < _END_OF_TIME or max(past, default=0.0) > state.at + _SLACK:
+        raise ValueError("a time is later than the last one")
+    if max(future, default=0.0) > state.at + _LONGEST:
+        raise ValueError("a pause or an acknowledgement is longer than there are")
 
 
 def _alarm(alarm: Alarm) -> dict[str, Any]:

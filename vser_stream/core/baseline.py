@@ -37,6 +37,9 @@ _FARTHEST = 6.0
 _SETTLED = 8.0
 """Utterances after which the model treats a baseline as known."""
 
+_LARGEST = 1e9
+"""No feature comes near it, in whatever unit."""
+
 _ANCHOR = "anchor_"
 """Of the names under which an anchor is stored."""
 
@@ -139,10 +142,18 @@ class Baseline:
 
     @classmethod
     def from_lists(cls, lists: Mapping[str, Sequence[float]]) -> Self:
-        """Restore what :meth:`to_lists` gave."""
-        weight, location, scale = (
-            np.asarray(lists[name], np.float32) for name in ("weight", "location", "scale")
-        )
+        """Restore what :meth:`to_lists` gave.
+
+        Raises:
+            ValueError, KeyError, TypeError: It is something else: with one number that is none, nobody
+                would be heard.
+        """
+        weight, location, scale = (_read(lists[name]) for name in ("weight", "location", "scale"))
+        if not (weight > 0.0).all() or not (scale > 0.0).all():
+            raise ValueError("a baseline varies, and is worth some utterances")
+        (count,) = lists["count"]
+        if not 0.0 <= count <= _MEMORY:
+            raise ValueError(f"a baseline has heard up to {_MEMORY:g} utterances, not {count}")
         anchor = {
             name.removeprefix(_ANCHOR): values for name, values in lists.items() if name.startswith(_ANCHOR)
         }
@@ -150,9 +161,21 @@ class Baseline:
             weight=weight,
             location=location,
             scale=scale,
-            count=float(lists["count"][0]),
+            count=float(count),
             anchor=cls.from_lists(anchor) if anchor else None,
         )
+
+
+def _read(numbers: Sequence[float]) -> Vector:
+    """One number for each feature.
+
+    Raises:
+        ValueError, TypeError: It is something else.
+    """
+    values = np.asarray(numbers, np.float64)
+    if values.shape != (len(FEATURES),) or not (np.abs(values) < _LARGEST).all():
+        raise ValueError(f"not a number for each of {len(FEATURES)} features")
+    return values.astype(np.float32)
 
 
 def model_inputs(vector: Vector, baseline: Baseline) -> tuple[Vector, ...]:

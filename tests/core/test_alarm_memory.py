@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from support.decisions import START, decision
+from support.flips import flipped
+
+from vser_stream.config import AlarmConfig, PanicConfig
+from vser_stream.core.alarm import acknowledge, pause, step, tick
+from vser_stream.core.alarm_memory import Remembered, recall, remember
+from vser_stream.core.alarm_state import AlarmState
+from vser_stream.core.baseline import Baseline, Prior
+from vser_stream.core.features.functionals import FEATURES
+from vser_stream.core.report import Story
+
+CONFIG = AlarmConfig(panic=PanicConfig(fast=0.9))
+SHAPE = len(FEATURES)
+
+
+def known() -> Remembered:
+    """All there can be: an acknowledged panic, a pause, and a calm voice that has moved."""
+    state, now = AlarmState(), START
+    for number in range(4):
+        now = START + 3.0 * number
+        state, _ = step(state, decision(at=now - START, panic=0.95, calm=0.05), now, config=CONFIG)
+    state, _ = acknowledge(state, now, by="Ana", config=CONFIG)
+    state = pause(state, now, for_s=600, by="Bình", config=CONFIG)
+    ones = np.ones(SHAPE, np.float32)
+    baseline = Baseline.from_prior(Prior(location=ones, scale=ones, weight=ones)).updated(2 * ones)
+    return Remembered(state, Story(seq=7, alert_id="a", since=START), baseline)
+
+
+DOCUMENT = remember(known(), features="f")
+
+
+def test_all_of_it_comes_back() -> None:
+    again = recall(DOCUMENT, features="f")
+    assert again.alarm.alarm is not None
+    assert remember(again, features="f") == DOCUMENT
+
+
+def test_a_bit_that_was_turned_over_is_noticed_or_harmless() -> None:
+    refused = 0
+    for damaged in flipped(DOCUMENT, times=1500):
+        try:
+            again = recall(damaged, features="f")
+        except ValueError:
+            refused += 1
+            continue
+        # Whatever was accepted works: time goes on, people answer, and it is kept again.
+        state, _ = tick(again.alarm, START + 3600, config=CONFIG)
+        state, _ = step(state, decision(at=3601, panic=0.95, calm=0.05), START + 3601, config=CONFIG)
+        assert state.alarm is not None
+        recall(remember(Remembered(state, again.story, again.baseline), features="f"), features="f")
+        if again.baseline is not None:
+            assert np.isfinite(again.baseline.relative(np.ones(SHAPE, np.float32))).all()
+    assert refused > 300
+
+
+def changed(**new: object) -> bytes:
+    document = json.loads(DOCUMENT)
+    for path, value in new.items():
+        *parents, last = path.split("__")
+        place: Any = document
+        for name in parents:
+            place = place[name]
+        place[last] = value
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        {"baseline__calm__location": [float("nan")] * SHAPE},
+        {"baseline__calm__scale": [0.0] * SHAPE},
+        {"baseline__calm__scale": [1e300] * SHAPE},
+        {"baseline__calm__weight": [1.0] * (SHAPE - 1)},
+        {"baseline__calm__location": [[1.0]] * SHAPE},
+        {"baseline__calm__location": "x"},
+        {"baseline__calm__count": [1e6]},
+        {"baseline__calm__count": []},
+        {"baseline__calm__anchor_scale": [-1.0] * SHAPE},
+        {"cleared_at": {"panic": START + 1e8}},
+        {"cleared_at": {"sad": START}},
+        {"pause__until": START + 1e9},
+        {"pause__until": "soon"},
+        {"at": 1e30},
+        {"alarm__acknowledged__until": START + 1e9},
+        {"alarm__decision__probabilities__panic": 7.0},
+        {"alarm__decision__evidence": [{"name": "x"}]},
+        {"alarm__told": -1},
+        {"story__seq": "7"},
+        {"story": []},
+        {"schema": "vser.memory/9"},
+    ],
+    ids=lambda new: next(iter(new)),
+)
+def test_what_would_silence_a_source_or_confuse_an_alarm_is_refused(new: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        recall(changed(**new), features="f")
+
+
+@pytest.mark.parametrize("document", [b"", b"[]", b"null", b"1", b"\xff", b"[" * 100_000, b'{"schema": 1}'])
+def test_nonsense_is_refused(document: bytes) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        recall(document, features="f")
