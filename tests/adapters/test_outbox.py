@@ -167,14 +167,14 @@ def test_a_database_damaged_inside_is_moved_aside_with_its_journal(path: Path) -
     with closing(sqlite3.connect(path)) as reader:  # as long as somebody reads, the journal stays
         assert reader.execute("SELECT count(*) FROM sqlite_master").fetchone() is not None
         with SqliteOutbox(path) as outbox:
-            assert (outbox.corrupt, len(outbox)) == (1, 0)
+            assert (outbox.corrupt, len(outbox)) == (1, 200)  # none of them lay on those pages
             assert path.with_name("outbox.db.corrupt-1-wal").exists()
         assert path.with_name("outbox.db.corrupt-1").read_bytes() == damaged
 
 
 def test_a_file_that_cannot_be_opened_is_an_error_and_stays(path: Path) -> None:
     path.mkdir()
-    with pytest.raises(OutboxError, match=r"outbox\.db cannot be opened .*; free space"):
+    with pytest.raises(OutboxError, match=r"outbox\.db cannot be opened .*; check the owner"):
         SqliteOutbox(path).open()
     assert path.is_dir()
 

@@ -44,6 +44,8 @@ def append(db: sqlite3.Connection, new: Record) -> None:
     """Put a record at the end of the chain, inside the caller's transaction."""
     last = db.execute("SELECT hash FROM evidence ORDER BY id DESC LIMIT 1").fetchone()
     (previous,) = last or (_start(db)[1],)
+    if not isinstance(previous, str) or not previous.isprintable():
+        previous = GENESIS  # it is damaged; verify() names it, and what follows can be verified again
     db.execute(
         "INSERT INTO evidence (source, created_at, document, previous, hash) VALUES (?, ?, ?, ?, ?)",
         (new.source, time.time(), new.document, previous, chained(previous, new.document)),
@@ -93,15 +95,31 @@ def _start(db: sqlite3.Connection) -> tuple[int, str]:
 
 
 def records(db: sqlite3.Connection) -> Iterator[Chained]:
-    """All records, oldest first."""
+    """All records, oldest first.
+
+    Raises:
+        DataError: One is damaged.
+    """
     for row in db.execute(f"SELECT {COLUMNS} FROM evidence ORDER BY id"):  # noqa: S608 - constants
-        yield Chained(*row)
+        yield _whole(Chained(*row))
 
 
 def record(db: sqlite3.Connection, number: int) -> Chained | None:
     """One record."""
     row = db.execute(f"SELECT {COLUMNS} FROM evidence WHERE id = ?", (number,)).fetchone()  # noqa: S608 - constants
-    return Chained(*row) if row else None
+    return _whole(Chained(*row)) if row else None
+
+
+def _whole(one: Chained) -> Chained:
+    """A record whose every value is of its kind; whether it is what was written is for :func:`verify`."""
+    words = (one.source, one.previous, one.hash)
+    if (
+        not isinstance(one.document, bytes)
+        or not isinstance(one.created_at, float)
+        or not all(isinstance(word, str) and word.isprintable() for word in words)
+    ):
+        raise DataError(f"evidence: record {one.id} is not what was written, it is damaged")
+    return one
 
 
 def verify(db: sqlite3.Connection) -> tuple[int, str]:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Self
 
 from vser_stream.adapters import evidence
-from vser_stream.adapters.schema import NewerSchemaError, version_of
+from vser_stream.adapters.rows import is_busy, is_damage
+from vser_stream.adapters.salvage import text
+from vser_stream.adapters.schema import NewerSchemaError, errors_in_words, version_of
 from vser_stream.errors import ConfigError, OutboxError, UserError
 
 __all__ = ["KeptFile", "in_use"]
@@ -101,14 +103,17 @@ class KeptFile:
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
-            yield
+            with errors_in_words():
+                yield
         except NewerSchemaError as exc:
             raise ConfigError(f"{self._path}: {exc}") from exc
         except sqlite3.Error as exc:
-            raise OutboxError(
-                f"{self._path}: cannot be used ({exc}); ask as the agent's user, "
-                "after this release of the agent has run once"
-            ) from exc
+            what_to_do = (
+                "the agent moves a damaged file aside when it next starts, and goes on with what can be read"
+                if is_damage(exc)
+                else "ask as the agent's user, after this release of the agent has run once"
+            )
+            raise OutboxError(f"{self._path}: cannot be used ({exc}); {what_to_do}") from exc
 
 
 def _read(path: Path) -> sqlite3.Connection:
@@ -129,6 +134,7 @@ def _open(path: Path, how: str) -> sqlite3.Connection:
     db = sqlite3.connect(
         f"{path.absolute().as_uri()}?{how}", uri=True, timeout=PATIENCE, isolation_level=None
     )
+    db.text_factory = text
     try:
         version_of(db)
     except sqlite3.Error:
@@ -143,6 +149,6 @@ def in_use(path: Path) -> bool:
         try:
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
             db.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as exc:
-            return exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+        except sqlite3.Error as exc:
+            return is_busy(exc)
     return False

@@ -17,14 +17,25 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Self
 
 from vser_stream.adapters import evidence
-from vser_stream.adapters.schema import NewerSchemaError, upgrade
+from vser_stream.adapters.rows import COLUMNS, advice, is_damage, is_outage, message_of, row_of
+from vser_stream.adapters.salvage import salvage, text
+from vser_stream.adapters.schema import (
+    ForeignSchemaError,
+    NewerSchemaError,
+    check_owner,
+    check_whole,
+    damaged,
+    errors_in_words,
+    upgrade,
+)
+from vser_stream.adapters.state_folder import InUseError
 from vser_stream.errors import OutboxError
 from vser_stream.values import Memory, Message, Record
 
@@ -38,10 +49,16 @@ BUSY = 5.0
 
 TEMPORARY = """
 CREATE TEMP TABLE gone (id TEXT PRIMARY KEY);
-CREATE TEMP VIEW waiting AS SELECT * FROM main.outbox WHERE id NOT IN (SELECT id FROM temp.gone);
+CREATE TEMP TABLE bad (seq INTEGER PRIMARY KEY);
+CREATE TEMP VIEW waiting AS SELECT * FROM main.outbox
+WHERE id NOT IN (SELECT id FROM temp.gone) AND seq NOT IN (SELECT seq FROM temp.bad);
 """
 
-COLUMNS = "topic, payload, qos, retain, id, priority, expires_at"
+REST = ("topic", "qos", "retain", "id", "priority", "expires_at", "created_at")
+"""Columns of a row that are kept as text when it is set aside."""
+
+_SET_ASIDE_MOST = 1000
+"""Rows set aside that are kept."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,16 +69,25 @@ class SqliteOutbox:
     The file is opened by whoever first asks for something, so that no other thread touches the disk, and
     one that cannot be opened is tried again each time: every method may raise OutboxError for that. A
     damaged file is not an error, nor is one of a newer release: it is moved aside and a new one is
-    started, for monitoring must go on.
+    started with what can still be read of it, for monitoring must go on; so it is when damage is found
+    later. A row that makes no sense is set aside, in a table of its own.
 
     Args:
         path: The file, created with mode 0600; None keeps messages in memory only.
         limit: Messages above which the least important, oldest one is evicted.
         limit_bytes: The same for their payloads together.
+        claim: Called before the file is opened; it raises OSError where that may not be.
     """
 
-    def __init__(self, path: Path | None, *, limit: int = 10_000, limit_bytes: int = 64_000_000) -> None:
-        self._path = path
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        limit: int = 10_000,
+        limit_bytes: int = 64_000_000,
+        claim: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._path, self._claim = path, claim
         self._limit, self._limit_bytes = limit, limit_bytes
         self._lock = threading.Lock()
         self.expired = 0
@@ -72,6 +98,10 @@ class SqliteOutbox:
         """Damaged files moved aside when this one was opened."""
         self.aside: Path | None = None
         """Where the file that could not be used has been moved."""
+        self.set_aside = 0
+        """Rows that made no sense."""
+        self._broken = ""
+        """What was found wrong with the file since it was opened."""
         self._opened: sqlite3.Connection | None = None
         self._at_most = 0
         """Payloads together, or more (bytes): counting at each commit would take longer than the commit."""
@@ -137,8 +167,11 @@ class SqliteOutbox:
             OutboxError: The disk cannot be read.
         """
         with self._lock, self._errors("cannot be read"):
-            rows = self._db.execute("SELECT source, document FROM memory").fetchall()
-        return [Memory(source, bytes(document)) for source, document in rows]
+            rows = self._db.execute("SELECT source, document, rowid FROM memory").fetchall()
+            for source, document, number in rows:
+                if not (isinstance(source, str) and isinstance(document, bytes)):
+                    self._take_out("memory", "rowid", number)
+        return [Memory(*row) for *row, _ in rows if list(map(type, row)) == [str, bytes]]
 
     def memory(self, source: str) -> bytes | None:
         """The latest memory of a source.
@@ -148,7 +181,16 @@ class SqliteOutbox:
         """
         with self._lock, self._errors("cannot be read"):
             row = self._db.execute("SELECT document FROM memory WHERE source = ?", (source,)).fetchone()
-        return None if row is None else bytes(row[0])
+        return row[0] if row and isinstance(row[0], bytes) else None
+
+    def forget(self, source: str) -> None:
+        """Set the memory of a source aside: it makes no sense.
+
+        Raises:
+            OutboxError: The disk keeps it.
+        """
+        with self._lock, self._errors("sets nothing aside"):
+            self._take_out("memory", "source", source)
 
     def purge(self, before: float) -> int:
         """Delete evidence from before ``before`` (wall time, s); return how many records.
@@ -172,12 +214,15 @@ class SqliteOutbox:
         places = ", ".join("?" * len(skip))
         with self._lock, self._errors("cannot be read"):
             self._expire(now)
-            row = self._db.execute(
-                f"SELECT {COLUMNS} FROM waiting WHERE topic NOT IN ({places}) AND id NOT IN ({places}) "  # noqa: S608 - placeholders
-                "ORDER BY priority DESC, seq LIMIT 1",
+            while row := self._db.execute(
+                f"SELECT seq, {COLUMNS} FROM waiting "  # noqa: S608 - placeholders
+                f"WHERE topic NOT IN ({places}) AND id NOT IN ({places}) ORDER BY priority DESC, seq LIMIT 1",
                 (*skip, *skip),
-            ).fetchone()
-        return _message(row) if row else None
+            ).fetchone():
+                if (message := message_of(row[1:])) is not None:
+                    return message
+                self._take_out("outbox", "seq", row[0])
+        return None
 
     def delete(self, message_id: str) -> None:
         """Forget an acknowledged message.
@@ -199,7 +244,9 @@ class SqliteOutbox:
             OutboxError: The disk cannot be read.
         """
         with self._lock, self._errors("cannot be read"):
-            (created,) = self._db.execute("SELECT min(created_at) FROM waiting").fetchone()
+            (created,) = self._db.execute(
+                "SELECT min(created_at) FROM waiting WHERE typeof(created_at) IN ('real', 'integer')"
+            ).fetchone()
         return 0.0 if created is None else max(0.0, now - created)
 
     def __len__(self) -> int:
@@ -211,7 +258,7 @@ class SqliteOutbox:
         """All waiting messages in the order of sending, as they were when asked."""
         with self._lock, self._errors("cannot be read"):
             rows = self._db.execute(f"SELECT {COLUMNS} FROM waiting ORDER BY priority DESC, seq").fetchall()  # noqa: S608 - constants
-        return map(_message, rows)
+        return (message for message in map(message_of, rows) if message is not None)
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -225,19 +272,82 @@ class SqliteOutbox:
     def _open(self) -> sqlite3.Connection:
         if self._path is None:
             return _connect(":memory:")
+        self._claim()
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            return _connect_file(self._path)
+            if self._broken:
+                raise damaged(self._broken)
+            with errors_in_words():
+                return _connect_file(self._path)
+        except ForeignSchemaError:
+            raise
         except NewerSchemaError as exc:
-            self.aside = _move_aside(self._path, "newer")
-            _log.error("outbox cannot be read: error=%s moved_to=%s", exc, self.aside)
-        except sqlite3.DatabaseError as exc:
-            if exc.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            return self._begin_anew("newer", exc)
+        except sqlite3.Error as exc:
+            if not is_damage(exc):
                 raise
-            self.aside = _move_aside(self._path, "corrupt")
             self.corrupt += 1
-            _log.error("outbox was damaged: error=%s moved_to=%s", exc, self.aside)
-        return _connect_file(self._path)
+            return self._begin_anew("corrupt", exc)
+
+    def _begin_anew(self, why: str, exc: sqlite3.Error) -> sqlite3.Connection:
+        """Start a file with what can still be read of the one that is moved aside."""
+        assert self._path is not None  # noqa: S101 - what is in memory only is never damaged
+        aside = _move_aside(self._path, why)
+        self._broken = ""
+        found = salvage(aside, {"outbox": f"{COLUMNS}, created_at", "memory": "source, document"})
+        db = _connect_file(self._path)
+        messages = [
+            (*row, created if isinstance(created, float) else time.time())
+            for *row, created in found["outbox"]
+            if message_of(row) is not None
+        ]
+        with db:
+            db.executemany(
+                f"INSERT OR IGNORE INTO outbox ({COLUMNS}, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constants
+                [
+                    (*row, created if isinstance(created, float) else time.time())
+                    for *row, created in messages
+                ],
+            )
+            db.executemany(
+                "INSERT OR IGNORE INTO memory VALUES (?, ?)",
+                [row for row in found["memory"] if list(map(type, row)) == [str, bytes]],
+            )
+        self.aside = aside
+        _log.error(
+            "outbox cannot be used, its evidence is in the old file only: error=%s moved_to=%s messages=%d "
+            "memories=%d",
+            " ".join(str(exc).split()), aside, len(messages), len(found["memory"]),
+        )  # fmt: skip
+        return db
+
+    def _take_out(self, table: str, key: str, value: object) -> None:
+        """Set rows aside, or hide them while the disk writes nothing."""
+        content, rest = (
+            ("payload", " || ', ' || ".join(f"quote({name})" for name in REST))
+            if table == "outbox"
+            else ("document", "NULL")
+        )
+        self.set_aside += 1
+        _log.error("a row makes no sense and is set aside: table=%s %s=%s", table, key, value)
+        if table == "outbox":
+            self._db.execute("INSERT OR IGNORE INTO temp.bad VALUES (?)", (value,))
+        try:
+            with self._db:
+                self._db.execute(
+                    "INSERT INTO set_aside (at, of, key, content, rest) "  # noqa: S608 - our own names
+                    f"SELECT ?, ?, {key}, {content}, {rest} FROM main.{table} WHERE {key} = ?",
+                    (time.time(), table, value),
+                )
+                self._db.execute(f"DELETE FROM main.{table} WHERE {key} = ?", (value,))  # noqa: S608 - as above
+                self._db.execute(
+                    "DELETE FROM set_aside WHERE number <= (SELECT max(number) FROM set_aside) - ?",
+                    (_SET_ASIDE_MOST,),
+                )
+        except sqlite3.Error as exc:
+            _log.warning("it is only hidden, the disk takes nothing: error=%s", exc)
+            if not is_outage(exc):
+                raise
 
     def _size(self) -> int:
         """Payloads together (bytes)."""
@@ -253,7 +363,7 @@ class SqliteOutbox:
         self._db.execute(
             f"INSERT INTO outbox ({COLUMNS}, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - constants
             "ON CONFLICT (id) DO NOTHING",
-            (*_row(message), time.time()),
+            (*row_of(message), time.time()),
         )
 
     def _evict(self) -> int:
@@ -291,6 +401,8 @@ class SqliteOutbox:
                 )
                 self._db.execute("DELETE FROM temp.gone")
         except sqlite3.Error as exc:
+            if not is_outage(exc):
+                raise
             with self._db:
                 self._db.execute(
                     f"INSERT OR IGNORE INTO temp.gone SELECT id FROM main.outbox WHERE {where}",  # noqa: S608 - our own clauses
@@ -301,28 +413,34 @@ class SqliteOutbox:
     @contextmanager
     def _errors(self, failure: str) -> Iterator[None]:
         try:
-            yield
-        except (sqlite3.Error, OSError) as exc:
+            with errors_in_words():
+                yield
+        except InUseError as exc:
+            raise OutboxError(str(exc.strerror)) from exc
+        except OSError as exc:
             raise OutboxError(
-                f"outbox {self._path or 'in memory'} {failure} ({exc}); "
-                "free space on its disk or check the owner of the file"
+                f"outbox {self._path} {failure} ({exc.strerror}); "
+                "check its folder, the owner of that, and the space on its disk"
             ) from exc
+        except sqlite3.Error as exc:
+            if self._opened is not None and is_damage(exc):
+                self._broken = str(exc)
+                self._opened.close()
+                self._opened = None
+            raise OutboxError(f"outbox {self._path or 'in memory'} {failure} ({exc}); {advice(exc)}") from exc
 
 
 def _connect(name: str) -> sqlite3.Connection:
     # IMMEDIATE: a transaction that is going to write must not find out later that it may not.
     db = sqlite3.connect(name, timeout=BUSY, isolation_level="IMMEDIATE", check_same_thread=False)
+    db.text_factory = text
     try:
         db.execute("PRAGMA temp_store = MEMORY")  # hiding a message must work on a full disk
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         upgrade(db)
         db.executescript(TEMPORARY)
-        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            error = sqlite3.DatabaseError(verdict)
-            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            raise error
+        check_whole(db)
     except sqlite3.Error:
         db.close()
         raise
@@ -332,9 +450,29 @@ def _connect(name: str) -> sqlite3.Connection:
 def _connect_file(path: Path) -> sqlite3.Connection:
     # SQLite gives its journal files the mode of the database, so it is set before they exist. The folder
     # says who may come this far: at home its owner, on an installed box the group of the service, too.
+    if path.exists():
+        _check_owner(path)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o640))
     path.chmod(0o640)
     return _connect(str(path))
+
+
+def _check_owner(path: Path) -> None:
+    """Return if the file may be changed; whether it can be read at all is found out later.
+
+    Raises:
+        ForeignSchemaError: It is another program's.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    with closing(sqlite3.connect(uri, uri=True, timeout=BUSY)) as db:
+        db.text_factory = text
+        try:
+            with errors_in_words():
+                check_owner(db)
+        except ForeignSchemaError:
+            raise
+        except sqlite3.Error:
+            return
 
 
 def _move_aside(path: Path, why: str) -> Path:
@@ -346,20 +484,3 @@ def _move_aside(path: Path, why: str) -> Path:
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
     return aside
-
-
-def _row(message: Message) -> tuple[str | bytes | float | None, ...]:
-    return (
-        message.topic,
-        message.payload,
-        message.qos,
-        message.retain,
-        message.id,
-        message.priority,
-        message.expires_at,
-    )
-
-
-def _message(row: tuple[str, bytes, int, int, str, int, float | None]) -> Message:
-    topic, payload, qos, retain, message_id, priority, expires_at = row
-    return Message(topic, payload, qos, bool(retain), message_id, priority=priority, expires_at=expires_at)

@@ -7,8 +7,21 @@ in one transaction. Whatever changes what stands in a file, a document in it too
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
-__all__ = ["APPLICATION", "VERSION", "NewerSchemaError", "upgrade", "version_of"]
+__all__ = [
+    "APPLICATION",
+    "VERSION",
+    "ForeignSchemaError",
+    "NewerSchemaError",
+    "check_owner",
+    "check_whole",
+    "damaged",
+    "errors_in_words",
+    "upgrade",
+    "version_of",
+]
 
 APPLICATION = 0x76736572
 """``PRAGMA application_id``: "vser", so that file(1), too, knows whose it is. 0 in files of 0.1.0."""
@@ -43,6 +56,17 @@ CREATE TABLE IF NOT EXISTS evidence_purged (
     hash TEXT    NOT NULL
 )"""
 
+_SET_ASIDE = """
+CREATE TABLE IF NOT EXISTS set_aside (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at     REAL NOT NULL,
+    of     TEXT NOT NULL,
+    key,
+    content,
+    rest
+)"""
+"""Rows that cannot be used, as they are, for whoever wants to look at them."""
+
 _MEMORY_SAYS_ITS_SCHEMA = """
 UPDATE memory
 SET document = CAST(
@@ -61,6 +85,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
         _MEMORY_SAYS_ITS_SCHEMA,
         f"PRAGMA application_id = {APPLICATION}",
     ),
+    (_SET_ASIDE,),
 )
 
 VERSION = len(_STEPS)
@@ -74,6 +99,68 @@ class NewerSchemaError(sqlite3.DatabaseError):
         super().__init__(
             f"a newer vser-stream wrote it (schema {version}, this one knows {VERSION}); use that release"
         )
+
+
+class ForeignSchemaError(sqlite3.DatabaseError):
+    """Another program's database."""
+
+    def __init__(self) -> None:
+        super().__init__("it is the database of another program")
+
+
+def check_owner(db: sqlite3.Connection) -> None:
+    """Return if a database is the agent's, or empty.
+
+    Either sign is enough, for one of them may be damaged, and files of 0.1.0 have the second only.
+
+    Raises:
+        ForeignSchemaError: It is another program's.
+        sqlite3.Error: It cannot be read.
+    """
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and application != APPLICATION and not {"outbox", "memory"} <= tables:
+        raise ForeignSchemaError
+
+
+def check_whole(db: sqlite3.Connection) -> None:
+    """Return if a database has the tables it must have, and its pages and indexes agree.
+
+    Raises:
+        sqlite3.DatabaseError: It is damaged.
+    """
+    with closing(sqlite3.connect(":memory:", isolation_level="IMMEDIATE")) as new:
+        upgrade(new)
+        if _schema(db) != _schema(new):
+            raise damaged("its tables are not those that were made")
+    (verdict,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+    if verdict != "ok":
+        raise damaged(verdict)
+
+
+def _schema(db: sqlite3.Connection) -> set[tuple[str, ...]]:
+    rows = db.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM main.sqlite_master").fetchall()
+    return {tuple(" ".join(str(part).split()) for part in row) for row in rows}
+
+
+@contextmanager
+def errors_in_words() -> Iterator[None]:
+    """Where SQLite quotes damaged bytes in an error, Python has another error.
+
+    Raises:
+        sqlite3.Error: SQLite's, or that the file is damaged.
+    """
+    try:
+        yield
+    except UnicodeDecodeError as exc:
+        raise damaged("its tables have names that cannot be read") from exc
+
+
+def damaged(why: str) -> sqlite3.DatabaseError:
+    """What SQLite says of a damaged file."""
+    error = sqlite3.DatabaseError(why)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
 
 
 def version_of(db: sqlite3.Connection) -> int:

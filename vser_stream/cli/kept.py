@@ -16,5 +16,8 @@ def database(settings: Config) -> Path:
 
 
 def at(seconds: float) -> str:
-    """Unix time for people, UTC."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}Z"
+    """Unix time for people, UTC; a damaged one is unknown."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}Z"
+    except (TypeError, ValueError, OverflowError, OSError):
+        return "unknown"

@@ -34,14 +34,14 @@ def attributes_of(message: Message) -> dict[str, str]:
     attributes = {
         "specversion": "1.0",
         "id": message.id,
-        "source": f"urn:vser:{document['site']}:{document['source']}",
+        "source": f"urn:vser:{document.get('site')}:{document.get('source')}",
         "type": f"io.vser.{what}.v{version}",
     }
     if alert_id := document.get("alert_id"):
         attributes["subject"] = str(alert_id)
     for name in _TIMES:
         if name in document:
-            return attributes | {"time": document[name]}
+            return attributes | {"time": str(document[name])}
     return attributes
 
 
@@ -57,5 +57,8 @@ def _status(topic: str) -> dict[str, str]:
 def _document(payload: bytes) -> dict[str, Any]:
     if not payload.startswith(b"{"):
         return {}
-    document: dict[str, Any] = json.loads(payload)
+    try:
+        document: dict[str, Any] = json.loads(payload)
+    except ValueError:  # a disk has damaged it
+        return {}
     return document

@@ -399,11 +399,18 @@ def selftest_topic(site: str, source: str) -> str:
 
 
 def told_late(message: Message, now: float) -> Message:
-    """Mark an alert that is told long after it happened; nothing else of it changes."""
+    """Mark an alert that is told long after it happened; nothing else of it changes.
+
+    One that a disk has damaged is told as it is.
+    """
     if b'"vser.alert/1"' not in message.payload:
         return message
-    document = json.loads(message.payload)
-    if now - datetime.fromisoformat(document["published_at"]).timestamp() <= LATE_S:
+    try:
+        document = json.loads(message.payload)
+        published = datetime.fromisoformat(document["published_at"]).timestamp()
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return message
+    if now - published <= LATE_S:
         return message
     late = json.dumps(document | {"late": True}, separators=(",", ":"), ensure_ascii=False)
     return replace(message, payload=late.encode())

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from vser_stream import __version__
+from vser_stream.adapters.baselines import take_over
 from vser_stream.adapters.feedback import FEEDBACK, FeedbackFile
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.prometheus import Metrics, Reading
 from vser_stream.adapters.rulebook import shelf_of
+from vser_stream.adapters.state_folder import InUseError, StateFolder
 from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.config import Config, MqttConfig, SourceConfig
@@ -39,7 +39,7 @@ from vser_stream.runtime.commands import CommandDesk
 from vser_stream.runtime.connection import unique
 from vser_stream.runtime.delivery import Counters, Delivery
 from vser_stream.runtime.inbox import Inbox
-from vser_stream.runtime.keeper import Keeper
+from vser_stream.runtime.keeper import OPEN_WITHIN, Keeper
 from vser_stream.runtime.listener import Listener, new_id
 from vser_stream.runtime.metrics import (
     latency_of,
@@ -82,7 +82,7 @@ class Agent:
     """Loads everything when made, so a wrong model is an error before the first sample.
 
     Raises:
-        ConfigError: The model or the state folder cannot be used.
+        ConfigError: The model cannot be used.
     """
 
     def __init__(self, config: Config) -> None:
@@ -92,10 +92,11 @@ class Agent:
         self._model = OnnxSvm.load(config.model_dir, features=self._features)
         self._shelf = shelf_of(config)
         self._escalation = escalation_of(config.reasoner, self._shelf.writer)
-        self.state = _private_folder(config.state_path)
+        self.state = config.state_path
         """Folder of everything that must survive a restart; nobody else writes there."""
 
-        self.keeper = Keeper(SqliteOutbox(self.state / "outbox.db"))
+        self._folder = StateFolder(self.state)
+        self.keeper = Keeper(SqliteOutbox(self.state / "outbox.db", claim=self._folder.claim))
         """All that is written there."""
 
         self.scorer = ThreadPoolExecutor(1, thread_name_prefix="scorer")
@@ -139,6 +140,21 @@ class Agent:
             on_lost=self._inbox.alerts_lost,
         )
         self._roster = Roster(self._listener, on_gone=self._reception.forget)
+
+    async def claim(self) -> None:
+        """Make sure that no other agent has the state folder, before anything is heard.
+
+        A folder that cannot be used is no obstacle: messages are kept in memory, and that is told.
+
+        Raises:
+            ConfigError: Another agent has it.
+        """
+        try:
+            await self.keeper.disk.run(self._folder.claim, within=OPEN_WITHIN)
+        except InUseError as exc:
+            raise ConfigError(exc.strerror) from exc
+        except (OSError, OutboxError) as exc:
+            _log.error("the state folder cannot be used: folder=%s error=%s", self.state, exc)
 
     async def rehearse(self) -> None:
         """Judge one made utterance where all others will be, and get the reasoner ready.
@@ -198,6 +214,7 @@ class Agent:
 
     async def run(self) -> None:
         """Listen and deliver until :meth:`stop`, or until every recording has been played."""
+        await self.keeper.open(partial(take_over, self.state, features=self._features))
         self._roster.apply(self._config.sources)
         _log.info("listening: version=%s site=%s sources=%s", __version__, self._config.site, self._names)
         delivering = asyncio.create_task(self._delivery.run(), name="delivery")
@@ -225,6 +242,7 @@ class Agent:
             # One that hangs is not waited for.
             self.scorer.shutdown(wait=False, cancel_futures=True)
             await self.keeper.close()
+            self._folder.release()
 
     async def _reason(self) -> None:
         if self._escalation is not None:
@@ -308,8 +326,9 @@ class Agent:
             return None
         try:
             known = recall(document, features=self._features) if document else Remembered()
-        except (ValueError, KeyError, TypeError) as exc:
-            _log.error("what was kept is lost and begins anew: source=%s error=%s", source, exc)
+        except ValueError as exc:
+            _log.error("what was kept makes no sense and begins anew: source=%s error=%s", source, exc)
+            await self.keeper.forget(source)
             return Remembered()
         if known.outdated:
             _log.warning("the calm voice is of other features; please calibrate again: source=%s", source)
@@ -388,16 +407,3 @@ def broker_of(config: MqttConfig, *, client_id: str) -> Broker:
 
 def _differ(table: str, one: Config, other: Config) -> bool:
     return bool(getattr(one, table) != getattr(other, table))
-
-
-def _private_folder(path: Path) -> Path:
-    try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as exc:
-        raise ConfigError(
-            f"{path}: cannot be made ({exc.strerror}); set state_dir to a folder this user owns"
-        ) from exc
-    if os.geteuid() == 0 != path.stat().st_uid:
-        # What root makes there the service could not use later.
-        raise ConfigError(f"{path}: belongs to the service; start that one: systemctl start vser-stream")
-    return path

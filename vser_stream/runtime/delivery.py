@@ -165,9 +165,7 @@ class Delivery:
     def conditions(self) -> Iterator[Condition]:
         """What is wrong with the disk and the broker, for whoever reads health, metrics or the log."""
         if (since := self._keeper.fails_since) is not None:
-            reason = (
-                "messages are kept in memory only; free space on the disk of the state folder, or replace it"
-            )
+            reason = f"messages are kept in memory only: {self._keeper.failure}"
             yield Condition(ConditionName.DISK, "medium", since, reason)
         elif (moved := self._keeper.moved_aside) is not None:
             yield moved

@@ -45,6 +45,8 @@ class Keeper:
         self._began = self._clock.wall()
         self.fails_since: float | None = None
         """Wall time at which the disk first failed (s); None while it works."""
+        self.failure = ""
+        """Why it failed last, and what to do."""
         self.unsaved = 0
         """Messages the disk did not keep, which were in memory only, and records it lost."""
 
@@ -61,7 +63,7 @@ class Keeper:
 
         try:
             memories = await self.disk.run(read, within=OPEN_WITHIN)
-        except OutboxError as exc:
+        except (OutboxError, OSError) as exc:
             self._complain(exc)
         else:
             self._latest = {memory.source: memory for memory in memories} | self._latest
@@ -75,6 +77,13 @@ class Keeper:
         if known := self._latest.get(source):
             return known.document
         return await self.disk.run(partial(self._outbox.memory, source))
+
+    async def forget(self, source: str) -> None:
+        """Set aside what is kept of a source; it makes no sense."""
+        self._latest.pop(source, None)
+        self._unsaved.pop(source, None)
+        with contextlib.suppress(OutboxError):
+            await self.disk.run(partial(self._outbox.forget, source))
 
     async def commit(
         self, messages: Sequence[Message], *, memory: Memory | None = None, records: Sequence[Record] = ()
@@ -162,11 +171,16 @@ class Keeper:
 
     @property
     def moved_aside(self) -> Condition | None:
-        """An earlier file that could not be used: told until the next start, for somebody may want it."""
-        if (path := self._outbox.aside) is None:
+        """What could not be used: told until the next start, for somebody may want it."""
+        reasons = []
+        if (path := self._outbox.aside) is not None:
+            reasons.append(f"what was kept before could not be read and was moved to {path}")
+        if rows := self._outbox.set_aside:
+            reasons.append(f"{rows} damaged entries of outbox.db were set aside there")
+        if not reasons:
             return None
-        reason = f"what was kept before could not be read and was moved to {path}; see the log for why"
-        return Condition(ConditionName.DISK, "low", self._began, reason)
+        words = f"{'; '.join(reasons)}; see the log for why, and check the disk for errors"
+        return Condition(ConditionName.DISK, "low", self._began, words)
 
     async def settle(self) -> None:
         """Wait until what was asked of the disk has been done.
@@ -186,7 +200,8 @@ class Keeper:
             self.disk.queue(partial(self._outbox.discard, {message.topic}))
         self._held.put(message)
 
-    def _complain(self, exc: OutboxError) -> None:
+    def _complain(self, exc: OutboxError | OSError) -> None:
+        self.failure = str(exc)
         if self.fails_since is None:
             self.fails_since = self._clock.wall()
             _log.error("messages are kept in memory only, evidence is lost: error=%s", exc)

@@ -21,14 +21,17 @@ _NEWS = {AlarmEvent.RAISED, AlarmEvent.ESCALATED}
 
 
 def latency_of(message: Message, now: float) -> float | None:
-    """Time from the end of the speech an alert tells of (s); None where the message is none."""
+    """Time from the end of the speech an alert tells of (s); None where the message is none, or damaged."""
     if not message.topic.endswith("/alert"):
         return None
-    alert = json.loads(message.payload)
-    if alert["event"] not in _NEWS:
+    try:
+        alert = json.loads(message.payload)
+        ended = datetime.fromisoformat(alert["ended_at"]).timestamp()
+        is_news = alert["event"] in _NEWS
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
     # The clock of this box may have been set back meanwhile: no speech ends in the future.
-    return max(0.0, now - datetime.fromisoformat(alert["ended_at"]).timestamp())
+    return max(0.0, now - ended) if is_news else None
 
 
 def readings_of_source(health: Health, *, heard: bool) -> Iterator[Reading]:

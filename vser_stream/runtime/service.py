@@ -67,6 +67,7 @@ class Service:
         try:
             settings = load(self._config)
             self._agent = agent = Agent(settings)
+            await agent.claim()
             await agent.rehearse()
         except VserError as exc:
             self._manager.status(f"cannot start: {exc}")
