@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.flips import flipped
 from support.tables import invented
 
+from vser_stream.adapters.manifest import SUMS, sums_of
 from vser_stream.adapters.svm import FILES, OnnxSvm
+from vser_stream.config import shipped_model, shipped_reasoner
 from vser_stream.errors import ModelError, ModelMismatchError
 from vser_stream.training.export import to_graph, toml, write_folder
 from vser_stream.training.fit import Fitted, fit
@@ -56,6 +60,7 @@ def change(folder: Path, name: str, content: bytes) -> None:
     manifest = tomllib.loads((folder / "manifest.toml").read_text())
     manifest["sha256"][name] = hashlib.sha256(content).hexdigest()
     (folder / "manifest.toml").write_text(toml(manifest))
+    (folder / SUMS).write_text(sums_of((folder / "manifest.toml").read_bytes()))
 
 
 def test_a_model_is_what_was_written(folder: Path, fitted: Fitted, rows: Rows) -> None:
@@ -138,6 +143,46 @@ def test_a_bad_manifest_is_refused_in_one_line(folder: Path, text: str, message:
         OnnxSvm.load(folder, features=FEATURES)
     assert "\n" not in str(caught.value)
     assert "copy the whole model folder again or train it anew" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 1.5, "0.5", True])
+def test_a_threshold_that_is_no_probability_is_refused_whoever_wrote_it(folder: Path, value: object) -> None:
+    text = (folder / "manifest.toml").read_text()
+    said = str(value).lower() if not isinstance(value, str) else f'"{value}x"'
+    changed = text.replace("20 = 0.6\n", f"20 = {said}\n")
+    assert changed != text
+    (folder / "manifest.toml").write_text(changed)
+    (folder / SUMS).unlink()
+    if value is True:  # pydantic takes it for 1.0, which escalates everything
+        assert OnnxSvm.load(folder, features=FEATURES).escalate_below == 1.0
+        return
+    with pytest.raises(ModelError, match=r"escalation\.below\.20"):
+        OnnxSvm.load(folder, features=FEATURES)
+
+
+def test_a_bit_that_was_turned_over_in_what_vouches_for_a_model_is_noticed(folder: Path) -> None:
+    for name in ("manifest.toml", SUMS):
+        sound = (folder / name).read_bytes()
+        for damaged in flipped(sound, times=300):
+            (folder / name).write_bytes(damaged)
+            with pytest.raises(ModelError) as caught:
+                OnnxSvm.load(folder, features=FEATURES)
+            assert str(caught.value).isprintable()
+        (folder / name).write_bytes(sound)
+    OnnxSvm.load(folder, features=FEATURES)
+
+
+def test_without_sums_such_a_bit_is_noticed_or_harmless(folder: Path) -> None:
+    (folder / SUMS).unlink()
+    for damaged in flipped((folder / "manifest.toml").read_bytes(), times=300, seed=1):
+        (folder / "manifest.toml").write_bytes(damaged)
+        with contextlib.suppress(ModelError):
+            assert 0.0 <= OnnxSvm.load(folder, features=FEATURES).escalate_below <= 1.0
+
+
+@pytest.mark.parametrize("shipped", [shipped_model(), shipped_reasoner()])
+def test_the_sums_of_the_shipped_folders_are_right(shipped: Path) -> None:
+    assert (shipped / SUMS).read_text() == sums_of((shipped / "manifest.toml").read_bytes())
 
 
 def rewrite_golden(folder: Path, golden: np.ndarray) -> None:

@@ -84,8 +84,8 @@ def test_a_flipped_bit_ends_no_daemon(tmp_path: Path, seed: int) -> None:
         assert ends_well(process)
 
 
-def a_file(state: Path) -> None:
-    state.write_text("not a folder")
+def not_mounted(state: Path) -> None:
+    state.symlink_to(state.parent / "disk")
 
 
 def another_programs(state: Path) -> None:
@@ -101,7 +101,7 @@ def a_folder_in_its_place(state: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (a_file, "check its folder"),
+        (not_mounted, "check its folder"),
         (another_programs, "the database of another program"),
         (a_folder_in_its_place, "check the owner of the file"),
     ],
@@ -111,7 +111,7 @@ def test_a_place_that_cannot_be_used_is_told_and_a_panic_is_heard_all_the_same(
 ) -> None:
     state = tmp_path / "state"
     spoil(state)
-    before = {path: path.is_dir() or path.read_bytes() for path in (state, *state.rglob("*"))}
+    before = {path: path.is_dir() or path.read_bytes() for path in state.rglob("*")}
     with (
         Mosquitto(tmp_path) as broker,
         Subscriber(broker) as subscriber,
@@ -127,14 +127,14 @@ def test_a_place_that_cannot_be_used_is_told_and_a_panic_is_heard_all_the_same(
 
 def test_what_was_kept_in_memory_goes_to_the_disk_when_that_works_again(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    a_file(state)
+    not_mounted(state)
     with (
         Mosquitto(tmp_path) as broker,
         Subscriber(broker) as subscriber,
         daemon(configuration(tmp_path, broker.port, more=NO_REASONER)) as process,
     ):
         wait_for(lambda: disk_words(subscriber), within=30, what="the condition")
-        state.unlink()
+        (tmp_path / "disk").mkdir()
         wait_for(lambda: panics(subscriber), within=60, what="the panic")
         wait_for(lambda: not disk_words(subscriber), within=30, what="its end")
         assert ends_well(process)

@@ -66,7 +66,7 @@ def test_a_model_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path,
     folder = tmp_path / "models" / "mine"
     for card in ("first", "second"):
         write(folder, fitted, card)
-    names = ["MODEL_CARD.md", "manifest.toml", "svm.onnx", "vectors.npz"]
+    names = ["MODEL_CARD.md", "SHA256SUMS", "manifest.toml", "svm.onnx", "vectors.npz"]
     assert sorted(path.name for path in folder.iterdir()) == names
     assert (folder / "MODEL_CARD.md").read_text() == "second"
     assert [path.name for path in folder.parent.iterdir()] == ["mine"]

@@ -43,6 +43,7 @@ def test_the_folder_is_what_the_live_agent_takes(made: MadeReasoner) -> None:
     assert manifest["prompt"] == digest()
     assert sorted(path.name for path in made.folder.iterdir()) == [
         "MODEL_CARD.md",
+        "SHA256SUMS",
         "manifest.toml",
         "model.gguf",
     ]

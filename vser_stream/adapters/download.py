@@ -11,13 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from vser_stream.errors import ConfigError, DownloadError, ModelError, UserError
 
 __all__ = ["Remote", "fetch"]
+
+_SCHEMES = {"http", "https"}
 
 _SILENCE = 30.0
 """A server that says nothing for so long is gone (s)."""
@@ -56,10 +59,15 @@ class Remote:
         Raises:
             UserError: The address ends in no name of a file, or is none of the web.
         """
-        parts = urlsplit(self.url)
-        name = parts.path.rpartition("/")[2]
-        if parts.scheme not in {"http", "https"} or not name:
-            raise UserError(f"{self.url}: is no address of a file; give http(s)://HOST/PATH/FILE")
+        try:
+            parts = urlsplit(self.url)
+            scheme, has_host = parts.scheme, bool(parts.hostname) and parts.port != 0
+            name = parts.path.rpartition("/")[2]
+        except ValueError:
+            scheme, has_host, name = "", False, ""
+        is_plain = self.url.isascii() and self.url.isprintable() and " " not in self.url
+        if not (has_host and is_plain and scheme in _SCHEMES) or name in {"", ".", ".."}:
+            raise UserError(f"{self.url!a}: is no address of a file; give http(s)://HOST/PATH/FILE")
         return name
 
 
@@ -138,7 +146,7 @@ def _go_on(part: Path, remote: Remote, progress: Callable[[int, int | None], Non
     with answer:
         resumed = answer.status == HTTPStatus.PARTIAL_CONTENT
         length, done = answer.headers.get("Content-Length"), _length(part) if resumed else 0
-        total = done + int(length) if length else remote.size
+        total = done + int(length) if length and length.isdecimal() and length.isascii() else remote.size
         _check_room(part.parent, (total or 0) - done)
         with part.open("ab" if resumed else "wb") as file:
             while data := _read(answer):
@@ -156,7 +164,7 @@ def _open(remote: Remote, start: int) -> http.client.HTTPResponse | None:
     headers = {"Range": f"bytes={start}-"} if start else {}
     request = Request(remote.url, headers=headers)  # noqa: S310 - http or https, see Remote.name
     try:
-        answer: http.client.HTTPResponse = urlopen(request, timeout=_SILENCE)  # noqa: S310 - the same
+        answer: http.client.HTTPResponse = _OPENER.open(request, timeout=_SILENCE)
     except HTTPError as exc:
         exc.close()
         if exc.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -166,7 +174,31 @@ def _open(remote: Remote, start: int) -> http.client.HTTPResponse | None:
         raise _CutError(f"HTTP {exc.code}") from exc
     except (OSError, http.client.HTTPException) as exc:
         raise _CutError(str(getattr(exc, "reason", exc)) or type(exc).__name__) from exc
+    except ValueError as exc:
+        raise UserError(f"{remote.url}: is no address of a file ({exc})") from exc
     return answer
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Follows where an address leads on the web, and never from https to less."""
+
+    def redirect_request(  # noqa: PLR0917 - as urllib calls it
+        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Request | None:
+        """The request to make instead.
+
+        Raises:
+            DownloadError: It may not be made.
+        """
+        scheme = newurl.partition(":")[0].lower()
+        if scheme not in _SCHEMES or (req.type == "https" and scheme != "https"):
+            raise DownloadError(
+                f"{req.full_url}: leads to {newurl!a}, which is not followed; check the address"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = build_opener(_Redirects)
 
 
 def _read(answer: http.client.HTTPResponse) -> bytes:

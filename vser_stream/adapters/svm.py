@@ -12,22 +12,21 @@ import tomllib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+from pydantic import BaseModel, Field, ValidationError
 
+from vser_stream.adapters.manifest import MANIFEST, check_sums
 from vser_stream.core.baseline import Prior
 from vser_stream.errors import ModelError, ModelMismatchError
 from vser_stream.files import regular
 from vser_stream.values import LABELS, Probabilities, Vector
 
-__all__ = ["FILES", "GOLDEN_TOLERANCE", "MANIFEST", "SECOND", "OnnxScorer", "OnnxSvm", "answer", "open_graph"]
-
-MANIFEST = "manifest.toml"
-"""Vouches for all other files of the folder."""
+__all__ = ["FILES", "GOLDEN_TOLERANCE", "SECOND", "OnnxScorer", "OnnxSvm", "answer", "open_graph"]
 
 FILES = ("svm.onnx", "vectors.npz", "MODEL_CARD.md")
 """What a model folder holds beside the manifest, which has the sha256 of each."""
@@ -109,6 +108,7 @@ class OnnxSvm:
         raw = _read(path)
         manifest = _manifest(raw, path)
         _check_manifest(manifest, path, features)
+        check_sums(folder, raw)
         files = {name: _verified(folder / name, manifest.sums.get(name)) for name in FILES}
         vectors = _vectors(files["vectors.npz"], folder / "vectors.npz")
         session = open_graph(files["svm.onnx"], name=str(folder / "svm.onnx"))
@@ -133,6 +133,25 @@ class OnnxSvm:
     def score(self, vector: Vector) -> Probabilities:
         """Judge one row of model inputs, shape (n_inputs,)."""
         return OnnxScorer(self.session).score(vector)
+
+
+_Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class _Escalation(BaseModel):
+    below: dict[Annotated[int, Field(ge=1, le=99)], Annotated[float, Field(ge=0.0, le=1.0)]]
+    default_share: int
+
+
+class _Document(BaseModel):
+    """What decisions depend on; the rest is for people."""
+
+    name: _Word
+    version: _Word
+    features: _Word
+    labels: list[str]
+    escalation: _Escalation
+    sha256: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,21 +204,26 @@ def _verified(path: Path, sha256: object) -> bytes:
 def _manifest(raw: bytes, path: Path) -> _Manifest:
     try:
         document = tomllib.loads(raw.decode())
-        escalation = document["escalation"]
-        return _Manifest(
-            name=str(document["name"]),
-            version=str(document["version"]),
-            features=str(document["features"]),
-            labels=tuple(document["labels"]),
-            thresholds={int(share): float(value) for share, value in escalation["below"].items()},
-            default_share=int(escalation["default_share"]),
-            sums=dict(document["sha256"]),
-            document=document,
-        )
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise ModelError(f"{path}: is not a TOML file; {_COPY_AGAIN}") from exc
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
-        raise ModelError(f"{path}: is not the manifest of a model ({exc!r}); {_COPY_AGAIN}") from exc
+    try:
+        read = _Document.model_validate(document)
+    except ValidationError as exc:
+        error = exc.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in error["loc"])
+        raise ModelError(
+            f"{path}: is not the manifest of a model ({where}: {error['msg']}); {_COPY_AGAIN}"
+        ) from exc
+    return _Manifest(
+        name=read.name,
+        version=read.version,
+        features=read.features,
+        labels=tuple(read.labels),
+        thresholds=read.escalation.below,
+        default_share=read.escalation.default_share,
+        sums=read.sha256,
+        document=document,
+    )
 
 
 def _check_manifest(manifest: _Manifest, path: Path, features: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from vser_stream.adapters.kept import KeptFile
@@ -48,18 +49,20 @@ def rescore(
     svm = load_model(model or (settings.model_dir if settings else shipped_model()))
     then, now = _answers(document, svm)
     worst = max(abs(then.of(label) - now.of(label)) for label in LABELS)
-    if worst > GOLDEN_TOLERANCE or now.top is not then.top:
+    # Not "worst >": a NaN must not pass.
+    if not worst <= GOLDEN_TOLERANCE or now.top is not then.top:
         raise DataError(
             f"record {record}: the same model now answers {worst:.1e} off ({_words(now)}); check onnxruntime"
         )
     if as_json:
         facts = {"exact": worst == 0.0, "then": asdict(then), "now": asdict(now), "label": now.top}
-        print(json.dumps(facts | {"decided": document["label"], "decided_by": document["decided_by"]}))
+        decided = {"decided": document.get("label"), "decided_by": document.get("decided_by")}
+        print(json.dumps(facts | decided))
         return
     how = "bit for bit" if worst == 0.0 else f"but for {worst:.1e}, another processor or onnxruntime"
     print(
         f"record {record}: the SVM says the same again, {how}: {_words(now)}; "
-        f"then decided {document['label']} by {document['decided_by']}"
+        f"then decided {document.get('label')} by {document.get('decided_by')}"
     )
 
 
@@ -81,7 +84,7 @@ def _document(record: str, settings: Config | None) -> dict[str, Any]:
         document: dict[str, Any] = given["document"]
         intact = chained(given["previous"], canonical(document)) == given["hash"]
         known = document["schema"] == RECORD
-    except (KeyError, TypeError, AttributeError) as exc:
+    except (KeyError, TypeError, AttributeError, ValueError) as exc:
         raise DataError(
             f"record {record}: is no audit record; give a line of vser-stream records export"
         ) from exc
@@ -111,12 +114,15 @@ def _answers(document: dict[str, Any], svm: OnnxSvm) -> tuple[Probabilities, Pro
     try:
         made_by = document["versions"]["model"]
         rows, then = rows_of(document), scored_of(document)
-    except (KeyError, TypeError, ValueError) as exc:
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise DataError("the record has no rows to score; only decisions of the SVM have") from exc
     if made_by != svm.identity:
         raise ModelError(
             f"the record was scored by {made_by}, this is {svm.identity}; give its folder with --model"
         )
+    inputs = svm.session.get_inputs()[0].shape[1]
+    if rows.shape[1] != inputs or not np.isfinite(rows).all():
+        raise DataError(f"the record has no rows of {inputs} numbers, as the model takes; export it again")
     return then, mean_score(svm, rows)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from vser_stream.core import strict_json
 from vser_stream.core.alarm_state import Acknowledgement, Alarm, AlarmState, Pause
 from vser_stream.core.baseline import Baseline
 from vser_stream.core.report import Story
@@ -85,7 +85,7 @@ def recall(document: bytes, *, features: str) -> Remembered:
         ValueError: It is something else, perhaps by one bit.
     """
     try:
-        return _recall(json.loads(document, parse_float=_finite, parse_constant=_finite), features)
+        return _recall(strict_json.loads(document), features)
     except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as exc:
         raise ValueError(f"it is not what was written ({exc!r})") from exc
 
@@ -186,12 +186,6 @@ class _Document(_Section):
     cleared_at: dict[str, float]
     at: float
     baseline: dict[str, Any] | None
-
-
-def _finite(number: str) -> float:
-    if not math.isfinite(value := float(number)):
-        raise ValueError(f"{number} is no number")
-    return value
 
 
 def _check_times(state: AlarmState) -> None:

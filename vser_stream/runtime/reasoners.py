@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vser_stream.adapters.json_server import ServerAddress
 from vser_stream.adapters.llama_process import LlamaReasoner, Weights
+from vser_stream.adapters.manifest import MANIFEST, check_sums
 from vser_stream.adapters.openai_server import OpenAiServer
 from vser_stream.config import ReasonerConfig, shipped_reasoner
 from vser_stream.core.reason import prompt
@@ -116,9 +117,10 @@ def bundled_weights(folder: Path) -> Weights:
     Raises:
         ModelError: Its manifest cannot be read, or it was trained for another prompt.
     """
-    path = folder / "manifest.toml"
+    path = folder / MANIFEST
     try:
-        manifest = tomllib.loads(read_text(path))
+        text = read_text(path)
+        manifest = tomllib.loads(text)
         name = f"{manifest['name']}@{manifest['version']}"
         sha256, trained_for = str(manifest["sha256"]["model.gguf"]), manifest["prompt"]
     except OSError as exc:
@@ -127,6 +129,7 @@ def bundled_weights(folder: Path) -> Weights:
         raise ModelError(f"{path}: is no manifest of a reasoner; copy the whole folder again") from exc
     if trained_for != prompt.digest():
         raise ModelError(f"{path}: was trained for another prompt; train it again or install its release")
+    check_sums(folder, text.encode())
     return Weights(folder / "model.gguf", sha256, name)
 
 

@@ -18,8 +18,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from vser_stream.adapters.manifest import MANIFEST, SUMS, sums_of
 from vser_stream.adapters.places import check_folder, replacing
-from vser_stream.adapters.svm import FILES, MANIFEST, SECOND, answer, open_graph
+from vser_stream.adapters.svm import FILES, SECOND, answer, open_graph
 from vser_stream.core.baseline import Prior
 from vser_stream.errors import ModelError
 from vser_stream.training.fit import Fitted
@@ -191,8 +192,9 @@ def write_folder(
         files[SECOND] = second
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     files[MANIFEST] = toml({**manifest, "sha256": sums}).encode()
+    files[SUMS] = sums_of(files[MANIFEST]).encode()
     try:
-        with replacing(folder, (MANIFEST, *FILES, SECOND)) as made:
+        with replacing(folder, (MANIFEST, SUMS, *FILES, SECOND)) as made:
             for name, content in files.items():
                 (made / name).write_bytes(content)
     except OSError as exc:

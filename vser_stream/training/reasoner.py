@@ -17,8 +17,8 @@ from tokenizers import Tokenizer
 
 from vser_stream import __version__
 from vser_stream.adapters.llama_process import LlamaReasoner, Weights
+from vser_stream.adapters.manifest import MANIFEST, SUMS, sums_of
 from vser_stream.adapters.places import replacing
-from vser_stream.adapters.svm import MANIFEST
 from vser_stream.core.reason.language import Language
 from vser_stream.core.reason.prompt import RULE_GAIN, digest, is_explainable
 from vser_stream.core.reason.rules import RuleBook
@@ -128,7 +128,7 @@ def _write(
     out: Path, made: _Made, unheard: Sequence[Case], *, book: RuleBook, seed: int, began: float
 ) -> MadeReasoner:
     try:
-        with replacing(out, (MANIFEST, *_FILES)) as new:
+        with replacing(out, (MANIFEST, SUMS, *_FILES)) as new:
             result = _fill(new, out, made, unheard, book=book, seed=seed, began=began)
     except OSError as exc:
         raise ModelError(
@@ -198,7 +198,9 @@ def _write_manifest(new: Path, result: MadeReasoner, *, created: str, book: Rule
         },
         "sha256": {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in _FILES},
     }
-    (new / MANIFEST).write_text(toml(document), encoding="utf-8")
+    manifest = toml(document).encode()
+    (new / MANIFEST).write_bytes(manifest)
+    (new / SUMS).write_text(sums_of(manifest), encoding="utf-8")
 
 
 def _likeness(
