@@ -1,13 +1,18 @@
+import contextlib
 import hashlib
 from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from urllib.request import Request
 
 import numpy as np
 import pytest
 from support.broker import free_port
 from support.file_server import FileServer, file_server
+from support.http_server import serving
 
-from vser_stream.adapters.download import Remote, fetch
+from vser_stream.adapters.download import Remote, _Redirects, fetch
 from vser_stream.errors import ConfigError, DownloadError, ModelError, UserError
 
 CONTENT = np.random.default_rng(1).bytes(1_000_000)
@@ -108,10 +113,43 @@ def test_a_disk_without_the_room_is_told_before_anything_arrives(server: FileSer
         fetched(server, tmp_path, size=2**60)
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/file", "http://host/", "nonsense"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd", "ftp://host/file", "http://host/", "nonsense", "http://[::1/file", "http:///file",
+        "http://host/..", "http://host/a b", "http://host/phòng", "http://host:99999/file", "http://host/a\x00b",
+        "http://host/a\r\nX: y", f"http://{'a' * 70}.example/file", "http://a..b/file", "",
+    ],
+)  # fmt: skip
 def test_what_is_no_address_of_a_file_is_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no address of a file"):
         fetch(Remote(url, SHA256), tmp_path, progress=lambda *_: None)
+
+
+@pytest.mark.parametrize("where", ["ftp://127.0.0.1/some.gguf", "file:///etc/passwd", "//["])
+def test_a_server_that_leads_away_from_the_web_is_not_followed(where: str, tmp_path: Path) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", where)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with serving(Handler) as url, pytest.raises((DownloadError, UserError), match=r"check|is no address"):
+        fetch(Remote(f"{url}/some.gguf", SHA256), tmp_path, progress=lambda *_: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_from_https_only_https_is_gone_on_with() -> None:
+    follow = partial(_Redirects().redirect_request, fp=None, code=302, msg="", headers={})
+    for target, good in (("https://b.example/x", True), ("http://b.example/x", False), ("HTTP://b/x", False)):
+        with contextlib.nullcontext() if good else pytest.raises(DownloadError, match="not followed"):
+            request = follow(Request("https://a.example/x"), newurl=target)
+            assert request is not None
+            assert request.full_url == target
+    assert follow(Request("http://a.example/x"), newurl="http://b.example/x") is not None
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error(server: FileServer, tmp_path: Path) -> None:

@@ -16,7 +16,15 @@ from support.daemon import wait_for
 from support.patience import HANGS
 from support.ward import Ward
 
+from vser_stream.core.capture_state import CaptureState
+from vser_stream.core.messages import Health, utc
+
 STATE = Ward().state().model_dump_json()
+HEALTH = Health(
+    site="home", source="bed", capture=CaptureState.RUNNING, reason=None, last_sample_age_s=0.1,
+    level_db=-40.0, floor_db=-60.0, restarts=0, gaps=0, dropped_blocks=0, utterances=0,
+    rejected=0, baseline_utterances=0, updated_at=utc(0.0), conditions=(),
+).model_dump_json(by_alias=True)  # fmt: skip
 
 
 class Output:
@@ -37,13 +45,13 @@ class Output:
 
 @contextmanager
 def watching(
-    server: Mosquitto, *more: str, terminal: bool = False
+    server: Mosquitto, *more: str, terminal: bool = False, **environment: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], Output]]:
     ours, theirs = pty.openpty() if terminal else os.pipe()
     where = ["--host", server.host, "--port", str(server.port), "--site", "home"]
     command = [sys.executable, "-m", "vser_stream", "watch", *where, *more]
-    environment = os.environ | {"TERM": "xterm", "COLUMNS": "110", "LINES": "40"}
-    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, env=environment) as process:
+    given = os.environ | {"TERM": "xterm", "COLUMNS": "110", "LINES": "40"} | environment
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, env=given) as process:
         os.close(theirs)
         yield process, Output(ours)
         process.kill()
@@ -92,3 +100,26 @@ def test_a_broker_that_is_away_from_the_beginning_is_told(server: Mosquitto) -> 
 def test_the_live_view_needs_a_terminal(server: Mosquitto) -> None:
     done = vser_stream("watch", "--host", server.host, "--port", server.port, "--site", "home")
     assert (done.returncode, "use --json" in done.stderr) == (2, True)
+
+
+def test_a_terminal_that_cannot_draw_gets_a_line_for_each_change(server: Mosquitto) -> None:
+    with watching(server, terminal=True, TERM="dumb", PYTHONIOENCODING="ascii") as (process, output):
+        wait_for(lambda: "connected" in output.text, within=20, what="the connection")
+        for _ in range(2):
+            server.publish("vser/v1/home/bed/state", STATE, retain=True)
+            server.publish("vser/v1/home/bed/health", HEALTH, retain=True)
+            server.publish("vser/v1/home/status", "online", retain=True)
+        wait_for(lambda: "home: online" in output.text, within=20, what="the status")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=HANGS) == 0
+    assert output.text.count("bed: capture running") == 1
+    assert output.text.count("signal") == 1
+    assert "\x1b" not in output.text
+
+
+def test_a_level_is_drawn_on_a_terminal_that_lacks_the_letters(server: Mosquitto) -> None:
+    with watching(server, terminal=True, PYTHONIOENCODING="latin-1") as (process, output):
+        server.publish("vser/v1/home/bed/health", HEALTH, retain=True)
+        wait_for(lambda: "###" in output.text, within=20, what="the level")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=HANGS) == 0

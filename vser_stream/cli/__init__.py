@@ -16,6 +16,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from vser_stream.cli.terminal import fit_output
 from vser_stream.errors import VserError
 
 __all__ = ["app", "main"]
@@ -83,6 +84,7 @@ def _about() -> None:
 
 def main() -> None:
     """Run the command line; an expected error is one line and an exit code, never a traceback."""
+    fit_output()
     try:
         app()
     except VserError as exc:

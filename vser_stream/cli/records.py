@@ -50,7 +50,7 @@ def export(config: OfAgent) -> None:
     """Print every record in full with its hashes, one JSON object a line."""
     with KeptFile(database(load(config))) as file:
         for record in file.records():
-            print(json.dumps(exported(record), ensure_ascii=False))
+            print(json.dumps(exported(record)))
 
 
 @app.command()

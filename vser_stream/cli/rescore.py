@@ -26,6 +26,9 @@ from vser_stream.values import LABELS, Probabilities
 
 __all__ = ["rescore"]
 
+_LONGEST_ID = 18
+"""Digits of the largest number the database counts to; what is longer names a file."""
+
 
 def rescore(
     record: Annotated[
@@ -73,7 +76,7 @@ def _document(record: str, settings: Config | None) -> dict[str, Any]:
         UserError: There is no such record.
         DataError: It was changed, or is none.
     """
-    if record.isdecimal():
+    if record.isdecimal() and len(record) <= _LONGEST_ID:
         if settings is None:
             raise UserError(f"record {record}: needs --config FILE")
         with KeptFile(database(settings)) as file:

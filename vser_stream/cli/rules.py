@@ -63,7 +63,7 @@ def explain(
     cues = _cues(evidence) if evidence else None
     rows = [_explained(rule, cues, book, language) for rule in book.rules]
     if as_json:
-        print(json.dumps({**_facts(book), "rules": rows}, ensure_ascii=False))
+        print(json.dumps({**_facts(book), "rules": rows}))
         return
     table = Table(title=f"{book.name} {book.version}")
     table.add_column("rule", no_wrap=True)
@@ -80,7 +80,7 @@ def explain(
 
 def _verdict(path: Path, book: RuleBook, found: tuple[str, ...], *, as_json: bool, good: str) -> None:
     if as_json:
-        print(json.dumps({**_facts(book), "problems": found}, ensure_ascii=False))
+        print(json.dumps({**_facts(book), "problems": found}))
     elif not found:
         print(f"{path}: {good}, {len(book.rules)} rules, {book.name} {book.version} {book.digest[:12]}")
     if found:

@@ -8,7 +8,8 @@ import json
 import random
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +17,7 @@ from rich.console import Console
 from rich.live import Live
 
 from vser_stream.adapters.mqtt import Broker, MqttPublisher, Received
-from vser_stream.adapters.strangers import parse_json
+from vser_stream.adapters.strangers import parse_json, printable
 from vser_stream.cli.board import Board
 from vser_stream.cli.site import at_site
 from vser_stream.errors import PublishError, UserError
@@ -34,13 +35,20 @@ def watch(
     site: str,
     as_json: Annotated[bool, typer.Option("--json", help="Each message as a line of JSON.")] = False,
 ) -> None:
-    """Show sources, alarms and their reasons as they happen; Ctrl-C ends it."""
+    """Show sources, alarms and their reasons as they happen; Ctrl-C ends it.
+
+    A terminal that cannot draw (TERM=dumb) gets a line for each change.
+    """
     if as_json:
         asyncio.run(_until_interrupted(_follow(broker, site, _print, _warn)))
         return
     if not sys.stdout.isatty():
         raise UserError("the live view needs a terminal; use --json in a pipe")
     board = Board(site)
+    if Console().is_dumb_terminal:
+        lines = _Lines(board)
+        asyncio.run(_until_interrupted(_follow(broker, site, lines.feed, lines.link)))
+        return
     asyncio.run(_until_interrupted(_show(broker, board)))
 
 
@@ -82,6 +90,44 @@ async def _show(broker: Broker, board: Board) -> None:
     finally:
         following.cancel()
     following.result()
+
+
+class _Lines:
+    """A line for each change of a board."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._told: dict[str, str] = {}
+
+    def feed(self, received: Received) -> None:
+        """Take a message."""
+        self._board.feed(received.topic, received.payload)
+        for what, line in self._changeable():
+            if self._told.get(what) != line:
+                self._told[what] = line
+                self._say(line)
+
+    def link(self, problem: str) -> None:
+        """Whether anything is current."""
+        self._say(f"not connected, nothing is current: {problem}" if problem else "connected")
+
+    def _changeable(self) -> Iterator[tuple[str, str]]:
+        """Everything that may change, with what names it."""
+        board = self._board
+        yield "status", f"{board.site}: {board.status}"
+        for alert in reversed(board.alerts):
+            rationale = f"{alert.reason}. {alert.rationale}"
+            yield alert.id, f"{alert.source}: ALARM {alert.event}, {alert.label}: {rationale}"
+        for source, health in board.healths.items():
+            yield f"{source}/health", f"{source}: capture {health.capture}"
+            for condition in health.conditions:
+                yield f"{source}/{condition.name}", f"{source}: {condition.name}: {condition.reason}"
+        for source, state in board.states.items():
+            wanted = f", vser-stream ack {state.alert_id[:8]}" if state.alert_id else ""
+            yield f"{source}/state", f"{source}: {state.condition}, signal {state.signal}{wanted}"
+
+    def _say(self, line: str) -> None:
+        print(time.strftime("%H:%M:%S"), printable(line), flush=True)
 
 
 async def _follow(
