@@ -85,7 +85,9 @@ def recall(document: bytes, *, features: str) -> Remembered:
         ValueError: It is something else, perhaps by one bit.
     """
     try:
-        return _recall(strict_json.loads(document), features)
+        read = strict_json.loads(document)
+        _Document.model_validate_json(document)
+        return _recall(read, features)
     except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as exc:
         raise ValueError(f"it is not what was written ({exc!r})") from exc
 
@@ -93,7 +95,6 @@ def recall(document: bytes, *, features: str) -> Remembered:
 def _recall(read: dict[str, Any], features: str) -> Remembered:
     if read["schema"] != SCHEMA:
         raise ValueError(f"schema {read['schema']!r}, not {SCHEMA}")
-    _Document.model_validate(read)
     state = AlarmState(
         alarm=read["alarm"] and _alarm_from(read["alarm"]),
         pause=read["pause"] and Pause(**read["pause"]),
@@ -112,7 +113,7 @@ def _recall(read: dict[str, Any], features: str) -> Remembered:
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
 
 
 class _Segment(_Section):
@@ -124,21 +125,6 @@ class _Segment(_Section):
     floor_db: float
 
 
-class _Cue(_Section):
-    name: str
-    value: float
-    unit: str
-    baseline: float
-    z: float
-    word: str
-    confidence: float
-
-
-class _Acknowledgement(_Section):
-    by: str
-    until: float
-
-
 class _Decision(_Section):
     segment: _Segment
     label: str
@@ -147,13 +133,13 @@ class _Decision(_Section):
     decided_by: str
     rationale: str
     rationale_by: str
-    evidence: list[_Cue]
+    evidence: list[Cue]
     rules: list[str]
 
 
 class _Alarm(_Section):
     decision: _Decision
-    acknowledged: _Acknowledgement | None
+    acknowledged: Acknowledgement | None
     level: str
     present: bool
     supported_at: float
@@ -163,26 +149,13 @@ class _Alarm(_Section):
     awaits_end: bool
 
 
-class _Pause(_Section):
-    by: str
-    since: float
-    until: float
-    ending: bool
-
-
-class _Story(_Section):
-    seq: Annotated[int, Field(ge=0)]
-    alert_id: str
-    since: float | None
-
-
 class _Document(_Section):
     """The types of what was written; the values of its words are checked where they are taken."""
 
     schema_: Annotated[str, Field(alias="schema")]
-    story: _Story
+    story: Story
     alarm: _Alarm | None
-    pause: _Pause | None
+    pause: Pause | None
     cleared_at: dict[str, float]
     at: float
     baseline: dict[str, Any] | None
