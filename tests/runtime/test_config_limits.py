@@ -10,7 +10,7 @@ from support.broker import Mosquitto
 from support.daemon import Subscriber, daemon
 from support.extremes import fields, limits_of
 
-LENGTH = 6.0
+LENGTH = 3.0
 
 
 def document(limit: Any) -> dict[str, Any]:
