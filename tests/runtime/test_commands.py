@@ -122,13 +122,26 @@ async def test_an_answer_over_which_a_broker_could_drop_us_is_not_given(
     assert ward.asked == ["acknowledge a1b2c3 seq None by somebody"]
 
 
-async def test_a_flood_of_one_kind_starves_no_other_and_no_honest_acknowledgement(desk: CommandDesk) -> None:
+class Strict(Ward):
+    """Knows its one alert by seq 1."""
+
+    async def acknowledge(self, *, by: str, alert_id: str, seq: int | None = None) -> None:
+        if seq != 1:
+            raise CommandError("it has escalated since")
+        await super().acknowledge(by=by, alert_id=alert_id, seq=seq)
+
+
+async def test_a_flood_of_one_kind_starves_no_other_and_no_honest_acknowledgement() -> None:
+    desk = CommandDesk("home", sources=lambda: [ward], keep_feedback=keep)
+    ward = Strict()
     for _ in range(200):
         await desk.receive(command("ack", "{}"))
         await desk.receive(command("ack", '{"alert_id": "other"}'))
+        await desk.receive(command("ack", '{"alert_id": "a1b2c3", "seq": 9}'))
         await desk.receive(command("resume", source="attic"))
     assert (await answer(desk, command("resume")))["error"] == "bed is not paused; nothing to do"
-    told = [await answer(desk, command("ack", f'{{"alert_id": "a1b2c3", "id": "{n}"}}')) for n in range(40)]
+    seen = '{"alert_id": "a1b2c3", "seq": 1}'
+    told = [await answer(desk, command("ack", seen)) for _ in range(40)]
     assert [one["ok"] for one in told] == [True] + [False] * 39
     assert "waits to be acknowledged" in told[-1]["error"]
 
