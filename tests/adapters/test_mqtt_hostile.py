@@ -107,6 +107,21 @@ async def test_a_broker_does_not_choose_our_memory(name: str) -> None:
     assert highest_memory() - before < 30_000  # kB; streams of the broker are in it
 
 
+async def test_a_raving_broker_does_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    def reply(first: int, content: bytes) -> Iterable[bytes]:
+        yield from honest(first, content)
+        for number in range(1000 if first >> 4 == 8 else 0):
+            yield packet(0x90, number.to_bytes(2, "big") + b"\x00\x01")
+            yield packet(0xB0, number.to_bytes(2, "big") + b"\x00\x01")
+            yield publication(b"a/b", b"")
+
+    async with hostile_broker(lambda _: reply, timeout=5.0) as broker, MqttPublisher(broker) as publisher:
+        await publisher.subscribe("a/#")
+        for _ in range(1000):
+            await next_of(publisher)
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 async def test_what_is_not_read_is_bounded_by_its_bytes() -> None:
     payload = bytes(LARGEST - 100)
 
