@@ -177,7 +177,7 @@ def test_a_row_that_makes_no_sense_is_set_aside_and_kept(path: Path, change_to: 
 
 def test_a_memory_that_makes_no_sense_is_set_aside(path: Path) -> None:
     change(path, "UPDATE memory SET document = 5 WHERE source = 'bed0'")
-    change(path, "UPDATE memory SET source = x'ff' WHERE source = 'bed1'")
+    change(path, "UPDATE memory SET source = CAST(x'ff' AS TEXT) WHERE source = 'bed1'")
     with SqliteOutbox(path) as outbox:
         assert outbox.memory("bed0") is None
         assert outbox.memories() == []

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Self
 
 from vser_stream.adapters import evidence
-from vser_stream.adapters.rows import COLUMNS, advice, is_damage, is_outage, message_of, row_of
+from vser_stream.adapters.rows import COLUMNS, advice, is_damage, is_memory, is_outage, message_of, row_of
 from vser_stream.adapters.salvage import salvage, text
 from vser_stream.adapters.schema import (
     ForeignSchemaError,
@@ -169,9 +169,9 @@ class SqliteOutbox:
         with self._lock, self._errors("cannot be read"):
             rows = self._db.execute("SELECT source, document, rowid FROM memory").fetchall()
             for source, document, number in rows:
-                if not (isinstance(source, str) and isinstance(document, bytes)):
+                if not is_memory((source, document)):
                     self._take_out("memory", "rowid", number)
-        return [Memory(*row) for *row, _ in rows if list(map(type, row)) == [str, bytes]]
+        return [Memory(*row) for *row, _ in rows if is_memory(row)]
 
     def memory(self, source: str) -> bytes | None:
         """The latest memory of a source.
@@ -311,7 +311,7 @@ class SqliteOutbox:
             )
             db.executemany(
                 "INSERT OR IGNORE INTO memory VALUES (?, ?)",
-                [row for row in found["memory"] if list(map(type, row)) == [str, bytes]],
+                [row for row in found["memory"] if is_memory(row)],
             )
         self.aside = aside
         _log.error(

@@ -10,7 +10,7 @@ from typing import Any
 from vser_stream.adapters.schema import ForeignSchemaError
 from vser_stream.values import Message
 
-__all__ = ["COLUMNS", "advice", "is_busy", "is_damage", "is_outage", "message_of", "row_of"]
+__all__ = ["COLUMNS", "advice", "is_busy", "is_damage", "is_memory", "is_outage", "message_of", "row_of"]
 
 COLUMNS = "topic, payload, qos, retain, id, priority, expires_at"
 
@@ -89,6 +89,12 @@ def message_of(row: Sequence[Any]) -> Message | None:
     if not sound:
         return None
     return Message(topic, payload, qos, bool(retain), message_id, priority=priority, expires_at=expires_at)
+
+
+def is_memory(row: Sequence[Any]) -> bool:
+    """Whether source and document of a memory are what they must be."""
+    source, document = row
+    return isinstance(source, str) and source.isprintable() and isinstance(document, bytes)
 
 
 def _is_topic(topic: object) -> bool:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -47,26 +46,31 @@ def salvage(path: Path, tables: dict[str, str]) -> dict[str, list[Row]]:
     Returns:
         The rows of each table, oldest first; none where none can be read.
     """
-    found = _read(path, tables)
-    if not any(found.values()) and path.stat().st_size <= _LARGEST:
+    found, failed = _read(path, tables)
+    if failed and path.stat().st_size <= _LARGEST:
         with tempfile.TemporaryDirectory(prefix=".salvage-", dir=path.parent) as scratch:
             copy = Path(scratch, path.name)
             for suffix in ("", "-wal"):
                 if (part := path.with_name(path.name + suffix)).exists():
                     shutil.copyfile(part, copy.with_name(copy.name + suffix))
             _replace_first_page(copy, Path(scratch, "new"))
-            found = _read(copy, tables)
+            again, _ = _read(copy, tables)
+            found = {table: max(rows, again[table], key=len) for table, rows in found.items()}
     return found
 
 
-def _read(path: Path, tables: dict[str, str]) -> dict[str, list[Row]]:
+def _read(path: Path, tables: dict[str, str]) -> tuple[dict[str, list[Row]], bool]:
+    """The rows of each table, and whether one that cannot be read has none."""
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
         db.text_factory = text
-        return {table: list(_rows(db, table, columns)) for table, columns in tables.items()}
+        read = {table: _rows(db, table, columns) for table, columns in tables.items()}
+    failed = any(not rows and not whole for rows, whole in read.values())
+    return {table: rows for table, (rows, _) in read.items()}, failed
 
 
-def _rows(db: sqlite3.Connection, table: str, columns: str) -> Iterator[Row]:
+def _rows(db: sqlite3.Connection, table: str, columns: str) -> tuple[list[Row], bool]:
+    """What can be read of a table, and whether that is all of it."""
     query = f"SELECT rowid, {columns} FROM {table} NOT INDEXED"  # noqa: S608 - our own tables
     found: dict[int, Row] = {}
     for order in ("ASC", "DESC"):
@@ -74,12 +78,11 @@ def _rows(db: sqlite3.Connection, table: str, columns: str) -> Iterator[Row]:
             with errors_in_words():
                 for number, *row in db.execute(f"{query} ORDER BY rowid {order} LIMIT {_MOST}"):
                     found[number] = tuple(row)
-            break
+            return [found[number] for number in sorted(found)], True
         except sqlite3.Error:
             continue
-    else:
-        _look_between(db, f"{query} WHERE rowid = ?", found)
-    yield from (found[number] for number in sorted(found))
+    _look_between(db, f"{query} WHERE rowid = ?", found)
+    return [found[number] for number in sorted(found)], False
 
 
 def _look_between(db: sqlite3.Connection, query: str, found: dict[int, Row]) -> None:
