@@ -112,7 +112,7 @@ async def test_a_raving_broker_does_not_fill_the_log(caplog: pytest.LogCaptureFi
         yield from honest(first, content)
         for number in range(1000 if first >> 4 == 8 else 0):
             yield packet(0x90, number.to_bytes(2, "big") + b"\x00\x01")
-            yield packet(0xB0, number.to_bytes(2, "big") + b"\x00\x01")
+            yield packet(0xB0, number.to_bytes(2, "big") + b"\x00\x00")
             yield publication(b"a/b", b"")
 
     async with hostile_broker(lambda _: reply, timeout=5.0) as broker, MqttPublisher(broker) as publisher:

@@ -132,8 +132,8 @@ class Strict(Ward):
 
 
 async def test_a_flood_of_one_kind_starves_no_other_and_no_honest_acknowledgement() -> None:
-    desk = CommandDesk("home", sources=lambda: [ward], keep_feedback=keep)
-    ward = Strict()
+    strict = Strict()
+    desk = CommandDesk("home", sources=lambda: [strict], keep_feedback=keep)
     for _ in range(200):
         await desk.receive(command("ack", "{}"))
         await desk.receive(command("ack", '{"alert_id": "other"}'))
