@@ -70,7 +70,7 @@ def test_what_an_earlier_release_told_is_let_go_of_once_and_not_for_ever() -> No
 
 
 def test_a_source_fits_into_a_message_the_shipped_broker_takes() -> None:
-    (limit,) = re.findall(r"^message_size_limit (\d+)$", BROKER.read_text(), re.MULTILINE)
+    (limit,) = re.findall(r"^max_packet_size (\d+)$", BROKER.read_text(), re.MULTILINE)
     assert max(len(one.payload) for one in messages("s" * 64)) < int(limit) / 10
 
 
