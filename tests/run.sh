@@ -10,6 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source deploy/venv.sh
+source tests/parts.sh
 
 side_by_side=(-n "${WORKERS:-$((2 * $(nproc)))}" --dist loadfile --no-loadscope-reorder)
 
@@ -27,13 +28,9 @@ if [[ ${1-} == --again ]]; then
   exec python -m pytest -q "${side_by_side[@]}" "$@"
 fi
 
-# A compiler for llama.cpp, and real parts the tests talk to: broker, RTSP camera, virtual microphone,
-# synthetic voice, systemd-analyze.
+# A compiler for llama.cpp, systemd-analyze, and the real parts.
 install_broker
-apt_install python3-venv build-essential systemd mosquitto-clients openssl espeak-ng flac \
-  iproute2 strace libportaudio2 pulseaudio pulseaudio-utils libasound2-plugins \
-  python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-rtsp-server-1.0 \
-  gstreamer1.0-rtsp gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-libav
+apt_install build-essential systemd "${parts[@]}"
 make_venv dev
 
 ruff check .

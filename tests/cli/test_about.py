@@ -1,7 +1,9 @@
 import json
 from importlib import metadata
+from pathlib import Path
 
 from support.command import vser_stream
+from support.daemon import configuration
 
 from vser_stream import __version__
 
@@ -30,3 +32,13 @@ def test_the_same_for_people() -> None:
     told = vser_stream("about").stdout.splitlines()
     assert told[0].startswith(f"vser-stream {__version__} ({LICENCE}), Python 3")
     assert told[1] == "Not a medical device. The shipped model was trained on acted speech."
+
+
+def test_it_tells_what_leaves_the_box_and_to_whom(tmp_path: Path) -> None:
+    config = configuration(tmp_path, 1883, source='url = "rtsp://viewer:hunter2@192.0.2.10/1"')
+    done = vser_stream("about", "--config", config)
+    assert "to 127.0.0.1:1883 (MQTT broker): alerts, states, health" in done.stdout
+    assert "to rtsp://192.0.2.10/... (camera bedroom): " in done.stdout
+    assert "to nobody else\n" in done.stdout
+    assert "hunter2" not in done.stdout
+    assert json.loads(vser_stream("about", "--json").stdout)["leaves_the_box"]["to"] == []

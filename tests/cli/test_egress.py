@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,11 @@ def test_every_verb_has_its_day(day: tuple[dict[str, Any], Path]) -> None:
 
 def test_only_those_are_called_whom_the_configuration_names(day: tuple[dict[str, Any], Path]) -> None:
     assert day[0]["called"] == day[0]["named"]
+
+
+def test_about_tells_them(day: tuple[dict[str, Any], Path]) -> None:
+    told = json.loads(day[0]["verbs"]["about"]["told"])["leaves_the_box"]["to"]
+    assert [int(re.findall(r":(\d+)", one["to"])[0]) for one in told] == day[0]["daemons"]
 
 
 def test_files_are_written_where_they_are_expected_only(day: tuple[dict[str, Any], Path]) -> None:

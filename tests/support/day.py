@@ -38,7 +38,7 @@ PATIENCE = 60.0
 MODEL = ("--model", str(ROOT / "models/calm-angry-panic"))
 
 VERBS: Mapping[str, Sequence[str]] = {
-    "about": ["about"],
+    "about": ["about", "--json", "--config", "vser.toml"],
     "config check": ["config", "check", "vser.toml"],
     "config schema": ["config", "schema", "--out", "out/schema"],
     "rules lint": ["rules", "lint"],
@@ -115,7 +115,8 @@ class Day:
         whole = [sys.executable, "-m", "vser_stream", *command]
         with watched(whole, folder=traces, cwd=self._folder, environment=self._environment) as run:
             yield run.process
-        self.rows[name] = {"code": run.process.returncode, "said": run.said, "files": sorted(run.files)}
+        code, files = run.process.returncode, sorted(run.files)
+        self.rows[name] = {"code": code, "told": run.told, "said": run.said, "files": files}
 
 
 def spend(folder: Path) -> dict[str, object]:
@@ -141,10 +142,12 @@ def spend(folder: Path) -> dict[str, object]:
             day.use(filled(OF_AN_ALARM, **alert))
             urllib.request.urlopen(f"http://127.0.0.1:{page}/metrics").close()
         day.use(AFTERWARDS)
-    ports = [broker.port, eye.port, page, *(urlsplit(url).port for url in (weights.url, server.url))]
+    daemons = [broker.port, eye.port, page]
+    ports = [*daemons, *(urlsplit(url).port for url in (weights.url, server.url))]
     return {
         "verbs": day.rows,
         "called": sorted(packets.called),
+        "daemons": daemons,
         "named": sorted(f"tcp 127.0.0.1:{port}" for port in ports),
         "left": [str(path) for place in (folder / "tmp", SHM) for path in place.rglob("*")],
     }

@@ -6,15 +6,18 @@ import json
 import platform
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from importlib import metadata
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from vser_stream import __version__
 from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.cli.contacts import contacts
 from vser_stream.cli.models import load_model
-from vser_stream.config import shipped_model
+from vser_stream.config import load, shipped_model
 from vser_stream.core.features.spec import digest
 
 __all__ = ["about", "libraries"]
@@ -22,9 +25,20 @@ __all__ = ["about", "libraries"]
 NOTICE = "Not a medical device. The shipped model was trained on acted speech."
 
 
-def about(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
-    """Tell versions, model, features and licences: what belongs into every report of a fault."""
-    facts = _facts()
+ONLY_WHEN_ASKED = "models pull fetches one file from huggingface.co, or from the address it is given"
+
+
+def about(
+    config: Annotated[
+        Path | None, typer.Option(help="Also tell to whom an agent of this file speaks.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Tell versions, model, features and licences: what belongs into every report of a fault.
+
+    And what leaves the box, to whom: what the configuration names, and nothing else.
+    """
+    facts = _facts() | {"leaves_the_box": _leaves(config)}
     if as_json:
         print(json.dumps(facts))
         return
@@ -33,8 +47,18 @@ def about(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.
     print(facts["notice"])
     print(f"model {model['name']} {model['version']}, manifest sha256 {model['sha256']}")
     print(f"features {facts['features']}")
+    print("leaves this box, never any audio:")
+    for contact in facts["leaves_the_box"]["to"]:
+        print(f"  to {contact['to']}: {contact['what']}")
+    print(f"  to nobody {'else' if config else 'without a configuration (--config FILE)'}")
+    print(f"  only when asked: {ONLY_WHEN_ASKED}")
     for library in facts["libraries"]:
         print(f"  {library['name']} {library['version']}: {library['licence']}")
+
+
+def _leaves(config: Path | None) -> dict[str, Any]:
+    to = [asdict(contact) for contact in contacts(load(config))] if config else []
+    return {"to": to, "audio": False, "only_when_asked": ONLY_WHEN_ASKED}
 
 
 def _facts() -> dict[str, Any]:

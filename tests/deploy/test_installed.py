@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCENE = ROOT / "deploy/demo/scene.flac"
 SITE = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
 
