@@ -57,7 +57,8 @@ def _pages(agent: Agent, watchdog: Watchdog) -> Mapping[str, Callable[[], Awaita
         return _json({"hanging": watchdog.hanging}, ok=not watchdog.hanging)
 
     async def ready() -> Answer:
-        return _json({"sources": {one.name: one.heard for one in agent.listeners}}, ok=True)
+        heard = {one.name: one.heard for one in agent.listeners}
+        return _json({"sources": heard}, ok=False not in heard.values())
 
     async def metrics() -> Answer:
         text = agent.metrics.text(await agent.readings())
