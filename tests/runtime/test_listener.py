@@ -196,7 +196,7 @@ async def test_what_it_learns_is_kept_now_and_then_and_at_the_end() -> None:
 PANIC = Alarm(
     Label.PANIC, present=True, decision=silent(decision(panic=1.0)), supported_at=START, signalled_at=START
 )
-EARLIER = Remembered(AlarmState(alarm=PANIC), Story(seq=7, alert_id="a7", since=START), taught(4))
+EARLIER = Remembered(AlarmState(alarm=PANIC, at=START), Story(seq=7, alert_id="a7", since=START), taught(4))
 
 
 async def test_what_a_disk_tells_late_is_not_replaced_before_and_gone_on_with_then() -> None:
