@@ -57,6 +57,7 @@ VERBS: Mapping[str, Sequence[str]] = {
     "calibrate": ["calibrate", "calm", "--config", "calm.toml", "--seconds", "10"],
     "pause": ["pause", "hall", "--minutes", "1", "--config", "vser.toml"],
     "resume": ["resume", "hall", "--config", "vser.toml"],
+    "reload": ["reload", "--config", "vser.toml"],
 }
 """While the daemon runs, before the first alarm."""
 
