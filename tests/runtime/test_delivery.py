@@ -144,6 +144,8 @@ async def test_a_refused_message_stays_and_does_not_block_the_others(
             await delivery.put(alert("refused", priority=2))
             await delivery.put(retained(STATE, "calm"))
             assert await subscriber.until_count(1) == ["calm"]
+            while (await delivery.counters()).sent == 0:  # noqa: ASYNC110 - counters are asked for, not told
+                await asyncio.sleep(0.01)
             counters = await delivery.counters()
             assert (counters.sent, counters.failed, counters.reconnects, counters.depth) == (1, 1, 0, 1)
         task.cancel()
