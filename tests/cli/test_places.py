@@ -20,6 +20,7 @@ READS = {
     "run.config", "replay.files", "replay.config", "classify.manifest", "classify.root", "classify.model",
     "train.data", "train.study", "train-reasoner.data", "train-reasoner.rules",
     "evaluate.data", "evaluate.model", "evaluate.reasoner", "probe.password_file", "doctor.config",
+    "about.config", "reload.config",
     *(f"{verb}.{what}" for verb in ("watch", "ack", "pause", "resume") for what in SITE),
     "fhir.alert", "rescore.config", "rescore.model", "models verify.what",
     "config check.file", "config show.file",
