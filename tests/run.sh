@@ -6,13 +6,13 @@
 #   tests/run.sh --again              the tests alone, where all of it has run before
 #   tests/run.sh tests/core -k alarm  whatever else is given is handed to pytest
 #
-# Files of tests run side by side, WORKERS at a time (default: two for each core, as many tests wait).
+# Files of tests run side by side, WORKERS at a time (default: three for each core, as many tests wait).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source deploy/venv.sh
 source tests/parts.sh
 
-side_by_side=(-n "${WORKERS:-$((2 * $(nproc)))}" --dist loadfile --no-loadscope-reorder)
+side_by_side=(-n "${WORKERS:-$((3 * $(nproc)))}" --dist loadfile --no-loadscope-reorder)
 
 if [[ ${1-} == --quick ]]; then
   shift
