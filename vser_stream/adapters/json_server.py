@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import h11
 
-from vser_stream.adapters.tls import distrust
+from vser_stream.adapters.tls import distrust, trusting
 from vser_stream.errors import ConfigError, ReasonerError
 from vser_stream.files import first_line
 
@@ -100,7 +100,7 @@ class JsonServer:
                 f"reasoner url {parts.hostname!r}: give http(s)://HOST:PORT/v1; a key goes to api_key_file"
             )
         self.host = parts.hostname
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._tls = trusting() if parts.scheme == "https" else None
         self._port = port or (443 if self._tls else 80)
         self._path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
         self._egress = address.egress

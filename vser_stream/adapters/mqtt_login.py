@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from vser_stream.adapters.tls import trusting
 from vser_stream.config import MqttConfig
 from vser_stream.errors import PublishError
 from vser_stream.files import first_line, regular
@@ -58,7 +59,7 @@ def secrets(broker: Broker) -> tuple[str | None, ssl.SSLContext | None]:
     password = _read(broker, "password_file", first_line) if broker.password_file else None
     if not broker.tls:
         return password, None
-    tls = _read(broker, "ca_file", _trusting) if broker.ca_file else ssl.create_default_context()
+    tls = _read(broker, "ca_file", trusting) if broker.ca_file else trusting()
     tls.sslsocket_class = _TlsSocket
     if broker.cert_file:
         _read(broker, "key_file" if broker.key_file else "cert_file", regular)
@@ -77,14 +78,6 @@ def _read(broker: Broker, name: str, how: Callable[[Path], T]) -> T:
         raise PublishError(
             f"cannot log in to {broker.host}: {name} {path}: {reason}; correct the file or [mqtt] {name}"
         ) from None
-
-
-def _trusting(path: Path) -> ssl.SSLContext:
-    tls = ssl.create_default_context(cafile=regular(path))
-    # Python >= 3.13 refuses an authority that does not say what its key is for, as one made at
-    # home with plain "openssl req -x509" does not. Chain, dates and host are checked all the same.
-    tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return tls
 
 
 def _present(tls: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
