@@ -118,8 +118,9 @@ def test_damage_in_the_middle_costs_only_the_damaged_part(
 def test_damage_that_ends_decoding_is_refused_with_its_position(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wv", voice(6.0), codec="wavpack")
     path.write_bytes(path.read_bytes()[:-1000])
-    assert refusal(path) == (
-        "damaged 4.0 s into the audio (Invalid data found when processing input); record or copy it again"
+    why = r"(Invalid data found when processing input|Input/output error)"  # as FFmpeg's release has it
+    assert re.fullmatch(
+        rf"damaged 4.0 s into the audio \({why}\); record or copy it again", str(refusal(path))
     )
 
 
