@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -33,7 +34,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _unlocked_jack() -> None:
     """A PortAudio that is killed while it looks for JACK leaves a lock at which all later ones hang."""
-    shutil.rmtree(f"/dev/shm/jack_db-{os.getuid()}", ignore_errors=True)  # noqa: S108 - where JACK puts it
+    shared = Path(f"/dev/shm/jack_db-{os.getuid()}")  # noqa: S108 - where JACK puts it
+    if shared.exists() and not _mapped(shared):
+        shutil.rmtree(shared, ignore_errors=True)
+
+
+def _mapped(folder: Path) -> bool:
+    """Whether some process works with files of ``folder``, as one of a test beside this one."""
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        with contextlib.suppress(OSError):  # it has ended
+            if str(folder) in maps.read_text():
+                return True
+    return False
 
 
 @pytest.fixture
