@@ -37,6 +37,7 @@ CANNOT_BE_SENT = (
     TypeError,
     LookupError,
     AttributeError,
+    OverflowError,
     RecursionError,
     struct.error,
     MQTTException,

@@ -1,8 +1,9 @@
 """Messages the broker does not take: they wait behind all others, so that none of them blocks an alert.
 
 Some brokers refuse a message in words, some end the connection, and some of these say why. So a
-message on whose account a connection may have ended goes behind the others the next time; if the
-connection, which took those, ends again, this message is the reason: it waits, longer each time.
+message on whose account a connection may have ended goes behind the others the next time, an alarm
+behind one of them; if connections that took others end over it again, this message is the reason: it
+waits, longer each time, but an alarm never long.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ URGENT = 2
 """A message of this priority is an alarm."""
 
 PROVEN = 2
-"""So many connections that ended over a message are no accident."""
+"""So many connections that took others and ended over a message are no accident."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 60.0, 3600.0
 """Before a message that ends connections is tried again: each time costs all others a second or two (s)."""
 
-FIRST_URGENT_PAUSE, LONGEST_URGENT_PAUSE = 2.0, 60.0
-"""The same for an alarm (s)."""
+FIRST_URGENT_PAUSE, LONGEST_URGENT_PAUSE = 2.0, 4.0
+"""The same for an alarm: no longer than a connection is waited for while one waits (s)."""
 
 BLAMED = {129, 130, 144, 149, 153, 154, 155}
 """Reason codes about a message (MQTT 5, section 2.4): malformed, its topic, size, payload, retain, QoS."""
@@ -63,10 +64,13 @@ class Aside:
 
     def unfit(self, message: Message, reason: str, *, now: float, wall: float) -> None:
         """The broker does not take it, and said so."""
-        _log.error(
-            "message not taken, others go on: topic=%s id=%s error=%s", message.topic, message.id, reason
-        )
-        _remember(self._unfit, key(message), _Trouble(PROVEN, now + FIRST_PAUSE, wall, reason))
+        known = self._unfit.get(key(message))
+        if known is None:
+            _log.error(
+                "message not taken, others go on: topic=%s id=%s error=%s", message.topic, message.id, reason
+            )
+        until, since = now + _rest(message, PROVEN), known.since if known else wall
+        _remember(self._unfit, key(message), _Trouble(PROVEN, until, since, reason))
 
     def strike(
         self,
@@ -89,19 +93,12 @@ class Aside:
             wall: Wall time (s).
         """
         known = self._struck.get(key(message))
-        strikes = known.strikes if known else 0
         blamed = error.code in BLAMED
-        if blamed or took_others or not known:
-            strikes = max(strikes + 1, PROVEN if blamed else 0)
+        strikes = (known.strikes if known else 0) + (took_others or blamed)
+        strikes = max(strikes, PROVEN) if blamed else strikes
         trouble = _Trouble(strikes, now, known.since if known else wall, str(error))
         if strikes > PROVEN or (strikes == PROVEN and not in_brief):
-            first, longest = (
-                (FIRST_URGENT_PAUSE, LONGEST_URGENT_PAUSE)
-                if message.priority >= URGENT
-                else (FIRST_PAUSE, LONGEST_PAUSE)
-            )
-            wait = min(longest, first * 2.0 ** min(strikes - PROVEN, 10))
-            trouble = replace(trouble, until=now + wait)
+            trouble = replace(trouble, until=now + _rest(message, strikes))
             _log.error(
                 "the broker ends the connection over a message, others go first: topic=%s id=%s error=%s",
                 message.topic,
@@ -123,6 +120,10 @@ class Aside:
     def all(self) -> set[str]:
         """Keys of all that waits behind others."""
         return self._struck.keys() | self._unfit.keys()
+
+    def hopeless(self, now: float) -> set[str]:
+        """Keys of what may not be tried now, or ended connections in brief, too."""
+        return self.resting(now) | {name for name, one in self._struck.items() if one.strikes > PROVEN}
 
     def resting(self, now: float) -> set[str]:
         """Keys of what may not even be tried now."""
@@ -149,6 +150,13 @@ class Aside:
 def key(message: Message) -> str:
     """Of a retained document its topic, as each new one replaces it; of all others their id."""
     return message.topic if message.retain else message.id
+
+
+def _rest(message: Message, strikes: int) -> float:
+    """How long a message waits before it is tried again (s)."""
+    urgent = message.priority >= URGENT
+    first, longest = (FIRST_URGENT_PAUSE, LONGEST_URGENT_PAUSE) if urgent else (FIRST_PAUSE, LONGEST_PAUSE)
+    return min(longest, first * 2.0 ** min(strikes - PROVEN, 10))
 
 
 def _remember(where: dict[str, _Trouble], name: str, trouble: _Trouble) -> None:

@@ -253,7 +253,7 @@ class Delivery:
             self._note_loss(exc, opened=opened is not None)
         except Exception as exc:  # noqa: BLE001 - a bug must cost a connection, not all alerts
             _log.exception("connection to the broker given up")
-            self._note_loss(PublishError(f"internal error ({type(exc).__name__})"), opened=opened is not None)
+            self._note_loss(_internal(exc), opened=opened is not None)
         finally:
             self._greeting = []
             if self._connected:
@@ -267,6 +267,7 @@ class Delivery:
         self._taken = 0
         self._refused.clear()
         self._aside.connected()
+        self._shortened = self._shortened if self._too_long < float("inf") else None
         known = {one.reason: one for one in self._lacks}
         lacks = [f"the broker {one}" for one in connection.limits.lacks()]
         self._lacks = [
@@ -280,8 +281,9 @@ class Delivery:
     def _note_loss(self, exc: PublishError, *, opened: bool) -> None:
         _log.warning("no connection to the broker: error=%s", exc)
         if not opened:
-            if exc.code is None:  # it was away, so it threw nobody out
+            if exc.code is None:  # it was away, so it threw nobody out, and is perhaps another one now
                 self._thrown_out.clear()
+                self._too_long = float("inf")
             return
         self._on_lost(exc)
         if isinstance(exc, SessionTakenError) or exc.hung_up:
@@ -344,11 +346,12 @@ class Delivery:
             self._refused[message.topic] = now + REFUSED_PAUSE
             _log.error("message refused: topic=%s id=%s error=%s", message.topic, message.id, exc)
             self._on_refused(message.topic, str(exc))
-        except PublishError as exc:
+        except Exception as exc:  # a bug that one message finds must not stop all behind it
             self._failed += 1
+            error = exc if isinstance(exc, PublishError) else _internal(exc)
             brief = in_brief(message) is not None
             self._aside.strike(
-                message, exc, took_others=self._taken > 0, in_brief=brief, now=now, wall=self._clock.wall()
+                message, error, took_others=self._taken > 0, in_brief=brief, now=now, wall=self._clock.wall()
             )
             raise
         else:
@@ -390,27 +393,48 @@ class Delivery:
         self._keeper.delete(message.id)
 
     async def _alarm_waits(self) -> bool:
-        message = await self._next()
-        return message is not None and message.priority >= URGENT
+        return _is_urgent(await self._keeper.next(self._clock.wall(), skip=self._refused_now()))
 
     async def _next(self) -> Message | None:
-        """What may be sent next: alarms, the greeting, all else; last what the broker may not take."""
+        """What may be sent next: alarms, the greeting, all else; last what the broker may not take.
+
+        An alarm that was on its way when a connection ended goes second: the broker may have died of
+        it, but far more often it just died.
+        """
         clock = asyncio.get_running_loop().time()
-        refused = {topic for topic, until in self._refused.items() if until > clock}
+        refused = self._refused_now()
         behind = refused | self._aside.all()
         waiting = await self._keeper.next(self._clock.wall(), skip=behind)
-        if waiting is not None and waiting.priority >= URGENT:
+        if _is_urgent(waiting):
             return waiting
-        if greeting := self._first_of_greeting(behind):
-            return greeting
-        if waiting is not None or behind == refused:
-            return waiting
+        if self._taken and behind != refused:
+            suspected = await self._keeper.next(
+                self._clock.wall(), skip=refused | self._aside.hopeless(clock)
+            )
+            if _is_urgent(suspected):
+                return suspected
+        other = self._first_of_greeting(behind) or waiting
+        if other or behind == refused:
+            return other
         resting = refused | self._aside.resting(clock)
         return await self._keeper.next(self._clock.wall(), skip=resting) or self._first_of_greeting(resting)
+
+    def _refused_now(self) -> set[str]:
+        """Topics the broker refused lately."""
+        now = asyncio.get_running_loop().time()
+        return {topic for topic, until in self._refused.items() if until > now}
 
     def _first_of_greeting(self, skip: Collection[str]) -> Message | None:
         fit = (one for one in self._greeting if one.topic not in skip and one.id not in skip)
         return next(fit, None)
+
+
+def _is_urgent(message: Message | None) -> bool:
+    return message is not None and message.priority >= URGENT
+
+
+def _internal(exc: Exception) -> PublishError:
+    return PublishError(f"internal error ({type(exc).__name__})")
 
 
 def _parted(messages: Sequence[Message], by: Message) -> tuple[list[Message], list[Message]]:
