@@ -14,6 +14,7 @@ from support.ward import Ward
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
 from vser_stream.core.commands import Feedback
 from vser_stream.core.messages import message_of
+from vser_stream.errors import CommandError
 from vser_stream.runtime.access import Access
 from vser_stream.runtime.commands import CommandDesk
 from vser_stream.runtime.inbox import Inbox
@@ -78,6 +79,16 @@ async def test_a_pause_is_asked_for_and_a_refusal_told(server: Mosquitto) -> Non
     assert "less than or equal to 240" in too_long.stderr
     assert "no source 'attic' here; sources: bed" in nowhere.stderr
     assert ward.asked == ["pause 600 s by Ana", "resume"]
+
+
+async def test_nothing_in_an_answer_steers_the_terminal(server: Mosquitto) -> None:
+    class Stranger(Ward):
+        async def resume(self) -> bool:
+            raise CommandError("\x1b[2J done")
+
+    async with on_duty(server, Stranger()) as run:
+        done = await run("resume", "bed")
+    assert (done.returncode, done.stderr) == (2, "vser-stream: resume bed: \ufffd[2J done\n")
 
 
 def test_nobody_there_is_told_and_is_code_5(server: Mosquitto) -> None:

@@ -53,8 +53,10 @@ def watching(
     given = os.environ | {"TERM": "xterm", "COLUMNS": "110", "LINES": "40"} | environment
     with subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, env=given) as process:
         os.close(theirs)
-        yield process, Output(ours)
-        process.kill()
+        try:
+            yield process, Output(ours)
+        finally:
+            process.kill()
     os.close(ours)
 
 
@@ -71,12 +73,15 @@ def test_each_message_is_a_line_and_a_broker_that_comes_back_is_found_again(serv
         server.publish("vser/v1/home/bed/state", STATE)
         told = {"topic": "vser/v1/home/bed/state", "retained": False, "payload": json.loads(STATE)}
         wait_for(lambda: lines(output) == [online, told], within=5, what="the state")
+        server.publish("vser/v1/home/bed/alert", "[" * 20_000)
+        wait_for(lambda: len(lines(output)) == 3, within=5, what="what is no document")
+        assert lines(output)[2]["payload"] == "[" * 20_000
         server.stop()
         server.start()
         back = threading.Event()
-        while not back.wait(0.2) and len(lines(output)) < 3:
+        while not back.wait(0.2) and len(lines(output)) < 4:
             server.publish("vser/v1/home/status", "offline")
-        assert lines(output)[2]["payload"] == "offline"
+        assert lines(output)[3]["payload"] == "offline"
         process.send_signal(signal.SIGINT)
         assert process.wait(HANGS) == 0
 

@@ -18,7 +18,7 @@ from support.audio import voice
 from support.broker import Mosquitto, free_port
 from support.camera import camera
 from support.command import vser_stream
-from support.daemon import Subscriber, configuration, daemon, wait_for
+from support.daemon import SCENE, Subscriber, configuration, daemon, wait_for
 from support.patience import BUSY, HANGS
 from support.service_manager import FakeSystemd, fake_systemd
 
@@ -68,6 +68,7 @@ def test_it_is_ready_once_a_decision_was_made_then_lives_and_ends(tmp_path: Path
             code, took, log = ends(process, within=10)
         wait_for(lambda: "stopped" in subscriber.statuses(), within=5, what="the goodbye")
     assert (code, took < 5.0) == (0, True), log
+    assert "\x1b" not in log  # no library colours the journal
     assert systemd.heard[0] == "STATUS=loading and verifying models"
     assert systemd.heard[-2:] == ["STOPPING=1", "STATUS=stopping"]
     assert systemd.heard.count("READY=1") == 1
@@ -139,12 +140,12 @@ def test_what_keeps_it_from_starting_is_told(tmp_path: Path) -> None:
 
 def test_health_and_figures_are_for_this_box_only(tmp_path: Path) -> None:
     port = free_port()
-    config = configuration(tmp_path, free_port(), source=ENDLESS, more=f"[http]\nport = {port}")
+    more = f'[http]\nport = {port}\n[[sources]]\nname = "kitchen"\nfile = "{SCENE}"'
+    config = configuration(tmp_path, free_port(), source=ENDLESS, more=more)
     with service(tmp_path, config) as (process, _):
         assert page(port, "healthz") == '{"hanging": []}\n'
-        with pytest.raises(urllib.error.HTTPError, match="503") as unready:
-            page(port, "readyz")
-        assert json.load(unready.value) == {"sources": {"bedroom": False}}  # nothing is heard of it yet
+        wait_for(lambda: unready(port)["kitchen"], within=10, what="one of two sources")
+        assert not unready(port)["bedroom"]
         assert 'vser_source_heard{source="bedroom"} 0.0' in page(port, "metrics")
         assert "broker away" in page(port, "")
         with pytest.raises(urllib.error.HTTPError, match="404"):
@@ -154,6 +155,13 @@ def test_health_and_figures_are_for_this_box_only(tmp_path: Path) -> None:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.2", port), timeout=5)
         ends(process, within=10)
+
+
+def unready(port: int) -> dict[str, bool]:
+    with pytest.raises(urllib.error.HTTPError, match="503") as refused:
+        page(port, "readyz")
+    sources: dict[str, bool] = json.load(refused.value)["sources"]
+    return sources
 
 
 def page(port: int, path: str) -> str:
