@@ -4,9 +4,11 @@ import asyncio
 import json
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.broker import Mosquitto
@@ -121,3 +123,24 @@ async def test_evidence_is_purged_where_it_is_written(path: Path, outbox: Sqlite
     assert await keeper.purge(time.time() + 1) == 2
     with KeptFile(path) as file:
         assert list(file.records()) == []
+
+
+class Counted(SqliteOutbox):
+    """Counts how often it waits for the disk."""
+
+    commits = 0
+
+    def commit(self, messages: Sequence[Message], **more: Any) -> None:
+        self.commits += 1
+        super().commit(messages, **more)
+
+
+async def test_an_alert_does_not_wait_until_a_disk_that_is_back_has_all_else_one_by_one(path: Path) -> None:
+    with Counted(path) as outbox:
+        keeper = Keeper(outbox)
+        with full_disk():
+            for number in range(50):
+                await keeper.commit((alert(f"{number}"),))
+        outbox.commits = 0
+        await keeper.commit((alert("panic", priority=3),))
+        assert (len(outbox), outbox.commits) == (51, 2)

@@ -163,6 +163,26 @@ async def test_where_a_user_may_have_one_connection_it_is_that_of_the_alerts(
             assert (await delivery.counters()).reconnects <= before + 1
 
 
+async def test_a_broker_that_restarts_now_and_then_keeps_no_command_waiting(
+    server: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vser_stream.runtime.inbox.STABLE", 0.05)
+    asked: list[str] = []
+    inbox = inbox_at(Broker(server.host, server.port), asked)
+    async with attending(inbox):
+        for number in range(3):
+            async with MqttPublisher(Broker(server.host, server.port)) as sender:
+                async with asyncio.timeout(20):
+                    while f"{number}" not in asked:
+                        await sender.publish(message(f"{number}", topic=ACK))
+                        await asyncio.sleep(0.05)
+            inbox.alerts_lost(PublishError("it restarts"))  # shortly after both had been opened
+            assert not inbox.stands_back
+            await asyncio.sleep(0.06)
+            server.stop()
+            await asyncio.to_thread(server.start)
+
+
 async def test_that_nobody_can_be_heard_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("vser_stream.runtime.inbox.AWAY_AFTER", 0.2)
     with Mosquitto(tmp_path, settings="clientid_prefixes other-") as server:

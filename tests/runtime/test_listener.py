@@ -21,14 +21,15 @@ from support.patience import HANGS
 
 from vser_stream.core.alarm_memory import Remembered, recall
 from vser_stream.core.alarm_state import Alarm, AlarmEvent, AlarmState
+from vser_stream.core.capture_state import CaptureState
 from vser_stream.core.messages import HEALTH_LASTS
-from vser_stream.core.pipeline import Pipeline
+from vser_stream.core.pipeline import Outcome, Pipeline
 from vser_stream.core.report import Reporter, Story
 from vser_stream.core.votes import Vote, silent
 from vser_stream.errors import CommandError
 from vser_stream.ports import Clock, Scorer
 from vser_stream.runtime.listener import ASK_EVERY, SAVE_EVERY, Listener
-from vser_stream.values import RATE, Label, Memory, Message, Pcm, Probabilities, Record, Vector
+from vser_stream.values import RATE, Cut, Label, Memory, Message, Pcm, Probabilities, Record, Vector
 
 
 class Broken:
@@ -55,12 +56,24 @@ class Told:
         self.kept: list[Remembered | None] = []
         """With each commit."""
 
+        self.order: list[str] = []
+        """What each commit with a memory was of."""
+
+        self.slow = asyncio.Event()
+        """Cleared while alerts are kept waiting."""
+
+        self.slow.set()
+        self.waiting = False
         self._news = asyncio.Event()
 
     async def commit(
         self, messages: Sequence[Message], *, memory: Memory | None = None, records: Sequence[Record] = ()
     ) -> None:
         del records
+        if messages and messages[0].topic.endswith("/alert"):
+            self.waiting = True
+            await self.slow.wait()
+        self.order += [messages[0].topic.rpartition("/")[2]] if memory and messages else []
         self.kept.append(recall(memory.document, features="f") if memory else None)
         told = [json.loads(one.payload) for one in messages if one.topic.endswith(("/alert", "/state"))]
         self.together += [(alert, told[-1]) for alert in told[:-1]]
@@ -221,6 +234,39 @@ async def test_what_a_disk_tells_late_is_not_replaced_before_and_gone_on_with_th
     assert last is not None
     assert last.baseline is not None
     assert (last.story.seq, last.baseline.count) == (7, 4.0)
+
+
+async def test_it_ends_when_all_that_happened_to_its_alarm_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with listening(np.zeros(0, np.int16), Calm(), clock=SetClock()) as told:
+        free, looking, flush = threading.Event(), threading.Event(), told.pipeline.flush
+
+        looks: list[CaptureState] = []
+
+        def last_look(cut: Cut) -> list[Outcome]:
+            looks.append(told.listener.capture.state)
+            if looks[-2:] == [CaptureState.IDLE] * 2:  # after the stop, and after the last block
+                looking.set()
+                free.wait()
+            return flush(cut)
+
+        monkeypatch.setattr(told.pipeline, "flush", last_look)
+        await until(lambda: told.listener.begun)
+        told.listener.stop()
+        await until(looking.is_set)
+        told.pipeline.alarm = AlarmState(alarm=PANIC, at=START)
+        told.reporter.story = EARLIER.story
+        told.slow.clear()
+        ack = asyncio.create_task(told.listener.acknowledge(by="Ana", alert_id="a7"))
+        free.set()
+        await until(lambda: told.waiting)
+        await asyncio.sleep(0.2)  # time to end too early
+        told.slow.set()
+        await ack
+    assert told.order[-2:] == ["alert", "health"]
+    last = told.kept[-1]
+    assert last is not None
+    assert last.alarm.alarm is not None
+    assert last.alarm.alarm.acknowledged is not None
 
 
 async def test_an_acknowledgement_on_its_way_does_not_silence_what_the_alarm_becomes_meanwhile() -> None:

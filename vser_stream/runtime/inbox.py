@@ -142,6 +142,8 @@ class Inbox:
             return f"internal error ({type(exc).__name__}); please report the traceback in the log"
         finally:
             if self._opened is not None:
+                if asyncio.get_running_loop().time() - self._opened >= STABLE:
+                    self._in_the_way = 0  # alerts have borne it
                 self._opened, self._lost_at = None, time.time()
 
     async def _subscribe(self, connection: Connection, topic: str) -> None:

@@ -193,7 +193,8 @@ class Listener:
         async with self._turn:
             await self._tell(await self._score(None))
         await asyncio.gather(*self._weighing)
-        await self._commit((message_of(self.health(), new_id()),), memory=self._memory())
+        async with self._turn:  # whoever changes the alarm just now tells it first
+            await self._commit((message_of(self.health(), new_id()),), memory=self._memory())
 
     async def watch(self) -> None:
         """Publish health every so often, and at once when something changes; never ends."""
