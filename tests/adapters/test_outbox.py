@@ -9,11 +9,13 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.disk import full_disk
 
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.adapters.salvage import salvage
 from vser_stream.errors import OutboxError
 from vser_stream.values import Message
 
@@ -170,6 +172,29 @@ def test_a_database_damaged_inside_is_moved_aside_with_its_journal(path: Path) -
             assert (outbox.corrupt, len(outbox)) == (1, 200)  # none of them lay on those pages
             assert path.with_name("outbox.db.corrupt-1-wal").exists()
         assert path.with_name("outbox.db.corrupt-1").read_bytes() == damaged
+
+
+@pytest.mark.parametrize("damage", ["PRAGMA user_version = 99", "DROP TABLE set_aside"])
+def test_where_the_disk_is_full_just_then_a_file_that_cannot_be_used_stays_until_there_is_room(
+    path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_room(*given: Any) -> Any:
+        with full_disk():
+            return salvage(*given)
+
+    with SqliteOutbox(path) as outbox:
+        outbox.put(message("panic", priority=3))
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute(damage)
+    outbox = SqliteOutbox(path)
+    monkeypatch.setattr("vser_stream.adapters.outbox.salvage", without_room)
+    for _ in range(2):
+        with pytest.raises(OutboxError):
+            outbox.open()
+    monkeypatch.undo()
+    with outbox:
+        assert [one.id for one in outbox] == ["panic"]
+        assert [one.name for one in path.parent.glob("outbox.db.*-1")] == [outbox.aside and outbox.aside.name]
 
 
 def test_a_file_that_cannot_be_opened_is_an_error_and_stays(path: Path) -> None:

@@ -286,40 +286,49 @@ class SqliteOutbox:
         except sqlite3.Error as exc:
             if not is_damage(exc):
                 raise
-            self.corrupt += 1
             return self._begin_anew("corrupt", exc)
 
     def _begin_anew(self, why: str, exc: sqlite3.Error) -> sqlite3.Connection:
         """Start a file with what can still be read of the one that is moved aside."""
         assert self._path is not None  # noqa: S101 - what is in memory only is never damaged
         aside = _move_aside(self._path, why)
-        self._broken = ""
+        try:
+            db, messages, memories = self._refill(aside)
+        except (OSError, sqlite3.Error) as failure:
+            if isinstance(failure, OSError) or is_outage(failure):
+                _move_back(aside, self._path)  # what it holds is asked for again when there is room
+            raise
+        self._broken, self.aside = "", aside
+        self.corrupt += why == "corrupt"
+        _log.error(
+            "outbox cannot be used, its evidence is in the old file only: error=%s moved_to=%s messages=%d "
+            "memories=%d",
+            " ".join(str(exc).split()), aside, messages, memories,
+        )  # fmt: skip
+        return db
+
+    def _refill(self, aside: Path) -> tuple[sqlite3.Connection, int, int]:
+        """A new file, and how many messages and memories of the old one it has."""
+        assert self._path is not None  # noqa: S101 - what is in memory only is never damaged
         found = salvage(aside, {"outbox": f"{COLUMNS}, created_at", "memory": "source, document"})
-        db = _connect_file(self._path)
         messages = [
             (*row, created if isinstance(created, float) else time.time())
             for *row, created in found["outbox"]
             if message_of(row) is not None
         ]
-        with db:
-            db.executemany(
-                f"INSERT OR IGNORE INTO outbox ({COLUMNS}, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constants
-                [
-                    (*row, created if isinstance(created, float) else time.time())
-                    for *row, created in messages
-                ],
-            )
-            db.executemany(
-                "INSERT OR IGNORE INTO memory VALUES (?, ?)",
-                [row for row in found["memory"] if is_memory(row)],
-            )
-        self.aside = aside
-        _log.error(
-            "outbox cannot be used, its evidence is in the old file only: error=%s moved_to=%s messages=%d "
-            "memories=%d",
-            " ".join(str(exc).split()), aside, len(messages), len(found["memory"]),
-        )  # fmt: skip
-        return db
+        memories = [row for row in found["memory"] if is_memory(row)]
+        db = _connect_file(self._path)
+        try:
+            with db:
+                db.executemany(
+                    f"INSERT OR IGNORE INTO outbox ({COLUMNS}, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constants
+                    messages,
+                )
+                db.executemany("INSERT OR IGNORE INTO memory VALUES (?, ?)", memories)
+        except sqlite3.Error:
+            db.close()
+            raise
+        return db, len(messages), len(memories)
 
     def _take_out(self, table: str, key: str, value: object) -> None:
         """Set rows aside, or hide them while the disk writes nothing."""
@@ -484,3 +493,12 @@ def _move_aside(path: Path, why: str) -> Path:
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
     return aside
+
+
+def _move_back(aside: Path, path: Path) -> None:
+    """Undo :func:`_move_aside`; whatever lies there now is of no use."""
+    for suffix in ("-wal", "-shm", ""):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+        part = aside.with_name(aside.name + suffix)
+        if part.exists():
+            part.rename(path.with_name(path.name + suffix))

@@ -8,6 +8,7 @@ are made in the same order, so they begin on the same pages.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
 import tempfile
@@ -45,18 +46,30 @@ def salvage(path: Path, tables: dict[str, str]) -> dict[str, list[Row]]:
 
     Returns:
         The rows of each table, oldest first; none where none can be read.
+
+    Raises:
+        OSError, sqlite3.Error: There is no room to find out.
     """
     found, failed = _read(path, tables)
     if failed and path.stat().st_size <= _LARGEST:
-        with tempfile.TemporaryDirectory(prefix=".salvage-", dir=path.parent) as scratch:
-            copy = Path(scratch, path.name)
-            for suffix in ("", "-wal"):
-                if (part := path.with_name(path.name + suffix)).exists():
-                    shutil.copyfile(part, copy.with_name(copy.name + suffix))
-            _replace_first_page(copy, Path(scratch, "new"))
-            again, _ = _read(copy, tables)
+        try:
+            again = _read_with_new_page(path, tables)
+        except OSError as exc:
+            if exc.errno != errno.EIO:  # a disk that dies gives no more than that
+                raise
+        else:
             found = {table: max(rows, again[table], key=len) for table, rows in found.items()}
     return found
+
+
+def _read_with_new_page(path: Path, tables: dict[str, str]) -> dict[str, list[Row]]:
+    with tempfile.TemporaryDirectory(prefix=".salvage-", dir=path.parent) as scratch:
+        copy = Path(scratch, path.name)
+        for suffix in ("", "-wal"):
+            if (part := path.with_name(path.name + suffix)).exists():
+                shutil.copyfile(part, copy.with_name(copy.name + suffix))
+        _replace_first_page(copy, Path(scratch, "new"))
+        return _read(copy, tables)[0]
 
 
 def _read(path: Path, tables: dict[str, str]) -> tuple[dict[str, list[Row]], bool]:
