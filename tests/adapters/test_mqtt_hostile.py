@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.hostile_broker import honest, hostile_broker, mutated, packet, publication
 from support.mqtt import message, next_of, refusal
+from support.patience import HANGS
 
 from vser_stream.adapters.mqtt import INBOX_BYTES, LARGEST, Broker, MqttPublisher
 from vser_stream.errors import MessageRefusedError, PublishError
@@ -133,7 +134,7 @@ async def test_what_is_not_read_is_bounded_by_its_bytes() -> None:
 
     async with hostile_broker(lambda _: reply, timeout=5.0) as broker, MqttPublisher(broker) as publisher:
         await publisher.subscribe("a/#")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS):
             while publisher.dropped < 201 - INBOX_BYTES // len(payload):  # noqa: ASYNC110 - counted, not told
                 await asyncio.sleep(0.01)
         assert (await next_of(publisher)).payload == payload

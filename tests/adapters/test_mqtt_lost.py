@@ -11,7 +11,7 @@ import pytest
 from support.broker import Mosquitto
 from support.hostile_broker import honest, hostile_broker
 from support.mqtt import address, message, refusal
-from support.patience import BUSY
+from support.patience import BUSY, HANGS
 
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
 from vser_stream.errors import PublishError, SessionTakenError
@@ -39,13 +39,13 @@ async def silent_server() -> AsyncIterator[tuple[Broker, asyncio.Event]]:
 
 
 async def test_a_server_that_never_answers_is_given_up_and_its_connection_closed() -> None:
-    async with silent_server() as (broker, closed), asyncio.timeout(3):
+    async with silent_server() as (broker, closed), asyncio.timeout(HANGS):
         assert "did not answer in time" in await refusal(broker)
         await closed.wait()
 
 
 async def test_a_cancelled_opening_leaves_no_connection_behind() -> None:
-    async with silent_server() as (broker, closed), asyncio.timeout(3):
+    async with silent_server() as (broker, closed), asyncio.timeout(HANGS):
         patient = dataclasses.replace(broker, timeout=1.0)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2), MqttPublisher(patient):
@@ -92,7 +92,7 @@ async def test_why_the_broker_ended_the_connection_is_told(tmp_path: Path) -> No
 
 async def test_a_second_connection_with_the_same_client_id_ends_the_first(server: Mosquitto) -> None:
     broker = address(server, client_id="box")
-    async with MqttPublisher(broker) as first, MqttPublisher(broker) as second, asyncio.timeout(3):
+    async with MqttPublisher(broker) as first, MqttPublisher(broker) as second, asyncio.timeout(HANGS):
         await first.closed()
         await second.publish(message("m1"))
 

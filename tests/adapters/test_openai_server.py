@@ -11,7 +11,7 @@ from support.broker import free_port
 from support.cases import BOOK, case, cue
 from support.chat_server import ChatServer, Request, chat_server, completion, llama_cpp_server
 from support.gguf_file import tiny_chat_model
-from support.patience import BUSY
+from support.patience import BUSY, HANGS
 
 from vser_stream.adapters.json_server import Egress, ServerAddress, reaches
 from vser_stream.adapters.openai_server import OpenAiServer
@@ -181,7 +181,7 @@ def test_closing_frees_whoever_waits() -> None:
         waiting.start()
         assert asked.wait(10)
         one.close()
-        waiting.join(timeout=5)
+        waiting.join(timeout=HANGS)
         go.set()
     assert heard
 

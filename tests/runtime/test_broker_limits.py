@@ -15,6 +15,7 @@ from support.broker import Mosquitto
 from support.decisions import decision
 from support.delivery import ALERT, STATE, STATUS, Subscriber, alert, connected, retained
 from support.hostile_broker import Reply, honest, hostile_broker, mutated
+from support.patience import HANGS
 
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
@@ -88,7 +89,7 @@ async def listening(server: Mosquitto) -> AsyncIterator[Subscriber]:
 
 
 async def told(delivery: Delivery, what: str) -> Condition:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS):
         while True:
             for one in delivery.conditions():
                 if what in one.reason:
@@ -172,7 +173,7 @@ async def test_a_document_over_which_a_broker_hangs_up_blocks_nothing(outbox: Sq
     ):
         await told(delivery, f"does not take {DISCOVERY.topic}")
         await delivery.put(alert("panic", priority=3))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             while ALERT not in heard:  # noqa: ASYNC110 - a broker without events
                 await asyncio.sleep(0.01)
         assert heard.count(DISCOVERY.topic) == 2
@@ -187,7 +188,7 @@ async def test_an_alert_over_which_a_broker_hangs_up_does_not_block_those_of_ano
         await delivery.put(alert("stuck", priority=3))
         condition = await told(delivery, "does not take an alert")
         await delivery.put(other)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             while other.topic not in heard:  # noqa: ASYNC110 - a broker without events
                 await asyncio.sleep(0.01)
     assert condition.priority == "medium"
@@ -229,7 +230,7 @@ async def test_two_agents_of_one_site_are_told_and_every_alert_arrives(
 async def test_a_broker_that_only_restarts_is_no_second_agent(
     outbox: SqliteOutbox, server: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with delivering(outbox, Broker(server.host, server.port)) as delivery, asyncio.timeout(60):
+    async with delivering(outbox, Broker(server.host, server.port)) as delivery, asyncio.timeout(HANGS):
         for number in range(4):
             await connected(delivery)
             server.stop()

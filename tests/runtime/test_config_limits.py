@@ -9,6 +9,7 @@ from support.audio import voice, write
 from support.broker import Mosquitto
 from support.daemon import Subscriber, daemon
 from support.extremes import fields, limits_of
+from support.patience import HANGS
 
 LENGTH = 3.0
 
@@ -46,7 +47,7 @@ def test_every_number_at_its_limit_is_lived_with(tmp_path: Path, limit: Any) -> 
         config = tmp_path / "vser.toml"
         config.write_text("\n".join(f"{key} = {inline(value)}" for key, value in made.items()))
         with daemon(config) as process:
-            _, log = process.communicate(timeout=90)
+            _, log = process.communicate(timeout=HANGS)
         assert process.returncode == 0, log
     assert "Traceback" not in log
     assert "stopped" in subscriber.statuses()

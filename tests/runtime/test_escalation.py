@@ -13,7 +13,7 @@ import pytest
 from support.cases import case, cue
 from support.decisions import START, decision
 from support.gguf_file import tiny_specialist
-from support.patience import BUSY
+from support.patience import BUSY, HANGS
 from support.reasoning import Scripted
 
 from vser_stream.adapters.llama_process import LlamaReasoner, Weights
@@ -129,7 +129,7 @@ async def test_a_clock_that_was_set_back_makes_nobody_wait_longer() -> None:
     reasoner = Scripted()
     reasoner.held.clear()
     async with running(Escalation(reasoner, Writer, deadline=0.3)) as escalation:
-        async with asyncio.timeout(30.0):
+        async with asyncio.timeout(HANGS):
             settled = await ask(escalation, just_heard(late=-3600.0))
         assert settled.decided_by is DecidedBy.FALLBACK
         reasoner.held.set()

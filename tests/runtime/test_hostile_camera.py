@@ -13,6 +13,7 @@ import pytest
 from support.audio import voice
 from support.camera import camera
 from support.odd_camera import description, odd_camera, rtp
+from support.patience import HANGS
 
 from vser_stream.adapters.rtsp import RtspCamera
 from vser_stream.core.capture_state import CaptureState
@@ -67,7 +68,7 @@ async def test_a_camera_that_floods_is_lost_and_the_other_room_heard_whole(
         ):
             flooding = Capture("flood", RtspCamera(hostile.url()), on_change=moved.set)
             room = Capture("room", RtspCamera(honest.url("pcma")), on_change=moved.set)
-            async with asyncio.timeout(100), asyncio.TaskGroup() as tasks:
+            async with asyncio.timeout(HANGS), asyncio.TaskGroup() as tasks:
                 tasks.create_task(score(flooding, scorer, loud, moved))
                 tasks.create_task(score(room, scorer, good, moved))
                 while not (flooding.restarts and good and good[-1].end > 3 * RATE):
@@ -81,7 +82,8 @@ async def test_a_camera_that_floods_is_lost_and_the_other_room_heard_whole(
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert "far more" in reasons[0]
+    # On a busy box packets without audio may be too many undecodable ones before they are too many.
+    assert "far more" in reasons[0] or (not payload and "does not decode" in reasons[0])
     assert room.dropped == room.restarts == 0
     assert sum(len(block.pcm) for block in good) >= 3 * RATE - 1
     assert most < 60e6

@@ -14,6 +14,7 @@ import pytest
 from support.broker import Mosquitto
 from support.delivery import Subscriber, alert, connected, deliver, running
 from support.mqtt import message
+from support.patience import HANGS
 from support.ward import Ward
 
 from vser_stream.adapters.mqtt import Broker, MqttPublisher, Received
@@ -64,7 +65,7 @@ def inbox_at(broker: Broker, asked: list[str], answer: Message | None = None) ->
 
 
 async def until(asked: list[str], what: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS):
         while what not in asked:  # noqa: ASYNC110 - counted, not told
             await asyncio.sleep(0.01)
 
@@ -85,7 +86,7 @@ async def test_alerts_come_while_an_answer_ends_the_connection_for_commands_each
             await subscriber.until_heard(f"panic-{number}")
             await asyncio.sleep(0.05)
         assert (await delivery.counters()).reconnects == 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS):
             while asked.count("retained") < 2:  # noqa: ASYNC110 - counted, not told
                 await asyncio.sleep(0.01)
 
@@ -150,14 +151,14 @@ async def test_where_a_user_may_have_one_connection_it_is_that_of_the_alerts(
             Keeper(outbox), lambda: MqttPublisher(broker), on_lost=inbox.alerts_lost, jitter=lambda: 1.0
         )
         async with running(delivery), attending(inbox):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(HANGS):
                 while not inbox.stands_back:  # noqa: ASYNC110 - counted, not told
                     await asyncio.sleep(0.01)
             await connected(delivery)
             before = (await delivery.counters()).reconnects
             for number in range(5):
                 await delivery.put(alert(f"panic-{number}", priority=3))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(HANGS):
                 while (await delivery.counters()).depth:  # noqa: ASYNC110 - counters are asked for
                     await asyncio.sleep(0.01)
             assert (await delivery.counters()).reconnects <= before + 1
@@ -172,7 +173,7 @@ async def test_a_broker_that_restarts_now_and_then_keeps_no_command_waiting(
     async with attending(inbox):
         for number in range(3):
             async with MqttPublisher(Broker(server.host, server.port)) as sender:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(HANGS):
                     while f"{number}" not in asked:
                         await sender.publish(message(f"{number}", topic=ACK))
                         await asyncio.sleep(0.05)
@@ -187,7 +188,7 @@ async def test_that_nobody_can_be_heard_is_told(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("vser_stream.runtime.inbox.AWAY_AFTER", 0.2)
     with Mosquitto(tmp_path, settings="clientid_prefixes other-") as server:
         inbox = inbox_at(Broker(server.host, server.port), [])
-        async with attending(inbox), asyncio.timeout(20):
+        async with attending(inbox), asyncio.timeout(HANGS):
             while not (found := list(inbox.conditions())):  # noqa: ASYNC110 - conditions are asked for
                 await asyncio.sleep(0.01)
             while "agent-commands" not in found[0].reason:
@@ -211,7 +212,7 @@ async def test_a_flood_takes_no_answer_from_those_who_acknowledge(
     async with attending(inbox), MqttPublisher(broker) as nurse, MqttPublisher(broker) as stranger:
         flooding = asyncio.create_task(flood(stranger))
         await nurse.subscribe("answers/#")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HANGS):
             while desk.ignored < 500:  # noqa: ASYNC110 - counted, not told
                 await asyncio.sleep(0.01)
             for number in range(40):

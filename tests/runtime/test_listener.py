@@ -161,7 +161,7 @@ async def test_a_bug_in_judging_is_an_outage_and_the_source_is_tried_again(
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(HANGS):
         while not condition():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
 

@@ -14,6 +14,7 @@ import pytest
 from support.broker import Mosquitto
 from support.daemon import Subscriber, configuration, daemon, wait_for
 from support.flips import flipped
+from support.patience import HANGS
 
 from vser_stream.adapters.kept import KeptFile
 from vser_stream.adapters.outbox import SqliteOutbox
@@ -36,7 +37,7 @@ def panics(subscriber: Subscriber) -> int:
 
 def ends_well(process: subprocess.Popen[str]) -> bool:
     process.send_signal(signal.SIGTERM)
-    return process.wait(timeout=60) == 0
+    return process.wait(timeout=HANGS) == 0
 
 
 def waiting(state: Path) -> None:
@@ -148,7 +149,7 @@ def test_the_second_daemon_of_a_state_folder_ends_in_one_line_and_the_first_goes
         with daemon(config) as first:
             wait_for(lambda: subscriber.documents("health"), within=30, what="the first")
             with daemon(config) as second:
-                _, said = second.communicate(timeout=120)
+                _, said = second.communicate(timeout=HANGS)
                 assert second.returncode == 3
             assert said.count("\n") == 1
             assert "another vser-stream runs with the state folder" in said
