@@ -158,8 +158,10 @@ def test_a_disk_that_hangs_at_the_start_keeps_nobody_from_listening(tmp_path: Pa
                 wait_for(lambda: len(raised(subscriber, "a")) >= 2, within=30, what="alarms")
             wait_for(lambda: kept_at_all(home, "a"), within=30, what="it is kept now")
         seq = kept(home, "a")["story"]["seq"]
-        arrived = lambda: {one["seq"] for one in subscriber.documents("alert")}  # noqa: E731
-        wait_for(lambda: seq in arrived(), within=5, what="the alert that was kept with it")
+        told = subscriber.documents
+        wait_for(
+            lambda: seq in {one["seq"] for one in told("alert")}, within=5, what="the alert kept with it"
+        )
 
 
 def kept_at_all(folder: Path, source: str) -> bool:
