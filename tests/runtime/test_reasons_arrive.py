@@ -87,7 +87,8 @@ def test_what_the_daemon_tells_is_what_a_replay_tells(tmp_path: Path, server: Mo
 def test_a_child_that_dies_or_hangs_costs_no_utterance_and_delays_no_end(
     tmp_path: Path, server: Mosquitto, model: str, number: signal.Signals
 ) -> None:
-    config = configured(tmp_path, server.port, model)
+    # On a busy box no model would answer within the default 2.5 s, and there would be nothing to lose.
+    config = configured(tmp_path, server.port, f"{model}\ndeadline = 12")
     with Subscriber(server) as told, daemon(config) as process:
         wait_for(lambda: told.documents("utterance"), within=60, what="the first utterance")
         (child,) = children(process.pid)
