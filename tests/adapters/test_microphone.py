@@ -22,6 +22,9 @@ from vser_stream.values import RATE, Block, Pcm
 
 SPEECH = voice(2.0)
 
+HALF_OF_IT = 0.6
+"""A stall taken for audio, or audio for a stall, is off by twice that; a busy box by some tenths (s)."""
+
 
 @pytest.fixture(autouse=True)
 def _no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
@@ -229,14 +232,14 @@ def stalled(stall: Callable[[], None], thaw: Callable[[], None]) -> tuple[list[i
 def test_audio_lost_in_a_stall_moves_the_position_on(own_server: SoundServer) -> None:
     jumps, off = stalled(own_server.suspend, own_server.resume)
     assert len(jumps) == 1
-    assert 0.8 * RATE < jumps[0] < 1.6 * RATE
-    assert abs(off) < 0.2
+    assert jumps[0] > 0.8 * RATE
+    assert abs(off) < HALF_OF_IT
 
 
 def test_a_stall_that_loses_nothing_moves_nothing(own_server: SoundServer) -> None:
     jumps, off = stalled(own_server.freeze, own_server.thaw)
     assert jumps == []
-    assert abs(off) < 0.2
+    assert abs(off) < HALF_OF_IT
 
 
 def test_a_stop_is_heeded_even_while_the_server_is_frozen(own_server: SoundServer) -> None:
