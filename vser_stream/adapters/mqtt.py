@@ -120,7 +120,7 @@ class MqttPublisher:
             if self._will and exc_type and not issubclass(exc_type, PublishError):
                 await self.publish(self._will)
         self._reader.cancel()
-        with contextlib.suppress(aiomqtt.MqttError):
+        with contextlib.suppress(Exception):  # whatever the broker still says, nobody is interested any more
             await self._client.__aexit__(None, None, None)
         self._client.abandon()
 
