@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from support.broker import Mosquitto
-from support.delivery import Subscriber
+from support.delivery import Subscriber, listening
 
-from vser_stream.adapters.mqtt import Broker
 from vser_stream.adapters.outbox import SqliteOutbox
 
 
@@ -28,10 +25,5 @@ def outbox(path: Path) -> Iterator[SqliteOutbox]:
 
 @pytest.fixture
 async def subscriber(server: Mosquitto) -> AsyncIterator[Subscriber]:
-    subscriber = Subscriber(Broker(server.host, server.port))
-    task = asyncio.create_task(subscriber.run())
-    await subscriber.listening.wait()
-    yield subscriber
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    async with listening(server) as subscriber:
+        yield subscriber

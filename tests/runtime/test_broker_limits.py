@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.broker import Mosquitto
 from support.decisions import decision
-from support.delivery import ALERT, STATE, STATUS, Subscriber, alert, connected, retained
+from support.delivery import ALERT, STATE, STATUS, Subscriber, alert, connected, listening, retained
 from support.hostile_broker import Reply, honest, hostile_broker, mutated
 from support.patience import HANGS
 
@@ -74,17 +73,6 @@ async def delivering(
         yield delivery
     finally:
         await delivery.stop(2.0)
-        await task
-
-
-@asynccontextmanager
-async def listening(server: Mosquitto) -> AsyncIterator[Subscriber]:
-    subscriber = Subscriber(Broker(server.host, server.port))
-    task = asyncio.create_task(subscriber.run())
-    await subscriber.listening.wait()
-    yield subscriber
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
         await task
 
 

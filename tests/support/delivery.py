@@ -26,6 +26,7 @@ __all__ = [
     "alert",
     "connected",
     "deliver",
+    "listening",
     "retained",
     "running",
     "until",
@@ -81,6 +82,18 @@ class Subscriber:
 
     async def until_count(self, count: int) -> list[str]:
         return await self.until(lambda payloads: len(payloads) >= count)
+
+
+@asynccontextmanager
+async def listening(server: Mosquitto) -> AsyncIterator[Subscriber]:
+    """Somebody who hears everything on ``server``."""
+    subscriber = Subscriber(Broker(server.host, server.port))
+    task = asyncio.create_task(subscriber.run())
+    await subscriber.listening.wait()
+    yield subscriber
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def deliver(
