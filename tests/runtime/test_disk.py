@@ -57,7 +57,7 @@ def test_no_thread_that_listens_ever_touches_the_disk(tmp_path: Path) -> None:
     login = 'username = "agent"\npassword_file = "password"\n'
     more = f'{login}[http]\nport = {port}\n[reasoner]\nrules = "rules.toml"\n'
     witnessed = {
-        "PYTHONPATH": f"{WITNESS}:{os.environ['PYTHONPATH']}",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(WITNESS), os.environ.get("PYTHONPATH")])),
         "DISK_WITNESS_FOLDER": str(home),
         "DISK_WITNESS_LOG": str(seen),
     }

@@ -22,7 +22,7 @@ def no_leaks(*, within: float = 2.0) -> Iterator[None]:
     while (left := _held() - before) and time.monotonic() < due:
         gc.collect()  # what a traceback holds on to is no leak
         time.sleep(0.02)
-    assert not left
+    assert not left, f"left behind: {sorted(left)}"
 
 
 def memory() -> float:
@@ -34,11 +34,13 @@ def memory() -> float:
 def _held() -> set[str]:
     threads = {f"thread {thread.name}" for thread in threading.enumerate()}
     children = {f"process {pid}" for task in Path("/proc/self/task").iterdir() for pid in _children(task)}
-    return (
-        threads
-        | children
-        | {f"{entry.name} -> {_target(entry)}" for entry in Path("/proc/self/fd").iterdir()}
-    )
+    return threads | children | _open_files()
+
+
+def _open_files() -> set[str]:
+    """Each descriptor with what it leads to, but for the one that listed them: its number is any free one."""
+    found = ((entry.name, _target(entry)) for entry in Path("/proc/self/fd").iterdir())
+    return {f"{number} -> {target}" for number, target in found if target}
 
 
 def _children(task: Path) -> list[str]:
@@ -48,8 +50,8 @@ def _children(task: Path) -> list[str]:
         return []
 
 
-def _target(entry: Path) -> str:
+def _target(entry: Path) -> str | None:
     try:
         return str(entry.readlink())
-    except OSError:  # the descriptor that listed the folder
-        return "gone"
+    except FileNotFoundError:  # closed since
+        return None
