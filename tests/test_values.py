@@ -1,12 +1,78 @@
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from vser_stream.values import Block, Label, Probabilities
+from vser_stream.core.reason.fuse import fuse
+from vser_stream.values import ANSWERS, LABELS, Block, Label, Probabilities
+
+shares = st.floats(0.0, 1.0, allow_subnormal=True)
+answers = st.lists(shares, min_size=5, max_size=5).filter(lambda one: sum(one) > 1e-300)
+folded = answers.map(Probabilities.folded)
+
+
+def is_a_belief(told: Probabilities) -> bool:
+    """Sums to one, and no part is more than its whole."""
+    whole = math.isclose(told.calm + told.angry + told.panic, 1.0, abs_tol=1e-9)
+    return whole and 0.0 <= told.other <= told.calm and 0.0 <= told.wordless <= told.panic
 
 
 def test_a_tie_goes_to_the_more_urgent_label() -> None:
     assert Probabilities(calm=0.4, angry=0.2, panic=0.4).top is Label.PANIC
     assert Probabilities(calm=0.4, angry=0.4, panic=0.2).top is Label.ANGRY
+
+
+def test_five_answers_are_folded_into_three_labels() -> None:
+    told = Probabilities.folded([0.1, 0.2, 0.3, 0.15, 0.25])
+    assert [told.calm, told.angry, told.panic] == pytest.approx([0.25, 0.2, 0.55])
+    assert told.answers == pytest.approx((0.1, 0.2, 0.3, 0.15, 0.25))
+    assert told.top is Label.PANIC
+    assert told.calm_voice == pytest.approx(0.1)
+    assert told.parts == {"other": 0.15, "wordless": 0.25}
+    assert list(told.by_label) == [str(label) for label in LABELS] == list(ANSWERS[:3])
+
+
+def test_three_answers_have_no_parts_that_are_told() -> None:
+    told = Probabilities.folded([0.2, 0.1, 0.1])
+    assert (told.calm, told.calm_voice, told.parts) == (0.5, 0.5, None)
+
+
+@pytest.mark.parametrize("several", [[], [0.5, 0.5], [0.25] * 4, [0.2] * 6])
+def test_any_other_number_of_answers_is_none_of_ours(several: list[float]) -> None:
+    with pytest.raises(ValueError, match="unpack"):
+        Probabilities.folded(several)
+
+
+@given(answers)
+def test_folding_makes_a_belief(several: list[float]) -> None:
+    told = Probabilities.folded(several)
+    assert is_a_belief(told)
+    assert min(told.answers) >= 0.0
+    assert sum(told.answers) == pytest.approx(1.0)
+
+
+@given(st.lists(folded, min_size=1, max_size=4))
+def test_the_mean_of_beliefs_is_a_belief(several: list[Probabilities]) -> None:
+    assert is_a_belief(Probabilities.mean(several))
+
+
+@given(folded, folded)
+def test_a_belief_that_is_changed_keeps_the_shares_of_its_parts(
+    one: Probabilities, new: Probabilities
+) -> None:
+    divided = one.divided(new.calm, new.angry, new.panic)
+    assert is_a_belief(divided)
+    assert divided.by_label == new.by_label
+    assert is_a_belief(fuse(one, new))
+
+
+def test_laughter_stays_laughter_whatever_a_reasoner_makes_of_it() -> None:
+    laughter = Probabilities(calm=0.5, angry=0.25, panic=0.25, other=0.4, wordless=0.2)
+    told = fuse(laughter, Probabilities(calm=0.7, angry=0.15, panic=0.15))
+    assert told.other / told.calm == pytest.approx(0.8)
+    assert told.wordless / told.panic == pytest.approx(0.8)
 
 
 def test_the_samples_of_a_block_cannot_be_changed() -> None:

@@ -6,13 +6,16 @@ Unix time in seconds and is carried beside them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "ANSWERS",
     "FRAME",
     "LABELS",
     "RATE",
@@ -65,14 +68,73 @@ class Label(StrEnum):
 LABELS = (Label.CALM, Label.ANGRY, Label.PANIC)
 """Order of every probability triple."""
 
+ANSWERS = (*(label.value for label in LABELS), "other", "scream")
+"""Order of the answers of a model that also knows sounds that are neither: lively speech, laughter,
+music and other harmless sounds; and distress without words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Probabilities:
-    """Calibrated belief in each label; sums to one."""
+    """Calibrated belief in each label; calm, angry and panic sum to one."""
 
     calm: float
+    """Nothing to worry about, ``other`` among it."""
+
     angry: float
+
     panic: float
+    """Distress, ``wordless`` among it."""
+
+    other: float = 0.0
+    """The part of ``calm`` that is no calm voice: lively speech, laughter, music, any harmless sound."""
+
+    wordless: float = 0.0
+    """The part of ``panic`` that is no speech: screams, sobs, moans."""
+
+    @classmethod
+    def folded(cls, answers: Sequence[float]) -> Self:
+        """Make one of a model's answers, in the order of :data:`LABELS` or :data:`ANSWERS`.
+
+        Raises:
+            ValueError: They are neither three nor five.
+        """
+        calm, angry, panic, other, scream = (*answers, 0.0, 0.0) if len(answers) == len(LABELS) else answers
+        total = calm + angry + panic + other + scream
+        shares = (calm + other, angry, panic + scream, other, scream)
+        return cls(*(float(share / total) for share in shares))
+
+    @classmethod
+    def mean(cls, opinions: Sequence[Probabilities]) -> Self:
+        """The mean of at least one opinion."""
+        names = ("calm", "angry", "panic", "other", "wordless")
+        return cls(*(sum(getattr(one, name) for one in opinions) / len(opinions) for name in names))
+
+    @property
+    def answers(self) -> tuple[float, float, float, float, float]:
+        """The belief in each of :data:`ANSWERS`; sums to one."""
+        return (self.calm_voice, self.angry, self.panic - self.wordless, self.other, self.wordless)
+
+    @property
+    def calm_voice(self) -> float:
+        """Belief that it is a voice, and calm: what a baseline may learn from."""
+        return self.calm - self.other
+
+    @property
+    def by_label(self) -> dict[str, float]:
+        """The belief in each label, as documents tell it."""
+        return {label.value: self.of(label) for label in LABELS}
+
+    @property
+    def parts(self) -> dict[str, float] | None:
+        """What ``calm`` and ``panic`` are made of, as documents tell it; None where a model does not say."""
+        told = {"other": self.other, "wordless": self.wordless}
+        return told if any(told.values()) else None
+
+    def divided(self, calm: float, angry: float, panic: float) -> Probabilities:
+        """Return another belief in the labels, each divided into its parts as this one is."""
+        other = calm * (self.other / self.calm) if self.calm else 0.0
+        wordless = panic * (self.wordless / self.panic) if self.panic else 0.0
+        return Probabilities(calm, angry, panic, other, wordless)
 
     @property
     def top(self) -> Label:

@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from support.flips import flipped
 from support.tables import invented
@@ -13,12 +14,14 @@ from support.tables import invented
 from vser_stream.adapters.manifest import SUMS, sums_of
 from vser_stream.adapters.svm import FILES, OnnxSvm
 from vser_stream.config import shipped_model, shipped_reasoner
+from vser_stream.core.baseline import MODEL_INPUT
 from vser_stream.errors import ModelError, ModelMismatchError
 from vser_stream.training.export import to_graph, toml, write_folder
 from vser_stream.training.fit import Fitted, fit
 from vser_stream.training.histories import Rows, cold
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.tables import Material
+from vser_stream.values import ANSWERS
 
 TABLE = invented()
 FEATURES = "f" * 64
@@ -78,6 +81,64 @@ def test_a_model_is_what_was_written(folder: Path, fitted: Fitted, rows: Rows) -
     assert [it.calm + it.angry + it.panic for it in found] == pytest.approx([1.0] * len(rows))
 
 
+def five(inputs: int, *, answers: int = 5) -> bytes:
+    """A graph that gives five answers for a row of zeros: odds of 1 to 5 for each in its order."""
+    weights = np.zeros((inputs, answers), np.float32)
+    bias = np.log(np.arange(1, answers + 1, dtype=np.float32))
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("Gemm", ["X", "weights", "bias"], ["odds"]),
+            onnx.helper.make_node("Softmax", ["odds"], ["probabilities"]),
+        ],
+        "five",
+        [onnx.helper.make_tensor_value_info("X", onnx.TensorProto.FLOAT, [None, inputs])],
+        [onnx.helper.make_tensor_value_info("probabilities", onnx.TensorProto.FLOAT, [None, answers])],
+        [onnx.numpy_helper.from_array(weights, "weights"), onnx.numpy_helper.from_array(bias, "bias")],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def write_five(folder: Path, fitted: Fitted, *, labels: list[str], second: bytes | None = None) -> Path:
+    rows = np.zeros((2, len(MODEL_INPUT)), np.float32)
+    write_folder(
+        folder,
+        graph=five(rows.shape[1]),
+        prior=fitted.prior,
+        golden=(rows, np.tile(np.arange(1.0, 6.0) / 15.0, (2, 1))),
+        manifest={**MANIFEST, "labels": labels},
+        card="card",
+        second=second,
+    )
+    return folder
+
+
+def test_a_model_of_five_answers_is_folded_into_three(tmp_path: Path, fitted: Fitted) -> None:
+    second = five(len(MODEL_INPUT))
+    folder = write_five(tmp_path / "five", fitted, labels=list(ANSWERS), second=second)
+    model = OnnxSvm.load(folder, features=FEATURES)
+    assert model.second is not None
+    for scorer in (model, model.second):
+        told = scorer.score(np.zeros(len(MODEL_INPUT), np.float32))
+        assert [*told.by_label.values()] == pytest.approx([5 / 15, 2 / 15, 8 / 15])
+        assert told.parts == pytest.approx({"other": 4 / 15, "wordless": 5 / 15})
+
+
+def test_a_model_whose_answers_are_not_its_labels_is_refused(tmp_path: Path, fitted: Fitted) -> None:
+    folder = write_five(tmp_path / "five", fitted, labels=["calm", "angry", "panic"])
+    with pytest.raises(ModelError, match="gives 5 answers for 3 labels; copy the whole"):
+        OnnxSvm.load(folder, features=FEATURES)
+
+
+@pytest.mark.parametrize(
+    "second", [five(len(MODEL_INPUT), answers=4), five(3)], ids=["four answers", "another width"]
+)
+def test_a_second_opinion_nobody_can_read_is_refused(tmp_path: Path, fitted: Fitted, second: bytes) -> None:
+    folder = write_five(tmp_path / "five", fitted, labels=list(ANSWERS), second=second)
+    with pytest.raises(ModelError, match=r"second\.onnx: does not take the golden vectors; copy the whole"):
+        OnnxSvm.load(folder, features=FEATURES)
+
+
 def test_a_model_for_other_features_is_refused(folder: Path) -> None:
     with pytest.raises(
         ModelMismatchError, match=f"trained on features {FEATURES}, this build computes other"
@@ -129,7 +190,7 @@ def test_vectors_that_are_no_archive_are_refused(folder: Path) -> None:
         (toml({**MANIFEST, "escalation": {"default_share": 20, "below": {"x": 1}}}), "is not the manifest"),
         (
             toml({**MANIFEST, "sha256": {}, "labels": ["angry", "calm", "panic"]}),
-            "labels are not calm, angry",
+            "labels are not calm, angry, panic or calm, angry, panic, other, scream in this order",
         ),
         (
             toml({**MANIFEST, "sha256": {}, "escalation": {"default_share": 5, "below": {"10": 0.5}}}),

@@ -25,7 +25,12 @@ def known() -> Remembered:
     state, now = AlarmState(), START
     for number in range(4):
         now = START + 3.0 * number
-        state, _ = step(state, decision(at=now - START, panic=0.95, calm=0.05), now, config=CONFIG)
+        state, _ = step(
+            state,
+            decision(at=now - START, panic=0.95, calm=0.05, other=0.01, wordless=0.9),
+            now,
+            config=CONFIG,
+        )
     state, _ = acknowledge(state, now, by="Ana", config=CONFIG)
     state = pause(state, now, for_s=600, by="Bình", config=CONFIG)
     ones = np.ones(SHAPE, np.float32)
@@ -39,7 +44,17 @@ DOCUMENT = remember(known(), features="f")
 def test_all_of_it_comes_back() -> None:
     again = recall(DOCUMENT, features="f")
     assert again.alarm.alarm is not None
+    assert again.alarm.alarm.decision.probabilities.parts == {"other": 0.01, "wordless": 0.9}
     assert remember(again, features="f") == DOCUMENT
+
+
+def test_an_alarm_of_a_model_that_told_no_parts_comes_back() -> None:
+    document = changed(alarm__decision__probabilities={"calm": 0.05, "angry": 0.0, "panic": 0.95})
+    without = json.loads(document)
+    del without["alarm"]["decision"]["parts"]
+    again = recall(json.dumps(without).encode(), features="f")
+    assert again.alarm.alarm is not None
+    assert again.alarm.alarm.decision.probabilities.parts is None
 
 
 def test_a_bit_that_was_turned_over_is_noticed_or_harmless() -> None:
@@ -90,6 +105,10 @@ def changed(**new: object) -> bytes:
         {"at": 1e30},
         {"alarm__acknowledged__until": START + 1e9},
         {"alarm__decision__probabilities__panic": 7.0},
+        {"alarm__decision__parts__wordless": 0.96},
+        {"alarm__decision__parts__other": 0.06},
+        {"alarm__decision__parts__other": -0.1},
+        {"alarm__decision__parts": {"laughter": 0.01}},
         {"alarm__decision__evidence": [{"name": "x"}]},
         {"alarm__told": -1},
         {"story__seq": "7"},

@@ -119,6 +119,9 @@ def test_gain_does_not_enter_the_model(heard: int) -> None:
         (Probabilities(0.7, 0.2, 0.1), True),
         (Probabilities(0.55, 0.25, 0.2), False),
         (Probabilities(0.1, 0.8, 0.1), False),
+        (Probabilities(0.95, 0.03, 0.02, other=0.05), True),
+        (Probabilities(0.95, 0.03, 0.02, other=0.4), False),
+        (Probabilities(0.95, 0.03, 0.02, other=0.9), False),
     ],
 )
 def test_only_a_confident_calm_decision_teaches(probabilities: Probabilities, *, enough: bool) -> None:

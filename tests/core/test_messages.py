@@ -66,6 +66,14 @@ def test_an_alert_carries_every_field_of_the_contract() -> None:
     assert set(document["versions"]) == {"package", "model", "rules", "reasoner"}
 
 
+def test_what_calm_and_panic_are_made_of_is_told_beside_the_probabilities() -> None:
+    heard = decision(panic=0.8, angry=0.1, calm=0.1, other=0.05, wordless=0.7)
+    document = json.loads(utterance_of(heard, site="home-1", source="bedroom").model_dump_json())
+    assert document["probabilities"] == {"calm": 0.1, "angry": 0.1, "panic": 0.8}
+    assert document["parts"] == {"other": 0.05, "wordless": 0.7}
+    assert alert().parts is None
+
+
 def test_times_are_utc_in_rfc_3339_and_latency_counts_from_the_end_of_speech() -> None:
     document = json.loads(message_of(alert(), "e1").payload)
     assert document["heard_at"] == "2023-11-14T22:13:22Z"

@@ -30,13 +30,21 @@ def test_the_svm_and_the_last_word_are_both_told() -> None:
     assert scored_of(document) == first.probabilities
 
 
+def test_what_calm_and_panic_were_made_of_is_told_beside_the_probabilities() -> None:
+    told = Probabilities(calm=0.1, angry=0.1, panic=0.8, other=0.05, wordless=0.7)
+    document = json.loads(evidence_of(replace(decisions()[0], probabilities=told, scored=told)).document)
+    assert document["probabilities"] == {"calm": 0.1, "angry": 0.1, "panic": 0.8}
+    assert document["parts"] == {"other": 0.05, "wordless": 0.7}
+    assert scored_of(document) == told
+
+
 def test_a_record_is_small_and_has_nothing_of_the_sound() -> None:
     for made in decisions():
         record = evidence_of(made)
         assert len(record.document) < 6000
         assert set(json.loads(record.document)) == {
             "schema", "site", "source", "recorded_at", "alert_id", "event", "kind", "heard_at", "ended_at",
-            "label", "probabilities", "decided_by", "escalated", "svm", "cues", "rules", "rationale",
+            "label", "probabilities", "parts", "decided_by", "escalated", "svm", "cues", "rules", "rationale",
             "rationale_by", "reason", "versions",
         }  # fmt: skip
 

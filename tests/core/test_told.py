@@ -11,7 +11,7 @@ from vser_stream.core.record import record_of
 from vser_stream.core.told import alert_in, cues_in
 from vser_stream.values import Label
 
-PANIC = decision(panic=0.9, angry=0.1, at=3.0)
+PANIC = decision(panic=0.9, angry=0.06, calm=0.04, other=0.03, wordless=0.7, at=3.0)
 VERSIONS = Versions(package="0.1.0", model="m@1")
 ALERT = alert_of(
     Transition(AlarmEvent.RAISED, Label.PANIC, PANIC, "one decision", heard=True),

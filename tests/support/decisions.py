@@ -21,12 +21,14 @@ def decision(
     calm: float = 0.0,
     angry: float = 0.0,
     panic: float = 0.0,
+    other: float = 0.0,
+    wordless: float = 0.0,
     at: float = 0.0,
     lasts: float = 1.0,
     utterance_at: float | None = None,
 ) -> Decision:
     """A decision ``at`` seconds after START: of a window if ``utterance_at``, its onset, is given."""
-    probabilities = Probabilities(calm=calm, angry=angry, panic=panic)
+    probabilities = Probabilities(calm=calm, angry=angry, panic=panic, other=other, wordless=wordless)
     onset_s = at - lasts if utterance_at is None else utterance_at
     onset = round(onset_s * RATE)
     segment = Segment(

@@ -24,7 +24,7 @@ from vser_stream.adapters.manifest import MANIFEST, check_sums
 from vser_stream.core.baseline import Prior
 from vser_stream.errors import ModelError, ModelMismatchError
 from vser_stream.files import regular
-from vser_stream.values import LABELS, Probabilities, Vector
+from vser_stream.values import ANSWERS, LABELS, Probabilities, Vector
 
 __all__ = ["FILES", "GOLDEN_TOLERANCE", "SECOND", "OnnxScorer", "OnnxSvm", "answer", "open_graph"]
 
@@ -60,9 +60,7 @@ class OnnxScorer:
 
     def score(self, vector: Vector) -> Probabilities:
         """Judge one row of model inputs, shape (n_inputs,)."""
-        calm, angry, panic = answer(self.session, np.asarray(vector, np.float32)[np.newaxis])[0]
-        total = calm + angry + panic
-        return Probabilities(calm=float(calm / total), angry=float(angry / total), panic=float(panic / total))
+        return Probabilities.folded(answer(self.session, np.asarray(vector, np.float32)[np.newaxis])[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +110,7 @@ class OnnxSvm:
         files = {name: _verified(folder / name, manifest.sums.get(name)) for name in FILES}
         vectors = _vectors(files["vectors.npz"], folder / "vectors.npz")
         session = open_graph(files["svm.onnx"], name=str(folder / "svm.onnx"))
-        _check_golden(session, vectors, folder)
+        _check_golden(session, vectors, folder, labels=manifest.labels)
         return cls(
             name=manifest.name,
             version=manifest.version,
@@ -122,7 +120,7 @@ class OnnxSvm:
             thresholds=manifest.thresholds,
             manifest=manifest.document,
             session=session,
-            second=_second(folder, manifest.sums.get(SECOND)),
+            second=_second(folder, manifest.sums.get(SECOND), vectors["golden_inputs"]),
         )
 
     @property
@@ -182,7 +180,7 @@ def open_graph(graph: bytes, *, name: str) -> onnxruntime.InferenceSession:
 
 
 def answer(session: onnxruntime.InferenceSession, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probabilities of each row, asked one by one as the daemon asks, shape (n, 3)."""
+    """Probabilities of each row, asked one by one as the daemon asks, shape (n, n_answers)."""
     answers = [session.run(["probabilities"], {"X": row[np.newaxis]})[0][0] for row in rows]
     return np.asarray(answers, np.float64)
 
@@ -229,16 +227,23 @@ def _manifest(raw: bytes, path: Path) -> _Manifest:
 def _check_manifest(manifest: _Manifest, path: Path, features: str) -> None:
     if manifest.features != features:
         raise ModelMismatchError(str(path.parent), trained_on=manifest.features, running=features)
-    if manifest.labels != LABELS:
-        raise ModelError(f"{path}: labels are not {', '.join(LABELS)} in this order; {_COPY_AGAIN}")
+    if manifest.labels not in (LABELS, ANSWERS):
+        known = " or ".join(", ".join(labels) for labels in (LABELS, ANSWERS))
+        raise ModelError(f"{path}: labels are not {known} in this order; {_COPY_AGAIN}")
     if manifest.default_share not in manifest.thresholds:
         raise ModelError(f"{path}: has no threshold for its default share; {_COPY_AGAIN}")
 
 
-def _second(folder: Path, sha256: str | None) -> OnnxScorer | None:
+def _second(folder: Path, sha256: str | None, golden: NDArray[np.generic]) -> OnnxScorer | None:
     if sha256 is None:
         return None
-    return OnnxScorer(open_graph(_verified(folder / SECOND, sha256), name=str(folder / SECOND)))
+    path = folder / SECOND
+    scorer = OnnxScorer(open_graph(_verified(path, sha256), name=str(path)))
+    try:
+        scorer.score(golden[0].astype(np.float32))
+    except (*_ORT_ERRORS, ValueError, IndexError) as exc:
+        raise ModelError(f"{path}: does not take the golden vectors; {_COPY_AGAIN}") from exc
+    return scorer
 
 
 def _vectors(content: bytes, path: Path) -> dict[str, NDArray[np.generic]]:
@@ -250,7 +255,11 @@ def _vectors(content: bytes, path: Path) -> dict[str, NDArray[np.generic]]:
 
 
 def _check_golden(
-    session: onnxruntime.InferenceSession, vectors: dict[str, NDArray[np.generic]], folder: Path
+    session: onnxruntime.InferenceSession,
+    vectors: dict[str, NDArray[np.generic]],
+    folder: Path,
+    *,
+    labels: tuple[str, ...],
 ) -> None:
     expected = vectors["golden_probabilities"].astype(np.float64)
     try:
@@ -258,6 +267,10 @@ def _check_golden(
         worst = float(np.max(np.abs(answers - expected)))
     except (*_ORT_ERRORS, ValueError) as exc:
         raise ModelError(f"{folder}: does not take its own golden vectors; {_COPY_AGAIN}") from exc
+    if answers.shape[1] != len(labels):
+        raise ModelError(
+            f"{folder}: gives {answers.shape[1]} answers for {len(labels)} labels; {_COPY_AGAIN}"
+        )
     # Not "worst > tolerance": a NaN must not pass.
     if not worst <= GOLDEN_TOLERANCE:
         raise ModelError(

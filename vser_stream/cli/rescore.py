@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,7 +57,7 @@ def rescore(
             f"record {record}: the same model now answers {worst:.1e} off ({_words(now)}); check onnxruntime"
         )
     if as_json:
-        facts = {"exact": worst == 0.0, "then": asdict(then), "now": asdict(now), "label": now.top}
+        facts = {"exact": worst == 0.0, "then": then.by_label, "now": now.by_label, "label": now.top}
         decided = {"decided": document.get("label"), "decided_by": document.get("decided_by")}
         print(json.dumps(facts | decided))
         return

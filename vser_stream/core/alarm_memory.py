@@ -129,6 +129,7 @@ class _Decision(_Section):
     segment: _Segment
     label: str
     probabilities: dict[str, Share]
+    parts: dict[str, Share] | None = None
     escalated: bool
     decided_by: str
     rationale: str
@@ -183,7 +184,8 @@ def _alarm(alarm: Alarm) -> dict[str, Any]:
     decision, segment = alarm.decision, alarm.decision.segment
     told = {
         "segment": {name: getattr(segment, name) for name in _OF_SEGMENT},
-        "probabilities": asdict(decision.probabilities),
+        "probabilities": decision.probabilities.by_label,
+        "parts": decision.probabilities.parts,
         "evidence": [asdict(cue) for cue in decision.evidence],
         **{name: getattr(decision, name) for name in _OF_DECISION},
     }
@@ -207,7 +209,7 @@ def _decision_from(read: Mapping[str, Any]) -> Decision:
     return Decision(
         segment=Segment(pcm=np.zeros(0, np.int16), **segment),
         label=Label(read["label"]),
-        probabilities=Probabilities(**read["probabilities"]),
+        probabilities=_probabilities_from(read),
         escalated=read["escalated"],
         decided_by=DecidedBy(read["decided_by"]),
         rationale=read["rationale"],
@@ -215,3 +217,10 @@ def _decision_from(read: Mapping[str, Any]) -> Decision:
         evidence=tuple(Cue(**cue) for cue in read["evidence"]),
         rules=tuple(read["rules"]),
     )
+
+
+def _probabilities_from(read: Mapping[str, Any]) -> Probabilities:
+    told = Probabilities(**read["probabilities"], **(read.get("parts") or {}))
+    if told.other > told.calm or told.wordless > told.panic:
+        raise ValueError("a part is more than its whole")
+    return told

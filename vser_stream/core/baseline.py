@@ -189,5 +189,5 @@ def model_input(vector: Vector, baseline: Baseline) -> Vector:
 
 
 def is_calm_enough(probabilities: Probabilities) -> bool:
-    """Whether the live agent may learn calm from an utterance it judged so."""
-    return probabilities.top is Label.CALM and probabilities.calm >= _CALM_FROM
+    """Whether the live agent may learn calm from an utterance it judged so: laughter is no calm voice."""
+    return probabilities.top is Label.CALM and probabilities.calm_voice >= _CALM_FROM

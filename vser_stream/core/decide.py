@@ -13,7 +13,7 @@ from vser_stream.core.features.extract import Extractor
 from vser_stream.core.reason.written import Writer
 from vser_stream.core.route import is_ambiguous
 from vser_stream.ports import PitchTracker, Scorer
-from vser_stream.values import LABELS, DecidedBy, Decision, Probabilities, Segment, SegmentKind, Vector
+from vser_stream.values import DecidedBy, Decision, Probabilities, Segment, SegmentKind, Vector
 
 __all__ = ["Decider", "Judge", "mean_score"]
 
@@ -93,6 +93,4 @@ class Decider:
 
 def mean_score(scorer: Scorer, rows: Iterable[Vector]) -> Probabilities:
     """The mean of what is said of each row: from the baseline, and from its anchor."""
-    scored = [scorer.score(row) for row in rows]
-    calm, angry, panic = (sum(one.of(label) for one in scored) / len(scored) for label in LABELS)
-    return Probabilities(calm, angry, panic)
+    return Probabilities.mean([scorer.score(row) for row in rows])

@@ -66,6 +66,13 @@ class Distribution(Document):
     panic: Share
 
 
+class Parts(Document):
+    """What calm and panic are made of, where the model tells."""
+
+    other: Share = Field(description="of calm: lively speech, laughter, any harmless sound")
+    wordless: Share = Field(description="of panic: distress without words, such as a scream")
+
+
 class Evidence(Document):
     """One measured cue, relative to the calm voice of this source."""
 
@@ -117,6 +124,7 @@ class Alert(Document):
     by: str | None = Field(None, description="who acknowledged it, by their own word: nobody checks it")
     until: AwareDatetime | None = Field(None, description="how long the acknowledgement lasts")
     step: int | None = Field(None, description="how often nobody has answered so far")
+    parts: Parts | None = Field(None, description="what calm and panic are made of, where the model tells")
 
 
 class Utterance(Document):
@@ -140,6 +148,7 @@ class Utterance(Document):
     snr_db: float | None = Field(None, description="level of the speech over the noise floor")
     clipped: Share | None = Field(None, description="share of the speech at full scale")
     rationale_by: RationaleBy = Field(RationaleBy.EVIDENCE, description="who put the reasons into words")
+    parts: Parts | None = Field(None, description="what calm and panic are made of, where the model tells")
 
 
 class Paused(Document):
@@ -266,6 +275,12 @@ def distribution_of(decision: Decision) -> Distribution:
     return Distribution(calm=round(p.calm, 4), angry=round(p.angry, 4), panic=round(p.panic, 4))
 
 
+def parts_of(decision: Decision) -> Parts | None:
+    """What calm and panic are made of; None where the model does not tell."""
+    told = decision.probabilities.parts
+    return Parts(**{name: round(share, 4) for name, share in told.items()}) if told else None
+
+
 def alert_of(
     transition: Transition,
     *,
@@ -307,6 +322,7 @@ def alert_of(
         by=transition.by,
         until=None if transition.until is None else utc(transition.until),
         step=transition.step,
+        parts=parts_of(decision),
     )
 
 
@@ -336,6 +352,7 @@ def utterance_of(decision: Decision, *, site: str, source: str) -> Utterance:
         snr_db=round(quality.snr_db, 1),
         clipped=round(quality.clipped, 4),
         rationale_by=decision.rationale_by,
+        parts=parts_of(decision),
     )
 
 

@@ -10,7 +10,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -66,7 +65,8 @@ def record_of(
         "heard_at": utc(segment.heard_at).isoformat(),
         "ended_at": utc(segment.ended_at).isoformat(),
         "label": decision.label,
-        "probabilities": asdict(decision.probabilities),
+        "probabilities": decision.probabilities.by_label,
+        "parts": decision.probabilities.parts,
         "decided_by": decision.decided_by,
         "escalated": decision.escalated,
         "svm": _svm_of(decision),
@@ -106,11 +106,14 @@ def scored_of(document: Mapping[str, Any]) -> Probabilities:
     Raises:
         ValueError, KeyError, TypeError: It is no such document.
     """
-    return Probabilities(**{name: float(p) for name, p in document["svm"]["probabilities"].items()})
+    said = document["svm"]
+    shares = {**said["probabilities"], **(said.get("parts") or {})}
+    return Probabilities(**{name: float(share) for name, share in shares.items()})
 
 
 def _svm_of(decision: Decision) -> dict[str, object] | None:
     if decision.rows is None or decision.scored is None:
         return None
     rows = [base64.b64encode(row.astype(_FLOAT).tobytes()).decode() for row in decision.rows]
-    return {"rows": rows, "probabilities": asdict(decision.scored)}
+    scored = decision.scored
+    return {"rows": rows, "probabilities": scored.by_label, "parts": scored.parts}

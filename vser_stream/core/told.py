@@ -70,6 +70,7 @@ def _recorded(record: Mapping[str, Any], number: int, identity: str) -> dict[str
     return {
         "schema": "vser.alert/1",
         **{name: record[name] for name in _SHARED},
+        "parts": record.get("parts"),
         "id": identity,
         "seq": number,
         "priority": priority_of(label),

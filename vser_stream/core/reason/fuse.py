@@ -33,10 +33,13 @@ class Explanation:
 
 
 def fuse(svm: Probabilities, reasoner: Probabilities) -> Probabilities:
-    """Return the normalised square root of the product: where one is sure the other is wrong, both doubt."""
+    """Return the normalised square root of the product: where one is sure the other is wrong, both doubt.
+
+    A reasoner knows the labels alone: what of them is no calm voice, and what no speech, the SVM says.
+    """
     products = [math.sqrt(svm.of(label) * reasoner.of(label)) for label in LABELS]
     total = sum(products)
-    return Probabilities(*(product / total for product in products)) if 0.0 < total < math.inf else svm
+    return svm.divided(*(product / total for product in products)) if 0.0 < total < math.inf else svm
 
 
 def resolve(decision: Decision, case: Case, verdict: Probabilities, writer: Writer) -> Decision:
