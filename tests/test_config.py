@@ -49,6 +49,16 @@ def test_rules_and_language_are_the_operators_choice(tmp_path: Path) -> None:
     assert "reasoner.language" in complaint(tmp_path, f'{SMALLEST}language = "fr"\n')
 
 
+def test_a_source_may_have_its_own_number_of_false_alarms(tmp_path: Path) -> None:
+    kitchen = '[[sources]]\nname = "kitchen"\ndevice = "default"\nfalse_alarms_per_day = 0.5\n'
+    text = f"{SMALLEST}{kitchen}[alarm]\nfalse_alarms_per_day = 4\n[alarm.panic]\nhold = 20\n"
+    config = load(written(tmp_path, text))
+    bedroom, other = (config.alarm_of(source) for source in config.sources)
+    assert (bedroom.false_alarms_per_day, other.false_alarms_per_day) == (4, 0.5)
+    assert (bedroom.panic.hold, other.panic.hold) == (20, 20)
+    assert "false_alarms_per_day" in complaint(tmp_path, text.replace("0.5", "0"))
+
+
 def test_a_reasoner_backend_says_what_it_lacks(tmp_path: Path) -> None:
     smallest = SMALLEST.replace('backend = "bundled"', "")
     assert "needs model and sha256" in complaint(tmp_path, f'{smallest}backend = "gguf"\n')

@@ -84,6 +84,9 @@ Refractory = Annotated[Number, Field(ge=0, le=86_400)]
 Steps = Annotated[tuple[Hold, ...], Field(max_length=16, strict=False)]
 """Times of an alarm level (s)."""
 
+PerDay = Annotated[Number, Field(ge=0.01, le=1000)]
+"""False alarms (1/d)."""
+
 
 class MqttConfig(Section):
     """Where alerts go."""
@@ -116,6 +119,9 @@ class SourceConfig(Section):
     transport: Literal["tcp", "udp"] = "tcp"
     username: Text | None = None
     password_file: FilePath | None = Field(None, description=FIRST_LINE)
+    false_alarms_per_day: PerDay | None = Field(
+        None, description="as in [alarm], for this source; default: what stands there"
+    )
 
     @model_validator(mode="after")
     def _exactly_one_origin(self) -> Self:
@@ -201,7 +207,8 @@ class LevelConfig(Section):
         5.6,
         ge=0.1,
         le=1000,
-        description="how much evidence of distress raises it; lower is more sensitive. Each utterance adds"
+        description="how much evidence of distress raises it; lower is more sensitive. Default: what"
+        " false_alarms_per_day asks for by the model's curve, this where it has none. Each utterance adds"
         " log-odds(not calm) - log-odds(at_least), times the square roots of its length (s) and of the share"
         " of this level or a higher one in what is not calm",
     )
@@ -216,7 +223,8 @@ class LevelConfig(Section):
         " takes away; the latest must reach it",
     )
     fast: Share = Field(
-        description="probability of this level or a higher one at which one utterance of it is enough"
+        description="probability of this level or a higher one at which one utterance of it is enough;"
+        " default: as for distress"
     )
     hold: Hold = Field(description="s without an utterance of this level before it is over")
     refractory: Refractory = Field(description="s after clearing in which the same level is not raised again")
@@ -257,6 +265,12 @@ class AngryConfig(LevelConfig):
 class AlarmConfig(Section):
     """When a source raises an alarm."""
 
+    false_alarms_per_day: PerDay = Field(
+        2.0,
+        description="how many false alarms of panic, and as many of anger, can be borne in a day; the fewer,"
+        " the more true ones come late or never. It sets distress and fast where they are not set themselves,"
+        " if the model says what thresholds cost",
+    )
     panic: PanicConfig = PanicConfig()
     angry: AngryConfig = AngryConfig()
     acknowledge_for: Number = Field(
@@ -343,6 +357,12 @@ class Config(Section):
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"two sources are named {min(twice)!r}")
         return self
+
+    def alarm_of(self, source: SourceConfig) -> AlarmConfig:
+        """When that source raises an alarm."""
+        if source.false_alarms_per_day is None:
+            return self.alarm
+        return self.alarm.model_copy(update={"false_alarms_per_day": source.false_alarms_per_day})
 
     @property
     def model_dir(self) -> Path:

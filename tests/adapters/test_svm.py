@@ -14,6 +14,7 @@ from support.tables import invented
 from vser_stream.adapters.manifest import SUMS, sums_of
 from vser_stream.adapters.svm import FILES, OnnxSvm
 from vser_stream.config import shipped_model, shipped_reasoner
+from vser_stream.core.alarm_curve import Curve
 from vser_stream.core.baseline import MODEL_INPUT
 from vser_stream.errors import ModelError, ModelMismatchError
 from vser_stream.training.export import to_graph, toml, write_folder
@@ -21,7 +22,7 @@ from vser_stream.training.fit import Fitted, fit
 from vser_stream.training.histories import Rows, cold
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.tables import Material
-from vser_stream.values import ANSWERS
+from vser_stream.values import ANSWERS, Label
 
 TABLE = invented()
 FEATURES = "f" * 64
@@ -137,6 +138,33 @@ def test_a_second_opinion_nobody_can_read_is_refused(tmp_path: Path, fitted: Fit
     folder = write_five(tmp_path / "five", fitted, labels=list(ANSWERS), second=second)
     with pytest.raises(ModelError, match=r"second\.onnx: does not take the golden vectors; copy the whole"):
         OnnxSvm.load(folder, features=FEATURES)
+
+
+def with_curve(folder: Path, alarm: str) -> OnnxSvm:
+    """The model after somebody wrote that into its manifest, with a fresh sum."""
+    manifest = folder / "manifest.toml"
+    manifest.write_text(f"{manifest.read_text()}\n{alarm}\n")
+    (folder / SUMS).write_text(sums_of(manifest.read_bytes()))
+    return OnnxSvm.load(folder, features=FEATURES)
+
+
+def test_what_thresholds_cost_goes_with_the_model(folder: Path) -> None:
+    assert OnnxSvm.load(folder, features=FEATURES).curves == {}
+    model = with_curve(folder, "[alarm.panic]\nper_day = [12, 0.5]\ndistress = [3, 6.5]")
+    assert model.curves == {Label.PANIC: Curve(per_day=(12, 0.5), distress=(3, 6.5))}
+
+
+@pytest.mark.parametrize(
+    "alarm",
+    [
+        "[alarm.panic]\nper_day = [0.5, 12]\ndistress = [3, 6.5]",
+        "[alarm.calm]\nper_day = [12, 0.5]\ndistress = [3, 6.5]",
+        '[alarm]\npanic = "quiet"',
+    ],
+)
+def test_a_model_with_a_curve_that_is_none_is_refused(folder: Path, alarm: str) -> None:
+    with pytest.raises(ModelError, match=r"is not the manifest of a model \(alarm.*copy the whole"):
+        with_curve(folder, alarm)
 
 
 def test_a_model_for_other_features_is_refused(folder: Path) -> None:

@@ -61,6 +61,7 @@ def test_a_healthy_box_with_one_topic_the_broker_refuses(tmp_path: Path, server:
         "packages",
         "configuration",
         "model",
+        "alarm of hall",
         "voice activity and features",
         "rules",
         "reasoner",

@@ -11,6 +11,7 @@ from support.broker import free_port
 from support.chat_server import chat_server, completion
 from support.command import vser_stream
 from support.daemon import SCENE, configuration
+from support.panic_model import panic_model
 
 from vser_stream.adapters.wavfile import Recording
 from vser_stream.values import RATE
@@ -53,6 +54,18 @@ def test_the_scene_is_calm_first_and_panic_in_the_end(scene: list[dict[str, Any]
 def test_an_alarm_never_comes_before_the_speech_that_raised_it(scene: list[dict[str, Any]]) -> None:
     first_calm_end = of_type(scene, "utterance")[0]["end_s"]
     assert all(row["at_s"] > first_calm_end for row in of_type(scene, "alert"))
+
+
+@pytest.mark.parametrize(("per_day", "raised"), [(24, "one utterance sure enough"), (0.5, None)])
+def test_the_alarm_of_a_recording_is_as_sensitive_as_false_alarms_are_allowed(
+    tmp_path: Path, per_day: float, raised: str | None
+) -> None:
+    with (panic_model(tmp_path / "model") / "manifest.toml").open("a") as manifest:
+        manifest.write("[alarm.panic]\nper_day = [24, 0.5]\ndistress = [50, 60]\nfast = [0.9, 0.999]\n")
+    config = configuration(tmp_path, 1, more=f'model = "model"\n[alarm]\nfalse_alarms_per_day = {per_day}\n')
+    recording = write(tmp_path / "cry.wav", np.concatenate([SILENCE, voice(1.3), SILENCE]))
+    alerts = of_type(lines(recording, "--config", config), "alert")
+    assert [alert["reason"][: len(raised or "")] for alert in alerts][:1] == ([raised] if raised else [])
 
 
 def test_replay_is_the_same_each_time(scene: list[dict[str, Any]]) -> None:

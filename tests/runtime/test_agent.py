@@ -6,6 +6,8 @@ from pathlib import Path
 
 from support.broker import Mosquitto
 from support.daemon import Subscriber, configuration, daemon, wait_for
+from support.panic_model import panic_model
+from support.panics import panics
 from support.patience import HANGS
 
 from vser_stream.adapters.outbox import SqliteOutbox
@@ -44,6 +46,25 @@ def test_a_scene_is_heard_alarmed_and_reported_and_the_daemon_ends_with_it(tmp_p
             (memory,) = kept.memories()
         assert json.loads(memory.document)["baseline"]["calm"]["count"][0] >= 1
         assert {path.name for path in outbox.parent.iterdir()} == {"outbox.db", "control.sock"}
+
+
+def test_each_room_is_as_sensitive_as_false_alarms_are_allowed_in_it(tmp_path: Path) -> None:
+    """Every voice is panic to this model; in the study nobody can bear to be disturbed for one."""
+    with (panic_model(tmp_path / "model") / "manifest.toml").open("a") as manifest:
+        manifest.write("[alarm.panic]\nper_day = [24, 0.5]\ndistress = [2, 50]\n")
+    recording = panics(tmp_path / "cry.wav", 1, quiet=1.0)
+    study = f'[[sources]]\nname = "study"\nfile = "{recording}"\nfalse_alarms_per_day = 0.5'
+    more = 'model = "model"\n[alarm]\nfalse_alarms_per_day = 24\n'
+    with Mosquitto(tmp_path) as broker, Subscriber(broker) as subscriber:
+        config = configuration(tmp_path, broker.port, source=f'file = "{recording}"\n{study}', more=more)
+        with daemon(config) as process:
+            assert process.wait(timeout=HANGS) == 0
+        wait_for(lambda: "stopped" in subscriber.statuses(), within=5, what="the farewell")
+        healths = subscriber.documents("health")
+        assert {it["source"]: it["utterances"] for it in healths} == {"bedroom": 1, "study": 1}
+        raised = [alert for alert in subscriber.documents("alert") if alert["event"] == "raised"]
+        assert [(alert["source"], alert["label"]) for alert in raised] == [("bedroom", "panic")]
+        assert "(alarm from 2)" in raised[0]["reason"]
 
 
 def test_without_a_broker_it_keeps_running_and_its_alerts_arrive_later(tmp_path: Path) -> None:

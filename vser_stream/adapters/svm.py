@@ -10,9 +10,9 @@ import hashlib
 import io
 import tomllib
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import onnxruntime
@@ -21,10 +21,11 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from pydantic import BaseModel, Field, ValidationError
 
 from vser_stream.adapters.manifest import MANIFEST, check_sums
+from vser_stream.core.alarm_curve import Curve, Curves
 from vser_stream.core.baseline import Prior
 from vser_stream.errors import ModelError, ModelMismatchError
 from vser_stream.files import regular
-from vser_stream.values import ANSWERS, LABELS, Probabilities, Vector
+from vser_stream.values import ANSWERS, LABELS, Label, Probabilities, Vector
 
 __all__ = ["FILES", "GOLDEN_TOLERANCE", "SECOND", "OnnxScorer", "OnnxSvm", "answer", "open_graph"]
 
@@ -89,6 +90,9 @@ class OnnxSvm:
     second: OnnxScorer | None = None
     """A second opinion on the same rows, where the folder holds one."""
 
+    curves: Curves = field(default_factory=dict)
+    """What thresholds of the alarm cost with it, for each level that was measured."""
+
     @classmethod
     def load(cls, folder: Path, *, features: str) -> OnnxSvm:
         """Load and verify ``models/<name>``.
@@ -121,6 +125,7 @@ class OnnxSvm:
             manifest=manifest.document,
             session=session,
             second=_second(folder, manifest.sums.get(SECOND), vectors["golden_inputs"]),
+            curves=manifest.curves,
         )
 
     @property
@@ -150,6 +155,7 @@ class _Document(BaseModel):
     labels: list[str]
     escalation: _Escalation
     sha256: dict[str, str]
+    alarm: dict[Literal[Label.PANIC, Label.ANGRY], Curve] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +167,7 @@ class _Manifest:
     thresholds: dict[int, float]
     default_share: int
     sums: dict[str, str]
+    curves: Curves
     document: dict[str, Any]
 
 
@@ -220,6 +227,7 @@ def _manifest(raw: bytes, path: Path) -> _Manifest:
         thresholds=read.escalation.below,
         default_share=read.escalation.default_share,
         sums=read.sha256,
+        curves={Label(level): curve for level, curve in read.alarm.items()},
         document=document,
     )
 

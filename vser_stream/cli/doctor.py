@@ -36,6 +36,7 @@ from vser_stream.cli.examination import TO_DO, DoubtError, Examination, Finding,
 from vser_stream.cli.models import load_model
 from vser_stream.cli.probe import Stage, Walk, listen, reach
 from vser_stream.config import Config, ReasonerConfig, SourceConfig, load, shipped_model
+from vser_stream.core.alarm_curve import Curves, in_words
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.discovery import discovery_messages
 from vser_stream.core.messages import selftest_topic
@@ -124,6 +125,8 @@ def _examine_model(examination: Examination, settings: Config | None) -> Decisio
     )
     if model is None:
         return None
+    if settings is not None:
+        _examine_alarms(examination, settings, model.curves)
     judge = Judge(scorer=model, prior=model.prior, escalate_below=model.escalate_below)
     decider = Decider(judge, SwiftF0Tracker())
     return examination.step(
@@ -131,6 +134,12 @@ def _examine_model(examination: Examination, settings: Config | None) -> Decisio
         lambda: rehearse(decider, WebRtcVad()),
         lambda _: "self-test: a synthetic utterance was classified",
     )
+
+
+def _examine_alarms(examination: Examination, settings: Config, curves: Curves) -> None:
+    for source in settings.sources:
+        alarm = settings.alarm_of(source)
+        examination.step(f"alarm of {source.name}", partial(in_words, alarm, curves))
 
 
 def _examine_reasoner(examination: Examination, settings: Config, decision: Decision | None) -> None:

@@ -159,6 +159,7 @@ def _pipeline(
         segment=settings.segment if settings else SegmentConfig(),
         # Nobody acknowledges anything in a recording.
         alarm=(settings.alarm if settings else AlarmConfig()).unattended,
+        curves=model.curves,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from vser_stream.config import AlarmConfig, SegmentConfig
 from vser_stream.core.alarm import STEPPED, Step, acknowledge, amend, clock_set, pause, resume, step, tick
+from vser_stream.core.alarm_curve import Curves, as_asked
 from vser_stream.core.alarm_state import AlarmState, Transition
 from vser_stream.core.baseline import is_calm_enough
 from vser_stream.core.decide import Decider
@@ -49,7 +50,15 @@ class Outcome:
 
 
 class Pipeline:
-    """State of one source; feed it every block in order."""
+    """State of one source; feed it every block in order.
+
+    Args:
+        decider: Judges what was said.
+        detector: Of speech.
+        segment: When speech begins, is looked at, and ends.
+        alarm: When an alarm is raised.
+        curves: Of the model: what thresholds of the alarm cost with it.
+    """
 
     def __init__(
         self,
@@ -58,12 +67,13 @@ class Pipeline:
         *,
         segment: SegmentConfig | None = None,
         alarm: AlarmConfig | None = None,
+        curves: Curves | None = None,
     ) -> None:
         self.decider = decider
         self._detector = detector
         self._framer = Framer()
         self._segmenter = Segmenter(segment)
-        self._alarm_config = alarm or AlarmConfig()
+        self._alarm_config = as_asked(alarm or AlarmConfig(), curves or {})
         self.alarm = AlarmState()
         """Current alarm condition; one from before a restart may be put here before the first block."""
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.config import AlarmConfig
+from vser_stream.core.alarm_curve import Curves, as_asked
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Clip, read_manifest
 from vser_stream.training.event_figures import ALARMS, EventEvaluation, Point, figures_of
@@ -53,7 +54,7 @@ def evaluate_scenes(
         homes: Wanted; fewer if not so many speakers have enough clips.
         minutes: Length of each scene.
         recipe: How models are made, and what is left out of the data.
-        alarm: Configuration of the alarm.
+        alarm: Configuration of the alarm; default: as the daemon has it with that model.
         seed: Of the folds, the models, the homes and the scenes.
         cache: Of features.
         processes: Worked on at once.
@@ -66,6 +67,7 @@ def evaluate_scenes(
     """
     recipe, cache = recipe or Recipe(), cache or FeatureCache(processes=processes)
     models: list[tuple[Model, Sequence[Clip]]]
+    curves: Curves = {}
     if model is None:
         clips = read_manifest(data, exclude=(*recipe.exclude, *recipe.calm_only))
         models = _unheard(clips, recipe, cache, seed=seed, processes=processes, progress=progress)
@@ -73,11 +75,12 @@ def evaluate_scenes(
     else:
         loaded = OnnxSvm.load(model, features=cache.features)
         models = [(Model((model / "svm.onnx").read_bytes(), loaded.prior), read_manifest(data))]
-        subject = f"{loaded.name} {loaded.version}"
+        subject, curves = f"{loaded.name} {loaded.version}", loaded.curves
     heard = listen_all(
         _homes(models, homes, seed=seed), minutes=minutes, processes=processes, progress=progress
     )
-    return figures_of(heard, alarm or AlarmConfig(), subject=subject, progress=progress)
+    alarm = as_asked(alarm or AlarmConfig(), curves)
+    return figures_of(heard, alarm, subject=subject, progress=progress)
 
 
 def events_table(evaluation: EventEvaluation) -> str:
