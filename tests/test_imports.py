@@ -97,7 +97,7 @@ def test_each_third_party_library_is_imported_by_one_adapter_only() -> None:
     for path in (PACKAGE / "adapters").glob("*.py"):
         for name in imports_of(path.read_text()):
             owners.setdefault(name.split(".")[0], set()).add(path.stem)
-    libraries = {"av", "sounddevice", "webrtcvad", "swift_f0", "aiomqtt", "prometheus_client"}
+    libraries = {"av", "sounddevice", "webrtcvad", "aiomqtt", "prometheus_client"}
     assert {name: len(owners[name]) for name in libraries} == dict.fromkeys(libraries, 1)
     database = {"outbox", "schema", "evidence", "kept", "rows", "salvage"}
     assert owners["sqlite3"] == database, "the agent's one database file"

@@ -13,7 +13,7 @@ from vser_stream.values import (
     Pcm,
     PitchTrack,
     Probabilities,
-    Samples,
+    Spectra,
     Vector,
 )
 
@@ -68,8 +68,8 @@ class SpeechDetector(Protocol):
 class PitchTracker(Protocol):
     """Estimates the fundamental frequency."""
 
-    def track(self, samples: Samples) -> PitchTrack:
-        """Return one estimate for each whole hop of ``samples`` (see core.features.pitch)."""
+    def track(self, spectra: Spectra) -> PitchTrack:
+        """Return one estimate for each hop after the context (see core.features.log_frequency)."""
         ...
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "Samples",
     "Segment",
     "SegmentKind",
+    "Spectra",
     "Vector",
 ]
 
@@ -52,6 +53,9 @@ Pcm = NDArray[np.int16]
 
 Samples = NDArray[np.float32]
 """Audio in [-1, 1), shape (n,)."""
+
+Spectra = NDArray[np.float32]
+"""Logarithms of amplitudes, hop by hop (see core.features.log_frequency), shape (3, 128, n)."""
 
 Vector = NDArray[np.float32]
 """One row of features, shape (n_features,)."""

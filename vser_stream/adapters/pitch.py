@@ -1,41 +1,30 @@
-"""Fundamental frequency by SwiftF0 (MIT; its ONNX model comes inside the wheel)."""
+"""Fundamental frequency by the network of SwiftF0 (MIT, see swift_f0.LICENSE beside its file)."""
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import numpy as np
-from swift_f0 import SwiftF0
 
-from vser_stream.core.features.pitch import HOP
-from vser_stream.values import PitchTrack, Samples
+from vser_stream.adapters.svm import open_graph
+from vser_stream.core.features.log_frequency import CONTEXT
+from vser_stream.values import PitchTrack, Spectra
 
-__all__ = ["SwiftF0Tracker"]
+__all__ = ["NETWORK", "SwiftF0Tracker"]
 
-_FMIN, _FMAX = 46.875, 2093.75
-"""Range of the model (Hz): its own defaults."""
-
-_SILENCE_PEAK = 1e-3
-"""Below it the model's answer is arbitrary: its spectrogram lies on its logarithmic floor in every bin.
-
-The limit of swift_f0 itself. It is a limit on what the caller hands over: core.features.pitch
-brings speech up to an even level first, so a quiet microphone is not silence.
-"""
+NETWORK = files("vser_stream.adapters") / "swift_f0.onnx"
+"""Cut out of the file in the wheel swift-f0 by :mod:`vser_stream.training.pitch_network`."""
 
 
 class SwiftF0Tracker:
-    """Runs the network directly: the package's wrapper spends half its time on loudness and copies."""
+    """Runs the network alone: its spectra come from core.features.log_frequency."""
 
     def __init__(self) -> None:
-        self._session = SwiftF0(threads=1, spin=False).session
-        self._range = {"fmin": np.asarray(_FMIN, np.float32), "fmax": np.asarray(_FMAX, np.float32)}
+        self._session = open_graph(NETWORK.read_bytes(), name=str(NETWORK))
 
-    def track(self, samples: Samples) -> PitchTrack:
-        """Return one estimate for each whole hop of 256 samples, centred on the start of the hop."""
-        hops = len(samples) // HOP
-        if not hops:
+    def track(self, spectra: Spectra) -> PitchTrack:
+        """Return one estimate for each hop but the first :data:`CONTEXT`, centred on the start of the hop."""
+        if spectra.shape[2] <= CONTEXT:
             return PitchTrack(f0=np.empty(0), voicing=np.empty(0))
-        whole = np.ascontiguousarray(samples[: hops * HOP], dtype=np.float32)
-        f0, voicing = self._session.run(["pitch", "confidence"], {"audio": whole[np.newaxis], **self._range})
-        silent = np.abs(whole).reshape(hops, HOP).max(axis=1) < _SILENCE_PEAK
-        return PitchTrack(
-            f0=np.asarray(f0[0], np.float64), voicing=np.where(silent, 0.0, voicing[0].astype(np.float64))
-        )
+        f0, voicing = self._session.run(["f0", "voicing"], {"spectra": spectra[np.newaxis]})
+        return PitchTrack(f0=f0[0], voicing=voicing[0].astype(np.float64))

@@ -6,7 +6,7 @@ from support.audio import voice
 
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.core.features.pitch import HOP, LOOKAHEAD, PitchStream
-from vser_stream.values import PitchTrack, Samples
+from vser_stream.values import RATE, PitchTrack, Samples
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +58,18 @@ def test_a_microphone_30_db_quieter_hears_the_same_voice(tracker: SwiftF0Tracker
 
 def test_less_than_a_hop_has_no_estimate(tracker: SwiftF0Tracker) -> None:
     assert len(PitchStream(tracker).feed(speech(1.0)[: HOP - 1]).f0) == 0
+
+
+@pytest.mark.parametrize("level", [0.0, 5e-4])
+def test_silence_after_a_voice_is_unvoiced(tracker: SwiftF0Tracker, level: float) -> None:
+    """And so is what is left of a voice 66 dB below it."""
+    samples = np.concatenate([speech(1.0), speech(1.0) * np.float32(level)])
+    assert streamed(tracker, samples, [20_000]).voicing[RATE // HOP + 8 :].max() == 0.0
+
+
+def test_a_voice_at_once_is_heard_as_one_with_a_second_before_it(tracker: SwiftF0Tracker) -> None:
+    """Clips are cut so; a network that takes the border for a sound misjudges the first tenth of a second."""
+    samples = speech(3.0)[: 160 * HOP]
+    whole, late = streamed(tracker, samples, []), streamed(tracker, samples[60 * HOP :], [])
+    wrong = (late.voicing[:8] >= 0.5) != (whole.voicing[60:68] >= 0.5)
+    assert wrong.sum() == 0
