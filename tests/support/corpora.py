@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vser_stream.values import LABELS, RATE, Label
 
-__all__ = ["speak", "write_corpus", "write_wav"]
+__all__ = ["speak", "write_corpus", "write_sounds", "write_wav"]
 
 # Pitch against the speaker's own (semitones), syllables per second, level of each octave up (dB).
 _MANNERS = {Label.CALM: (0.0, 3.0, -12.0), Label.ANGRY: (6.0, 4.0, -5.0), Label.PANIC: (14.0, 6.5, -8.0)}
@@ -58,3 +58,33 @@ def write_corpus(
     with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("path", "speaker", "label", "corpus", "gender"), *rows])
     return folder
+
+
+def write_sounds(folder: Path, *, each: int = 5, corpora: tuple[str, ...] = ("sounds",)) -> Path:
+    """Write natural talk of as many people, screams, laughs, rain and rooms, and their manifest."""
+    rng = np.random.default_rng(11)
+    rows = []
+    for number in range(each):
+        corpus = corpora[number % len(corpora)]
+        made = {
+            ("calm", "natural: talk"): speak(Label.CALM, pitch=rng.uniform(95, 190), rng=rng, length=2.0),
+            ("sound", "screaming"): speak(Label.PANIC, pitch=rng.uniform(250, 350), rng=rng, length=1.5),
+            ("sound", "laughing"): speak(Label.ANGRY, pitch=rng.uniform(200, 300), rng=rng),
+            ("sound", "rain"): np.round(rng.normal(0, 800, 3 * RATE)).astype(np.int16),
+            ("sound", "impulse response"): _impulse(rng),
+        }
+        for (label, kind), pcm in made.items():
+            name = f"{kind.split()[-1]}-{number}.wav"
+            write_wav(folder / name, pcm)
+            speaker = f"n{number}" if label == "calm" else ""
+            rows.append((name, speaker, label, kind, corpus))
+    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("path", "speaker", "label", "original_label", "corpus"), *rows])
+    return folder
+
+
+def _impulse(rng: np.random.Generator) -> NDArray[np.int16]:
+    """A room whose echo loses 60 dB in 0.4 s."""
+    tail = rng.standard_normal(RATE // 2) * 10 ** (-3.0 * np.arange(RATE // 2) / (0.4 * RATE))
+    tail[0] = 6.0
+    return np.round(tail / 8 * 32768).clip(-32768, 32767).astype(np.int16)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from vser_stream.training.homes import Heard
 from vser_stream.training.room import Sound
-from vser_stream.training.scenes import Event
+from vser_stream.training.scenes import Event, Hours
 from vser_stream.values import Decision
 
 
@@ -16,10 +16,12 @@ def heard(
     *,
     sounds: Sequence[Sound] = (),
     mode: str = "cold",
+    hours: Hours = Hours.HOME,
 ) -> Heard:
     return Heard(
         resident="s0",
         corpus="one",
+        hours=hours,
         mode=mode,
         seconds=3600.0,
         events=tuple(events),

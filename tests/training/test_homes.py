@@ -8,24 +8,25 @@ import pytest
 from vser_stream.core.baseline import Prior
 from vser_stream.errors import DataError
 from vser_stream.training.corpus import Clip
-from vser_stream.training.homes import Model, furnish, listen_all
-from vser_stream.values import Label
+from vser_stream.training.homes import Model, furnish, furnish_quiet, listen_all
+from vser_stream.training.kinds import Answer, Role
+from vser_stream.training.scenes import Hours
 
 NOBODY = Model(b"", Prior(*(np.zeros(1, np.float32) for _ in range(3))))
 
 
 def clips(speaker: str, corpus: str, *, calm: int = 8, panic: int = 4) -> list[Clip]:
-    labels = [Label.CALM] * calm + [Label.PANIC] * panic
-    names = [f"{speaker}/{index}" for index in range(len(labels))]
+    answers = [Answer.CALM] * calm + [Answer.PANIC] * panic
+    names = [f"{speaker}/{index}" for index in range(len(answers))]
     return [
-        Clip(name=name, path=Path(name), speaker=speaker, label=label, corpus=corpus)
-        for name, label in zip(names, labels, strict=True)
+        Clip(name=name, path=Path(name), speaker=speaker, answer=answer, corpus=corpus)
+        for name, answer in zip(names, answers, strict=True)
     ]
 
 
 EVERYBODY = [
     *clips("a0", "one"), *clips("a1", "one"), *clips("a2", "one"), *clips("b0", "two"),
-    *clips("quiet", "two", panic=0), *clips("short", "three", calm=6),
+    *clips("quiet", "two", panic=0), *clips("short", "three", calm=4),
 ]  # fmt: skip
 
 
@@ -40,13 +41,20 @@ def test_only_speakers_with_enough_calm_and_panic_live_anywhere_and_once() -> No
     assert len({home.seed for home in homes}) == 4
 
 
-def test_the_others_are_other_people_and_calm() -> None:
+def test_a_home_is_of_one_resident_among_all_that_was_not_heard() -> None:
     for home in furnish(EVERYBODY, NOBODY, homes=99, seed=0):
-        others = [clip for said in home.others for clip in said]
-        assert {clip.label for clip in others} == {Label.CALM}
-        assert home.resident not in {clip.speaker for clip in others}
-        assert len(home.others) == 5
         assert {clip.speaker for clip in home.clips} == {home.resident}
+        assert sum(map(len, home.around.clips.values())) == len(EVERYBODY)
+
+
+def test_quiet_hours_are_of_those_who_talk_naturally() -> None:
+    quiet = furnish_quiet(EVERYBODY, NOBODY, homes=2, seed=0)
+    assert [home.hours for home in quiet] == [
+        Hours.TALK, Hours.TALK, Hours.MEETING, Hours.MEETING, Hours.RADIO, Hours.RADIO,
+    ]  # fmt: skip
+    assert len({home.seed for home in quiet}) == 6
+    nobody = [clip for clip in EVERYBODY if clip.answer is not Answer.CALM and clip.role is Role.VOICE]
+    assert furnish_quiet(nobody, NOBODY, homes=2, seed=0) == []
 
 
 def test_the_same_seed_furnishes_the_same_homes() -> None:
@@ -55,5 +63,5 @@ def test_the_same_seed_furnishes_the_same_homes() -> None:
 
 
 def test_data_without_a_resident_are_named() -> None:
-    with pytest.raises(DataError, match="no speaker has 7 calm and 4 panic clips; record more"):
+    with pytest.raises(DataError, match="no speaker has 5 calm and 3 panic clips; record more"):
         listen_all([], minutes=1)

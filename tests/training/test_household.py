@@ -3,7 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vser_stream.training.household import NOISES, Wave, even, loudness, noise, television
+from vser_stream.training.household import (
+    NOISES,
+    Wave,
+    even,
+    lasting,
+    loudness,
+    loudspeaker,
+    noise,
+    programme,
+)
 from vser_stream.values import RATE
 
 
@@ -43,14 +52,31 @@ def test_the_tilt_takes_the_high_frequencies_away() -> None:
     assert high[0] > high[1] + 6 > high[2] + 12
 
 
-def test_a_television_is_heard_through_a_small_loudspeaker() -> None:
-    voices = [noise(RATE, np.random.default_rng(seed), tilt=0.5) for seed in range(3)]
-    programme = television(voices, 8 * RATE, np.random.default_rng(1))
-    assert loudness(programme) == pytest.approx(1.0, rel=1e-3)
-    assert spectrum_db(programme, 0, 140) < -50
-    assert spectrum_db(programme, 6100, 8000) < -50
-    assert spectrum_db(programme, 1000, 3000) > -20
+def test_a_programme_plays_each_turn_once_over_music_that_is_under_it() -> None:
+    turns = [noise(RATE, np.random.default_rng(seed), tilt=0.0, band=(1000.0, 4000.0)) for seed in range(2)]
+    music = noise(RATE, np.random.default_rng(9), tilt=0.0, band=(100.0, 500.0))
+    sent = programme(iter(turns), 8 * RATE, np.random.default_rng(1), music=music)
+    assert sent.shape == (8 * RATE,)
+    assert loudness(sent) == pytest.approx(1.0, rel=1e-3)
+    assert spectrum_db(sent[: 2 * RATE], 1000, 4000) > -1
+    assert spectrum_db(sent[5 * RATE :], 100, 500) > -1
 
 
-def test_without_voices_a_television_plays_music() -> None:
-    assert loudness(television([], RATE, np.random.default_rng(1))) == pytest.approx(1.0, rel=1e-3)
+def test_a_small_loudspeaker_gives_a_narrow_band() -> None:
+    wave = noise(8 * RATE, np.random.default_rng(0), tilt=0.0)
+    for seed in range(5):
+        heard = loudspeaker(wave, np.random.default_rng(seed))
+        assert loudness(heard) == pytest.approx(1.0, rel=1e-3)
+        assert spectrum_db(heard, 0, 75) < -20
+        assert spectrum_db(heard, 7500, 8000) < -15
+        assert spectrum_db(heard, 500, 3000) > -5
+
+
+@pytest.mark.parametrize("n", [RATE // 2, 10 * RATE + 3])
+def test_a_sound_lasts_as_long_as_it_is_asked_to_without_a_click(n: int) -> None:
+    time = np.arange(RATE + 77) / RATE
+    wave = np.sin(2 * np.pi * 50 * time).astype(np.float32)
+    long = lasting(wave, n, np.random.default_rng(3))
+    assert long.shape == (n,)
+    steps = np.abs(np.diff(long)) / loudness(long)
+    assert steps.max() < 3 * np.abs(np.diff(wave)).max() / loudness(wave)

@@ -5,22 +5,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.corpora import write_corpus
+from numpy.typing import NDArray
+from support.corpora import write_corpus, write_sounds
 from support.decisions import decision
 
+from vser_stream.core.features.functionals import FEATURES
+from vser_stream.errors import DataError
 from vser_stream.training.cache import FeatureCache
-from vser_stream.training.corpus import Clip, read_manifest
-from vser_stream.training.histories import CALM
-from vser_stream.training.rehearsal import BACKGROUND, Rehearsal, rehearsed, truth
+from vser_stream.training.corpus import Clip, read_corpora, sides_of
+from vser_stream.training.kinds import Answer, Role
+from vser_stream.training.rehearsal import SIDES, Ear, Rehearsal, Truth, rehearsed, truth
 from vser_stream.training.room import Sound
-from vser_stream.values import RATE
+from vser_stream.values import ANSWERS, RATE, Pcm
+
+LEVEL = FEATURES.index("level_p95")
 
 SEGMENT = replace(decision(calm=0.9).segment, start=0, onset=0, end=4 * RATE)
 
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Clip, ...]:
-    return read_manifest(write_corpus(tmp_path_factory.mktemp("corpus"), speakers=2, clips=6))
+    people = write_corpus(tmp_path_factory.mktemp("people"), speakers=2, clips=6)
+    # As many sounds of each kind as there are sides, dealt evenly: each side has one.
+    return read_corpora([people, write_sounds(tmp_path_factory.mktemp("sounds"), each=2 * SIDES)])
 
 
 @pytest.fixture(scope="module")
@@ -33,45 +40,108 @@ def rehearsal(clips: tuple[Clip, ...], cache: FeatureCache) -> Rehearsal:
     return rehearsed(clips, cache, takes=2, seed=0, processes=1)
 
 
+def sound(what: str, start: float, end: float) -> Sound:
+    answers = {"panic": Answer.PANIC, "resident": Answer.CALM, "visitor": Answer.CALM, "angry": Answer.ANGRY}
+    return Sound(what, start, end, answers.get(what), own=what not in {"visitor", "radio"})
+
+
 @pytest.mark.parametrize(
     ("sounds", "expected"),
     [
-        ([("panic", 0.5, 3.5)], "panic"),
-        ([("calm", 0.0, 1.5), ("television", 0.0, 4.0)], "calm"),
-        ([("panic", 0.0, 3.0), ("calm", 3.0, 3.5)], "panic"),
-        ([("panic", 0.0, 2.0), ("calm", 2.0, 4.0)], None),
+        ([("panic", 0.5, 3.5)], Truth("panic", Answer.PANIC, own=True)),
+        ([("resident", 0.0, 1.5), ("radio", 0.0, 4.0)], Truth("resident", Answer.CALM, own=True)),
+        ([("resident", 0.0, 1.5), ("visitor", 1.5, 4.0)], Truth("visitor", Answer.CALM)),
+        ([("panic", 0.0, 3.0), ("resident", 3.0, 3.5)], Truth("panic", Answer.PANIC, own=True)),
+        ([("panic", 0.0, 2.0), ("resident", 2.0, 4.0)], None),
         ([("angry", 3.5, 5.0)], None),
-        ([("television", 0.0, 4.0), ("panic", 4.0, 6.0)], BACKGROUND),
-        ([], BACKGROUND),
+        ([("radio", 0.0, 4.0), ("panic", 4.0, 6.0)], Truth("radio", Answer.OTHER)),
+        ([("radio", 3.0, 9.0)], Truth("background", Answer.OTHER)),
+        ([], Truth("background", Answer.OTHER)),
     ],
     ids=[
-        "one voice",
-        "over a television",
-        "a little of another",
-        "half of another",
-        "hardly",
-        "after it",
-        "no",
+        "one voice", "over a radio", "two who are calm", "a little of another", "half of another", "hardly",
+        "a radio", "hardly a radio", "no",
     ],
-)
+)  # fmt: skip
 def test_a_segment_is_what_is_clearly_heard_most_in_it(
-    sounds: list[tuple[str, float, float]], expected: str | None
+    sounds: list[tuple[str, float, float]], expected: Truth | None
 ) -> None:
-    assert truth(SEGMENT, [Sound(*it) for it in sounds]) == expected
+    assert truth(SEGMENT, [sound(*it) for it in sounds]) == expected
 
 
-def test_every_label_is_heard_in_every_room_and_each_row_belongs_to_one_speaker(rehearsal: Rehearsal) -> None:
+def test_everything_is_heard_and_each_home_is_of_one_speaker_on_one_side(
+    clips: tuple[Clip, ...], rehearsal: Rehearsal
+) -> None:
+    sides = sides_of(clips, SIDES)
     assert sorted(set(rehearsal.rooms)) == ["s0 0", "s0 1", "s1 0", "s1 1"]
-    assert all(
-        room.split()[0] == who for room, who in zip(rehearsal.rooms, rehearsal.table.speakers, strict=True)
-    )
-    for room in np.unique(rehearsal.rooms):
-        assert set(rehearsal.table.y[(rehearsal.rooms == room) & rehearsal.own]) == {0, 1, 2}
-
-
-def test_what_is_only_background_is_calm(rehearsal: Rehearsal) -> None:
-    assert (rehearsal.table.y[~rehearsal.own] == CALM).all()
+    for room, who, side in zip(rehearsal.rooms, rehearsal.table.speakers, rehearsal.sides, strict=True):
+        assert room.split()[0] == who
+        assert sides[who] == side
+    assert set(rehearsal.whats) >= {"resident", "angry", "panic", "visitor", "look-alike", "scream"}
+    assert set(rehearsal.kinds) == {"window", "utterance"}
     assert np.isfinite(rehearsal.table.features).all()
+
+
+def test_a_row_says_what_it_is_inside_and_outside(rehearsal: Rehearsal) -> None:
+    inside = {
+        "resident": ("calm", "calm"), "angry": ("angry", "angry"), "panic": ("panic", "panic"),
+        "visitor": ("calm", "calm"), "look-alike": ("other", "calm"), "scream": ("scream", "panic"),
+        "radio": ("other", "calm"), "background": ("other", "calm"),
+    }  # fmt: skip
+    for what, answer, label, own in zip(
+        rehearsal.whats, rehearsal.answers, rehearsal.table.y, rehearsal.own, strict=True
+    ):
+        assert (ANSWERS[answer], ANSWERS[label]) == inside[what]
+        assert own == (what in {"resident", "angry", "panic"})
+
+
+def test_no_recording_is_heard_on_two_sides(clips: tuple[Clip, ...]) -> None:
+    for side in range(SIDES):
+        moved = [it for it in clips if sides_of(clips, SIDES)[it.person] == side]
+        kinds = {it.role for it in moved}
+        assert kinds >= {Role.NATURAL, Role.SCREAM, Role.LOOK_ALIKE, Role.BACKGROUND, Role.IMPULSE}
+
+
+def test_a_home_changes_with_what_is_on_its_own_side_and_with_nothing_else(
+    clips: tuple[Clip, ...], cache: FeatureCache, rehearsal: Rehearsal
+) -> None:
+    sides = sides_of(clips, SIDES)
+    screams = [it for it in clips if it.role is Role.SCREAM]
+    here = next(it for it in screams if sides[it.person] == sides["s0"])
+    before = rehearsal.where(rehearsal.rooms == "s0 0").table.features
+    for changed in (here, next(it for it in screams if sides[it.person] not in {sides["s0"], sides["s1"]})):
+        told = [replace(it, path=clips[0].path) if it is changed else it for it in clips]
+        found = rehearsed(told, cache, takes=1, seed=0, processes=1)
+        now = found.where(found.rooms == "s0 0").table.features
+        assert np.array_equal(now, before) is (changed is not here)
+
+
+def test_a_second_listener_hears_the_speech_of_each_row(
+    clips: tuple[Clip, ...], cache: FeatureCache, rehearsal: Rehearsal
+) -> None:
+    heard = rehearsed(clips, cache, takes=1, seed=0, ear=Ear("length", Lengths), processes=1)
+    first = rehearsal.where(np.char.endswith(rehearsal.rooms, " 0"))
+    assert np.array_equal(heard.table.features, first.table.features)
+    assert rehearsal.embeddings.shape == (len(rehearsal.own), 0)
+    seconds, level = heard.embeddings.T
+    assert ((seconds > 0.2) & (seconds < 15)).all()
+    # Loud speech has loud samples: the listener was given the right ones.
+    assert np.corrcoef(level, heard.table.features[:, LEVEL])[0, 1] > 0.8
+
+
+def test_a_person_of_whom_nothing_can_be_heard_is_left_out(
+    clips: tuple[Clip, ...], cache: FeatureCache
+) -> None:
+    with pytest.raises(DataError, match="nobody who is angry or in panic"):
+        rehearsed([it for it in clips if it.role is not Role.VOICE], cache, takes=1, seed=0, processes=1)
+
+
+class Lengths:
+    """Hears how long a segment is (s), and how loud (dB)."""
+
+    def __call__(self, pcm: Pcm) -> NDArray[np.float32]:
+        power = np.mean(np.square(pcm.astype(np.float64)))
+        return np.array([len(pcm) / RATE, 10 * np.log10(power + 1)], np.float32)
 
 
 def test_the_rows_of_some_speakers_are_all_theirs(rehearsal: Rehearsal) -> None:
@@ -90,7 +160,7 @@ def test_what_was_rehearsed_is_kept_and_the_seed_makes_other_rooms(
     assert np.array_equal(again.table.features, rehearsal.table.features)
     assert {path: path.stat().st_mtime_ns for path in files(cache)} == before
     other = rehearsed(clips, cache, takes=1, seed=1, processes=1)
-    assert len(files(cache)) == 6
+    assert len(files(cache)) == len(before) + 2
     assert not np.array_equal(other.table.features[:1], rehearsal.table.features[:1])
 
 

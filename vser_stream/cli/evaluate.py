@@ -20,7 +20,10 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
-    data: Annotated[Path, typer.Option(help="CSV with path, speaker, label; paths start from its folder.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(help="CSV with path, speaker, label; paths start from its folder. Repeatable."),
+    ],
     model: Annotated[
         Path | None, typer.Option(help="Model folder. Without it the recipe is cross-validated by speaker.")
     ] = None,
@@ -119,7 +122,7 @@ def evaluate(
 
 
 def _evaluate_scenes(
-    data: Path,
+    data: list[Path],
     model: Path | None,
     *,
     homes: int,
@@ -150,7 +153,9 @@ def _evaluate_scenes(
     print(json.dumps(evaluation.to_dict()) if as_json else events.events_table(evaluation))
 
 
-def _study(kind: str, data: Path, *, seed: int, cache: Path | None, processes: int, as_json: bool) -> None:
+def _study(
+    kind: str, data: list[Path], *, seed: int, cache: Path | None, processes: int, as_json: bool
+) -> None:
     """One that only varies the recipe, or what is heard: ``ablation`` or ``baselines``."""
     with needs_train():
         from vser_stream.training import ablation, listening  # noqa: PLC0415 - extra [train]
@@ -171,7 +176,7 @@ def _study(kind: str, data: Path, *, seed: int, cache: Path | None, processes: i
 
 
 def _reasoners(
-    data: Path,
+    data: list[Path],
     reasoners: list[Path],
     variants: str,
     *,

@@ -15,7 +15,10 @@ __all__ = ["train"]
 
 
 def train(
-    data: Annotated[Path, typer.Option(help="CSV with path, speaker, label; paths start from its folder.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(help="CSV with path, speaker, label; paths start from its folder. Repeatable."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the model, such as models/mine.")],
     conditions: Annotated[
         bool, typer.Option("--conditions", help="Also judge clips through noise, rooms and codecs.")

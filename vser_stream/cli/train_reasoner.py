@@ -18,7 +18,10 @@ __all__ = ["train_reasoner"]
 
 
 def train_reasoner(
-    data: Annotated[Path, typer.Option(help="CSV with path, speaker, label; paths start from its folder.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(help="CSV with path, speaker, label; paths start from its folder. Repeatable."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the model, such as models/reasoner-mine.")],
     minutes: Annotated[
         float, typer.Option(min=0.01, help="Processor time for teaching, on one core.")

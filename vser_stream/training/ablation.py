@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from vser_stream.core.baseline import MODEL_INPUT
 from vser_stream.core.features.functionals import FEATURES
 from vser_stream.training.cache import FeatureCache
-from vser_stream.training.corpus import read_manifest
+from vser_stream.training.corpus import Data, read_manifest
 from vser_stream.training.histories import Table
 from vser_stream.training.metrics import Interval, figures, gain
 from vser_stream.training.progress import Progress, silent, tracked
@@ -103,7 +102,7 @@ class Ablation:
 
 
 def evaluate_ablation(
-    data: Path,
+    data: Data,
     *,
     recipe: Recipe = QUICK,
     seed: int = 0,

@@ -1,68 +1,140 @@
-"""The manifest of a corpus: a CSV file with a row for each labelled recording."""
+"""The manifests of corpora: CSV files with a row for each labelled recording."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vser_stream.errors import DataError
+from vser_stream.training.kinds import OUTSIDE, Answer, Role, answer_of, role_of
 from vser_stream.values import Label
 
-__all__ = ["COLUMNS", "Clip", "read_manifest"]
+__all__ = ["COLUMNS", "Clip", "Data", "read_corpora", "read_manifest", "sides_of"]
+
+Data = Path | Sequence[Path]
+"""Manifests, or the folders that hold them as ``manifest.csv``; paths in one are relative to its folder."""
 
 COLUMNS = ("path", "speaker", "label")
-"""What a manifest must have; corpus, language, gender and licence are used where they are there."""
+"""What a manifest must have; others are used where they are there: corpus, original_label (the corpus's own
+word for what it is), language, gender, licence."""
+
+_OTHER, _SOUND = "other", "sound"
+"""Labels beside the three: speech that is none of them, and what is no speech."""
 
 _MANIFEST = "manifest.csv"
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One labelled recording of one speaker."""
+    """One labelled recording, of one speaker if it is of any."""
 
     name: str
     """Path as the manifest gives it."""
 
     path: Path
     speaker: str
-    label: Label
+    """Of a sound without a speaker its name: it is alone."""
+
+    answer: Answer
+    role: Role = Role.VOICE
     corpus: str = ""
     language: str = ""
     gender: str = ""
     licence: str = ""
 
+    @property
+    def label(self) -> Label:
+        """What may be told of it outside."""
+        return OUTSIDE[self.answer]
 
-def read_manifest(data: Path, *, exclude: Iterable[str] = ()) -> tuple[Clip, ...]:
-    """Return the clips of a corpus, in the order of its manifest.
+    @property
+    def spoken(self) -> bool:
+        """It is calm, angry or frightened speech."""
+        return self.answer not in {Answer.OTHER, Answer.SCREAM}
+
+    @property
+    def person(self) -> str:
+        """Who or what must not be on both sides of a split: recordings of unknown people, by their place."""
+        return re.sub(r"^(unk-.+)-[^-]+$", r"\1", self.speaker)
+
+
+def read_manifest(data: Data, *, exclude: Iterable[str] = ()) -> tuple[Clip, ...]:
+    """Return the calm, angry and panic speech of corpora, in the order of their manifests.
 
     Args:
-        data: The manifest, or the folder that holds it as ``manifest.csv``; paths in it are
-            relative to its folder.
+        data: The manifests.
         exclude: Corpora whose rows are left out.
 
     Raises:
-        DataError: A column, a value or a file is missing, a label is unknown, a row is given
+        DataError: As :func:`read_corpora`, or no such speech is left.
+    """
+    spoken = tuple(clip for clip in read_corpora(data, exclude=exclude) if clip.spoken)
+    if not spoken:
+        raise _nothing(data)
+    return spoken
+
+
+def read_corpora(data: Data, *, exclude: Iterable[str] = ()) -> tuple[Clip, ...]:
+    """Return all there is to hear in corpora: speech of every kind, and sounds.
+
+    Raises:
+        DataError: A column, a value or a file is missing, a label is unknown, a recording is given
             twice, or nothing is left.
     """
-    manifest = data / _MANIFEST if data.is_dir() else data
     left_out = frozenset(exclude)
     clips: list[Clip] = []
-    lines: dict[str, int] = {}
-    for line, row in _rows(manifest):
-        # Absolute: worker processes may stand in another folder.
-        clip = _clip(row, f"{manifest}:{line}", manifest.resolve().parent)
-        if clip.name in lines:
-            raise DataError(
-                f"{manifest}:{line}: {clip.name} is already in line {lines[clip.name]}; remove one of them"
-            )
-        lines[clip.name] = line
-        if clip.corpus not in left_out:
-            clips.append(clip)
+    seen: dict[Path, tuple[Path, int]] = {}
+    for manifest in _manifests(data):
+        for line, row in _rows(manifest):
+            # Absolute: worker processes may stand in another folder.
+            clip = _clip(row, f"{manifest}:{line}", manifest.resolve().parent)
+            if clip.path in seen:
+                other, before = seen[clip.path]
+                where = f"line {before}" if other == manifest else f"{other}:{before}"
+                raise DataError(f"{manifest}:{line}: {clip.name} is already in {where}; remove one of them")
+            seen[clip.path] = manifest, line
+            if clip.corpus not in left_out:
+                clips.append(clip)
     if not clips:
-        raise DataError(f"{manifest}: has no rows to use; add a row for each recording")
+        raise _nothing(data)
     return tuple(clips)
+
+
+def sides_of(clips: Iterable[Clip], count: int) -> dict[str, int]:
+    """Deal every person, and every sound, to one of ``count`` sides, the people of each corpus evenly.
+
+    What is heard on one side is never heard on another; a corpus more or less changes nothing for others.
+    """
+    corpora: dict[str, str] = {}
+    for clip in sorted(clips, key=lambda clip: clip.corpus):
+        corpora.setdefault(clip.person, clip.corpus)
+    families: dict[str, list[str]] = defaultdict(list)
+    for person, corpus in corpora.items():
+        families[corpus].append(person)
+    return {
+        person: (_number(corpus) + turn) % count
+        for corpus, people in families.items()
+        for turn, person in enumerate(sorted(people, key=_number))
+    }
+
+
+def _number(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
+
+
+def _manifests(data: Data) -> list[Path]:
+    given = [data] if isinstance(data, Path) else data
+    return [path / _MANIFEST if path.is_dir() else path for path in given]
+
+
+def _nothing(data: Data) -> DataError:
+    names = ", ".join(map(str, _manifests(data)))
+    return DataError(f"{names}: has no rows to use; add a row for each recording")
 
 
 def _rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
@@ -84,14 +156,17 @@ def _rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def _clip(row: dict[str, str], where: str, folder: Path) -> Clip:
-    empty = [column for column in COLUMNS if not row[column].strip()]
-    if empty:
+    name, speaker, label = (row[column].strip() for column in COLUMNS)
+    needed = {"path": name, "label": label} | ({"speaker": speaker} if label in list(Label) else {})
+    if empty := [column for column, value in needed.items() if not value]:
         raise DataError(f"{where}: {', '.join(empty)} is empty; fill it in or remove the row")
-    name, label = row["path"].strip(), row["label"].strip()
-    if label not in list(Label):
-        raise DataError(f"{where}: unknown label {label!r}; use {', '.join(Label)}")
+    if label not in (*Label, _OTHER, _SOUND):
+        raise DataError(f"{where}: unknown label {label!r}; use {', '.join((*Label, _OTHER, _SOUND))}")
     path = folder / name
     if not path.is_file():
         raise DataError(f"{where}: {name} is missing; restore the file or remove the row")
-    rest = {key: (row.get(key) or "").strip() for key in ("corpus", "language", "gender", "licence")}
-    return Clip(name=name, path=path, speaker=row["speaker"].strip(), label=Label(label), **rest)
+    corpus, kind, language, gender, licence = (
+        (row.get(key) or "").strip() for key in ("corpus", "original_label", "language", "gender", "licence")
+    )
+    role = role_of(label, corpus=corpus, kind=kind)
+    return Clip(name, path, speaker or name, answer_of(label, role), role, corpus, language, gender, licence)

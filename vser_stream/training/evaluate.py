@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
@@ -16,7 +15,7 @@ from vser_stream.core.baseline import Prior
 from vser_stream.errors import DataError
 from vser_stream.training.augment import CONDITIONS
 from vser_stream.training.cache import FeatureCache
-from vser_stream.training.corpus import Clip, read_manifest
+from vser_stream.training.corpus import Clip, Data, read_manifest
 from vser_stream.training.evaluation import ByHistory, Curve, Evaluation
 from vser_stream.training.histories import CALM, Judge, Table
 from vser_stream.training.metrics import Figures, reliability, risk_coverage
@@ -68,7 +67,7 @@ class _How(TypedDict):
 
 
 def evaluate_recipe(
-    data: Path,
+    data: Data,
     *,
     recipe: Recipe | None = None,
     conditions: bool = False,
@@ -178,7 +177,7 @@ def judge_recipe(
 
 
 def evaluate_model(
-    data: Path,
+    data: Data,
     *,
     model: OnnxSvm,
     conditions: bool = False,

@@ -14,30 +14,43 @@ from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.config import AlarmConfig
 from vser_stream.core.alarm_curve import Curves, as_asked
 from vser_stream.training.cache import FeatureCache
-from vser_stream.training.corpus import Clip, read_manifest
-from vser_stream.training.event_figures import ALARMS, EventEvaluation, Point, figures_of
+from vser_stream.training.corpus import Clip, Data, read_corpora, sides_of
+from vser_stream.training.event_figures import (
+    EVENTS,
+    Detection,
+    EventEvaluation,
+    FalseAlarms,
+    Point,
+    figures_of,
+)
 from vser_stream.training.export import to_graph
-from vser_stream.training.fit import fit, speaker_folds
-from vser_stream.training.homes import Home, Model, furnish, listen_all
+from vser_stream.training.fit import fit
+from vser_stream.training.homes import Home, Model, furnish, furnish_quiet, listen_all
+from vser_stream.training.kinds import OUTSIDE, Answer
 from vser_stream.training.metrics import Interval
 from vser_stream.training.progress import Progress, silent, tracked
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.rehearsal import SIDES
 from vser_stream.training.tables import Material, material_of
+from vser_stream.values import Label
 
 __all__ = ["evaluate_scenes", "events_figure", "events_table"]
 
 _FOLDS = 3
+
+_QUIET = 4
+"""Homes for each place in which nothing happens."""
 
 _MATERIAL = 0
 """Seed of what is learned from: computed once, whatever homes it is tried in."""
 
 
 def evaluate_scenes(
-    data: Path,
+    data: Data,
     *,
     model: Path | None = None,
-    homes: int = 12,
-    minutes: float = 60.0,
+    homes: int = 32,
+    minutes: float = 15.0,
     recipe: Recipe | None = None,
     alarm: AlarmConfig | None = None,
     seed: int = 0,
@@ -48,10 +61,11 @@ def evaluate_scenes(
     """Compose homes, let the pipeline listen, and count.
 
     Args:
-        data: The manifest, or the folder that holds it.
-        model: A model folder, which must not have heard the speakers. Without it the recipe is
-            trained once for each of three folds of speakers, and each model listens to the others.
-        homes: Wanted; fewer if not so many speakers have enough clips.
+        data: The manifests: people who speak, and sounds.
+        model: A model folder, which must have heard none of them. Without it the recipe is trained once
+            for each of three folds of people and sounds, and each model listens to the others.
+        homes: Wanted; fewer if not so many speakers have enough clips. Beside them, a quarter as many of
+            each kind of hours in which nothing happens.
         minutes: Length of each scene.
         recipe: How models are made, and what is left out of the data.
         alarm: Configuration of the alarm; default: as the daemon has it with that model.
@@ -61,7 +75,7 @@ def evaluate_scenes(
         progress: Told of each step.
 
     Raises:
-        DataError: The manifest is incomplete, or has too few speakers.
+        DataError: A manifest is incomplete, or has too few speakers.
         AudioError: A recording cannot be read.
         ModelError: The model cannot be loaded.
     """
@@ -69,12 +83,12 @@ def evaluate_scenes(
     models: list[tuple[Model, Sequence[Clip]]]
     curves: Curves = {}
     if model is None:
-        clips = read_manifest(data, exclude=(*recipe.exclude, *recipe.calm_only))
+        clips = read_corpora(data, exclude=recipe.exclude)
         models = _unheard(clips, recipe, cache, seed=seed, processes=processes, progress=progress)
-        subject = f"recipe, {len(models)} folds by speaker"
+        subject = f"recipe, {len(models)} folds of people and sounds"
     else:
         loaded = OnnxSvm.load(model, features=cache.features)
-        models = [(Model((model / "svm.onnx").read_bytes(), loaded.prior), read_manifest(data))]
+        models = [(Model((model / "svm.onnx").read_bytes(), loaded.prior), read_corpora(data))]
         subject, curves = f"{loaded.name} {loaded.version}", loaded.curves
     heard = listen_all(
         _homes(models, homes, seed=seed), minutes=minutes, processes=processes, progress=progress
@@ -87,44 +101,41 @@ def events_table(evaluation: EventEvaluation) -> str:
     """The figures and the curves as lines of text."""
     lines = [f"{evaluation.subject}: {evaluation.homes} homes, {evaluation.hours:.1f} h of audio"]
     for mode, detections in evaluation.detections.items():
-        for level, it in detections.items():
-            causes = ", ".join(f"{what} {count}" for what, count in it.causes.items())
-            lines += [
-                "",
-                f"{level}, {mode}: {it.events} events",
-                f"  recall              {_told(it.recall)}, by any alarm {_told(it.any_recall)}",
-                f"  false alarms an hour {_told(it.false_per_hour)}; by {causes or 'nothing'}",
-                f"  time to alert (s)   median {_told(it.median_s)}, 90 % {_told(it.slow_s)}",
-                f"  told as panic {it.as_panic}, masked by a false alarm {it.masked}",
-                *map(_line, evaluation.curves[mode][level]),
-            ]
+        lines += ["", f"{mode}:", *(_detected(kind, it) for kind, it in detections.items())]
+        lines += [_falsely(f"false {level}", it) for level, it in evaluation.false_alarms[mode].items()]
+        lines += map(_line, evaluation.curves[mode][Label.PANIC])
+    for hours, levels in evaluation.quiet.items():
+        lines += ["", f"{hours} alone, {levels['any'].hours:.1f} h:"]
+        lines += [_falsely(f"false {level}", it) for level, it in levels.items()]
     return "\n".join(lines)
 
 
 def events_figure(evaluation: EventEvaluation) -> Figure:
-    """Recall against false alarms, the configured point in black, and the times to alert."""
-    figure = Figure(figsize=(13, 7), layout="constrained")
-    for level, (recall, times) in zip(ALARMS, figure.subplots(2, 2), strict=True):
+    """Recall against false alarms of the level, the configured point in black, and the times to alert."""
+    figure = Figure(figsize=(13, 10), layout="constrained")
+    for kind, (recall, times) in zip(EVENTS, figure.subplots(len(EVENTS), 2), strict=True):
+        level = OUTSIDE[kind]
         for mode, curves in evaluation.curves.items():
-            _plot_curve(recall, curves[level], label=mode)
-            times.hist(evaluation.delays[mode][level], bins=20, histtype="step", label=mode)
-        recall.set(title=f"{level}: events told", xlabel="false alarms an hour", ylabel="recall")
+            told = [(it, it.screams if kind is Answer.SCREAM else it.recall) for it in curves[level]]
+            _plot_curve(recall, told, label=mode)
+            times.hist(evaluation.delays[mode][kind], bins=20, histtype="step", label=mode)
+        recall.set(title=f"{kind}: events told", xlabel=f"false {level} alarms an hour", ylabel="recall")
         recall.set(ylim=(0, 1.02))
         recall.set_xscale("symlog", linthresh=0.5)
         recall.set_xlim(left=0)
-        times.set(title=f"{level}: time to alert", xlabel="s from the first word", ylabel="events")
+        times.set(title=f"{kind}: time to alert", xlabel="s from the first word", ylabel="events")
         recall.legend()
     return figure
 
 
-def _plot_curve(axes: Axes, points: Sequence[Point], *, label: str) -> None:
-    both = [
-        (it.false_per_hour.value, it.recall.value, it.factor)
-        for it in points
-        if it.false_per_hour and it.recall
+def _plot_curve(axes: Axes, told: Sequence[tuple[Point, Interval | None]], *, label: str) -> None:
+    known = [
+        (point.false_per_hour.value, recall.value, point.factor)
+        for point, recall in told
+        if point.false_per_hour and recall
     ]
-    axes.plot([false for false, _, _ in both], [recall for _, recall, _ in both], ".-", label=label)
-    for false, recall, factor in both:
+    axes.plot([false for false, _, _ in known], [recall for _, recall, _ in known], ".-", label=label)
+    for false, recall, factor in known:
         if factor == 1.0:
             axes.plot(false, recall, "ko")
 
@@ -133,11 +144,24 @@ def _told(figure: Interval | None) -> str:
     return str(figure or "-")
 
 
+def _detected(kind: str, it: Detection) -> str:
+    return (
+        f"  {kind:<7} {it.events:>4} events, told {_told(it.recall)}, by any alarm {_told(it.any_recall)},"
+        f" after {_told(it.median_s)} s, 90 % {_told(it.slow_s)} s; as panic {it.as_panic},"
+        f" masked {it.masked}"
+    )
+
+
+def _falsely(name: str, it: FalseAlarms) -> str:
+    causes = ", ".join(f"{what} {count}" for what, count in it.causes.items())
+    return f"  {name:<11} {_told(it.per_hour)} an hour; by {causes or 'nothing'}"
+
+
 def _line(point: Point) -> str:
     median = "-" if point.median_s is None else f"{point.median_s:.1f}"
     return (
-        f"    x {point.factor:<6.3g} distress {point.distress:<6.3g} fast {point.fast:.3f}"
-        f"  recall {_told(point.recall)}  false/h {_told(point.false_per_hour)}  {median} s"
+        f"    x {point.factor:<6.3g} panic {_told(point.recall)}  scream {_told(point.screams)}"
+        f"  false panic/h {_told(point.false_per_hour)}  any/h {_told(point.any_per_hour)}  {median} s"
     )
 
 
@@ -151,14 +175,18 @@ def _unheard(
     progress: Progress,
 ) -> list[tuple[Model, Sequence[Clip]]]:
     """A model for each fold, and the clips of the speakers it has not heard."""
+    sides = sides_of(clips, SIDES)
+    spoken = [clip for clip in clips if clip.spoken]
     material = material_of(clips, cache, recipe, seed=_MATERIAL, processes=processes, progress=progress)
-    folds = speaker_folds(material.clean, _FOLDS, seed=seed)
-    jobs = (joblib.delayed(_learn)(material.where(known), recipe, seed) for known, _ in folds)
+    folds = [set(part.tolist()) for part in np.array_split(np.arange(SIDES), _FOLDS)]
+    mine = np.array([sides[clip.person] for clip in spoken])
+    known = [np.flatnonzero(~np.isin(mine, list(fold))) for fold in folds]
+    jobs = (joblib.delayed(_learn)(material.where(rows), recipe, seed) for rows in known)
     done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
     models = tracked(done, "models", total=_FOLDS, progress=progress)
     return [
-        (model, [clips[index] for index in unheard])
-        for model, (_, unheard) in zip(models, folds, strict=True)
+        (model, [clip for clip in clips if sides[clip.person] in fold])
+        for model, fold in zip(models, folds, strict=True)
     ]
 
 
@@ -173,5 +201,8 @@ def _homes(models: Sequence[tuple[Model, Sequence[Clip]]], homes: int, *, seed: 
     return [
         home
         for index, ((model, clips), share) in enumerate(zip(models, shares, strict=True))
-        for home in furnish(clips, model, homes=share, seed=seed + index)
+        for home in (
+            *furnish(clips, model, homes=share, seed=seed + index),
+            *furnish_quiet(clips, model, homes=-(-share // _QUIET), seed=seed + index),
+        )
     ]

@@ -15,13 +15,22 @@ from numpy.typing import NDArray
 from vser_stream.config import AlarmConfig, LevelConfig
 from vser_stream.training.events import Told, Verdict, judge
 from vser_stream.training.homes import MODES, Heard
+from vser_stream.training.kinds import Answer
 from vser_stream.training.metrics import Interval
 from vser_stream.training.progress import Progress, silent, tracked
+from vser_stream.training.scenes import Hours
 from vser_stream.values import Label
 
-__all__ = ["ALARMS", "FACTORS", "Detection", "EventEvaluation", "Point", "figures_of", "scaled"]
+__all__ = [
+    "ALARMS", "EVENTS", "FACTORS", "Detection", "EventEvaluation", "FalseAlarms", "Point", "figures_of",
+    "scaled",
+]  # fmt: skip
+
+EVENTS = (Answer.PANIC, Answer.SCREAM, Answer.ANGRY)
 
 ALARMS = (Label.PANIC, Label.ANGRY)
+
+_LEVELS: Final = {"panic": frozenset({Label.PANIC}), "any": frozenset({Label.PANIC, Label.ANGRY})}
 
 FACTORS: Final = tuple(2.0**power for power in np.arange(-3.0, 2.25, 0.25).tolist())
 """On the distress asked for and the log-odds of ``fast``, sensitive first; one leaves both as configured."""
@@ -34,20 +43,17 @@ _Level = TypeVar("_Level", bound=LevelConfig)
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """How well one alarm level does; intervals are 95 % bootstrap intervals over homes.
+    """How well events of one kind are told; intervals are 95 % bootstrap intervals over homes.
 
     A figure is None where there was nothing to take it of.
     """
 
     events: int
     recall: Interval | None
-    """Events told by an alarm of their level or a higher one."""
+    """Events told by an alarm of their level or a higher one; a scream by one of panic."""
 
     any_recall: Interval | None
     """Events told by an alarm of any level."""
-
-    false_per_hour: Interval | None
-    """Alarms of this level outside all events, for each hour of calm."""
 
     median_s: Interval | None
     """From the first word to the alarm, of the events that were told (s)."""
@@ -61,25 +67,45 @@ class Detection:
     as_panic: int
     """Events during which a panic alarm was raised: right for panic, a confusion for anger."""
 
+
+@dataclass(frozen=True, slots=True)
+class FalseAlarms:
+    """Alarms outside all events."""
+
+    hours: float
+    """Without an event (h)."""
+
+    per_hour: Interval | None
     causes: dict[str, int]
-    """What the false alarms were raised by, most first."""
+    """What they were raised by, most first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One setting of the thresholds."""
+    """One setting of the thresholds, and what it gives for one level of alarm."""
 
     factor: float
     distress: float
+    """Asked for before an alarm of the level, as is ``fast``."""
+
     fast: float
     recall: Interval | None
+    """Of the events of the level."""
+
     false_per_hour: Interval | None
+    """Alarms of the level outside all events."""
+
     median_s: float | None
+    screams: Interval | None = None
+    """Recall of them, by alarms of panic."""
+
+    any_per_hour: Interval | None = None
+    """Alarms of any level outside all events."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventEvaluation:
-    """What composed hours gave; every dictionary is by mode, then by level."""
+    """What composed hours gave; every dictionary is by mode, then by kind of event or level of alarm."""
 
     subject: str
     homes: int
@@ -90,7 +116,13 @@ class EventEvaluation:
     """The configuration in force."""
 
     detections: dict[str, dict[str, Detection]]
+    false_alarms: dict[str, dict[str, FalseAlarms]]
+    quiet: dict[str, dict[str, FalseAlarms]]
+    """Where nothing happened, nobody known: natural talk, meetings and a radio alone; then by level."""
+
     curves: dict[str, dict[str, list[Point]]]
+    """By mode, then by level."""
+
     delays: dict[str, dict[str, list[float]]]
     """Time to each alarm (s)."""
 
@@ -103,30 +135,39 @@ def figures_of(
     heard: Sequence[Heard], alarm: AlarmConfig, *, subject: str, progress: Progress = silent
 ) -> EventEvaluation:
     """Count, at the configured thresholds and along the curve."""
-    modes = {mode: [one for one in heard if one.mode == mode] for mode in MODES}
-    detections, delays = {}, {}
-    for mode, homes in modes.items():
-        verdicts = [judge(home, alarm) for home in homes]
-        detections[mode] = {level.value: _detection(verdicts, level) for level in ALARMS}
-        delays[mode] = {
-            level.value: sorted(itertools.chain.from_iterable(_delays(_told(verdicts, level))))
-            for level in ALARMS
-        }
-    curves: dict[str, dict[str, list[Point]]] = {mode: {level: [] for level in ALARMS} for mode in modes}
+    lived_in = [one for one in heard if one.hours is Hours.HOME]
+    modes = {mode: [one for one in lived_in if one.mode == mode] for mode in MODES}
+    verdicts = {mode: [judge(home, alarm) for home in homes] for mode, homes in modes.items()}
+    curves: dict[str, dict[str, list[Point]]] = {mode: {it: [] for it in ALARMS} for mode in modes}
     for factor in tracked(FACTORS, "thresholds", total=len(FACTORS), progress=progress):
         config = scaled(alarm, factor)
         for mode, homes in modes.items():
-            verdicts = [judge(home, config) for home in homes]
+            told = [judge(home, config) for home in homes]
             for level in ALARMS:
-                curves[mode][level].append(_point(verdicts, level, config=config, factor=factor))
+                curves[mode][level].append(_point(told, level, config=config, factor=factor))
+    quiet = {
+        hours.value: [judge(one, alarm) for one in heard if one.hours is hours]
+        for hours in Hours
+        if hours is not Hours.HOME
+    }
     return EventEvaluation(
         subject=subject,
         homes=len(modes[MODES[0]]),
         hours=sum(home.seconds for home in modes[MODES[0]]) / 3600,
         alarm=alarm.model_dump(),
-        detections=detections,
+        detections={
+            mode: {kind.value: _detection(some, kind) for kind in EVENTS} for mode, some in verdicts.items()
+        },
+        false_alarms={mode: _false_alarms(some) for mode, some in verdicts.items()},
+        quiet={hours: _false_alarms(some) for hours, some in quiet.items() if some},
         curves=curves,
-        delays=delays,
+        delays={
+            mode: {
+                kind.value: sorted(itertools.chain.from_iterable(_delays(_told(some, kind))))
+                for kind in EVENTS
+            }
+            for mode, some in verdicts.items()
+        },
     )
 
 
@@ -146,47 +187,61 @@ def _surer(share: float, factor: float) -> float:
     return 1 / (1 + math.exp(-factor * math.log(share / (1 - share))))
 
 
-def _detection(verdicts: Sequence[Verdict], level: Label) -> Detection:
-    told = _told(verdicts, level)
+def _detection(verdicts: Sequence[Verdict], kind: Answer) -> Detection:
+    told = _told(verdicts, kind)
     every = [one for home in told for one in home]
-    false = [alarm for verdict in verdicts for alarm in verdict.false_alarms if alarm.level is level]
     return Detection(
         events=len(every),
         recall=_recall(told),
         any_recall=_ratio([sum(one.after_any is not None for one in home) for home in told], map(len, told)),
-        false_per_hour=_false_per_hour(verdicts, level),
         median_s=_quantile(told, 0.5),
         slow_s=_quantile(told, 0.9),
         masked=sum(one.masked for one in every),
         as_panic=sum(one.as_panic for one in every),
-        causes=dict(Counter(alarm.cause for alarm in false).most_common()),
     )
 
 
+def _false_alarms(verdicts: Sequence[Verdict]) -> dict[str, FalseAlarms]:
+    causes = {
+        name: Counter(it.cause for home in verdicts for it in home.false_alarms if it.level in levels)
+        for name, levels in _LEVELS.items()
+    }
+    return {
+        name: FalseAlarms(
+            hours=sum(verdict.calm_hours for verdict in verdicts),
+            per_hour=_false_per_hour(verdicts, levels),
+            causes=dict(causes[name].most_common()),
+        )
+        for name, levels in _LEVELS.items()
+    }
+
+
 def _point(verdicts: Sequence[Verdict], level: Label, *, config: AlarmConfig, factor: float) -> Point:
-    told, rules = _told(verdicts, level), config.panic if level is Label.PANIC else config.angry
+    told, rules = _told(verdicts, Answer(level)), config.panic if level is Label.PANIC else config.angry
     delays = list(itertools.chain.from_iterable(_delays(told)))
     return Point(
         factor=factor,
         distress=rules.distress,
         fast=rules.fast,
         recall=_recall(told),
-        false_per_hour=_false_per_hour(verdicts, level),
+        false_per_hour=_false_per_hour(verdicts, frozenset({level})),
         median_s=float(np.median(delays)) if delays else None,
+        screams=_recall(_told(verdicts, Answer.SCREAM)),
+        any_per_hour=_false_per_hour(verdicts, _LEVELS["any"]),
     )
 
 
-def _told(verdicts: Sequence[Verdict], level: Label) -> list[list[Told]]:
-    """Events of one label in each home."""
-    return [[one for one in verdict.told if one.label is level] for verdict in verdicts]
+def _told(verdicts: Sequence[Verdict], kind: Answer) -> list[list[Told]]:
+    """Events of one kind in each home."""
+    return [[one for one in verdict.told if one.answer is kind] for verdict in verdicts]
 
 
 def _recall(told: Sequence[Sequence[Told]]) -> Interval | None:
     return _ratio([sum(one.after is not None for one in home) for home in told], map(len, told))
 
 
-def _false_per_hour(verdicts: Sequence[Verdict], level: Label) -> Interval | None:
-    false = [sum(alarm.level is level for alarm in verdict.false_alarms) for verdict in verdicts]
+def _false_per_hour(verdicts: Sequence[Verdict], levels: frozenset[Label]) -> Interval | None:
+    false = [sum(alarm.level in levels for alarm in verdict.false_alarms) for verdict in verdicts]
     return _ratio(false, [verdict.calm_hours for verdict in verdicts])
 
 

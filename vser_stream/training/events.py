@@ -13,20 +13,22 @@ from vser_stream.core.alarm import step, tick
 from vser_stream.core.alarm_state import AlarmEvent, AlarmState, Transition
 from vser_stream.core.votes import rules_of
 from vser_stream.training.homes import Heard
+from vser_stream.training.kinds import Answer
 from vser_stream.training.room import Sound
-from vser_stream.training.scenes import RESIDENT, VISITOR, Event
+from vser_stream.training.scenes import Event
+from vser_stream.training.surroundings import BACKGROUND
 from vser_stream.values import FRAME, LABELS, RATE, Decision, Label, SegmentKind
 
 __all__ = ["FalseAlarm", "Told", "Verdict", "alarms", "judge"]
 
-GRACE = 3.0
-"""After the last word of an event an alarm still counts as told of it (s)."""
+GRACE = 8.0
+"""After the end of an event an alarm still counts as told of it (s)."""
+
+_MOMENTS = frozenset({AlarmEvent.RAISED, AlarmEvent.ESCALATED, AlarmEvent.RERAISED})
+"""When somebody is called."""
 
 _HALF = 0.5 * FRAME / RATE
 """Half a frame: between the times at which the pipeline looks at its clock (s)."""
-
-_IN_THE_ROOM = frozenset({RESIDENT, VISITOR})
-_NOTHING = "nothing"
 
 Timed = tuple[float, Transition]
 
@@ -35,7 +37,7 @@ Timed = tuple[float, Transition]
 class Told:
     """What became of one event."""
 
-    label: Label
+    answer: Answer
     after: float | None
     """From the first word to an alarm of its level or a higher one; None if there was none (s)."""
 
@@ -58,7 +60,7 @@ class FalseAlarm:
     """From the beginning of the scene (s)."""
 
     cause: str
-    """What was heard most in the segment that raised it."""
+    """What was heard most in the segment that raised it: in the room, or else behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def alarms(decisions: Iterable[tuple[float, Decision]], *, config: AlarmConfig, 
 def judge(heard: Heard, config: AlarmConfig) -> Verdict:
     """Compare the alarms of one home with the truth."""
     timed = alarms(heard.decisions, config=config, end=heard.seconds)
-    raised = [(at, it) for at, it in timed if it.event in {AlarmEvent.RAISED, AlarmEvent.ESCALATED}]
+    raised = [(at, it) for at, it in timed if it.event in _MOMENTS]
     return Verdict(
         calm_hours=(heard.seconds - sum(event.end + GRACE - event.start for event in heard.events)) / 3600,
         told=tuple(_told(event, timed, raised) for event in heard.events),
@@ -118,7 +120,7 @@ def _told(event: Event, timed: Sequence[Timed], raised: Sequence[Timed]) -> Told
     during = [(at - event.start, it.level) for at, it in raised if _during(event, at)]
     own = [after for after, level in during if _rank(level) >= _rank(event.label)]
     return Told(
-        label=event.label,
+        answer=event.answer,
         after=min(own, default=None),
         after_any=min((after for after, _ in during), default=None),
         as_panic=any(level is Label.PANIC for _, level in during),
@@ -134,7 +136,7 @@ def _level_at(time: float, timed: Sequence[Timed]) -> Label:
             break
         if transition.event is AlarmEvent.CLEARED:
             level = Label.CALM
-        elif transition.event in {AlarmEvent.RAISED, AlarmEvent.ESCALATED}:
+        elif transition.event in _MOMENTS:
             level = transition.level
     return level
 
@@ -144,12 +146,10 @@ def _during(event: Event, at: float) -> bool:
 
 
 def _cause(decision: Decision, sounds: Sequence[Sound]) -> str:
-    """Who in the room speaks for at least half of the segment; else what is heard most in it."""
     start, end = decision.segment.onset / RATE, decision.segment.end / RATE
-    heard = [(min(end, sound.end) - max(start, sound.start), sound.what) for sound in sounds]
-    near = [one for one in heard if one[1] in _IN_THE_ROOM and one[0] >= (end - start) / 2]
-    overlap, what = max(near or heard, default=(0.0, _NOTHING))
-    return what if overlap > 0 else _NOTHING
+    both = [(min(end, sound.end) - max(start, sound.start), sound) for sound in sounds]
+    heard = [(sound.answer is not None, seconds, sound.what) for seconds, sound in both if seconds > 0]
+    return max(heard, default=(False, 0.0, BACKGROUND))[2]
 
 
 def _rank(label: Label) -> int:

@@ -1,6 +1,6 @@
 """Homes nobody in the training has lived in, and what the pipeline hears in them.
 
-The model that listens in a home has not heard its resident, its visitors, or its television.
+The model that listens in a home has not heard its resident, its visitors, its radio, or its appliances.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -17,7 +16,6 @@ import numpy as np
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.svm import OnnxSvm, open_graph
 from vser_stream.adapters.vad import WebRtcVad
-from vser_stream.adapters.wavfile import Recording
 from vser_stream.config import AlarmConfig, AngryConfig, PanicConfig
 from vser_stream.core.baseline import Baseline, Prior
 from vser_stream.core.clip import clip_segment
@@ -26,26 +24,26 @@ from vser_stream.core.features.extract import Extractor
 from vser_stream.core.pipeline import Pipeline
 from vser_stream.errors import DataError
 from vser_stream.training.corpus import Clip
-from vser_stream.training.household import Wave
+from vser_stream.training.kinds import Answer, Role
 from vser_stream.training.progress import Progress, silent, tracked
 from vser_stream.training.room import Sound
-from vser_stream.training.scenes import Cast, Event, Scene, compose, trimmed
-from vser_stream.values import LABELS, RATE, Block, Decision, Label, Pcm
+from vser_stream.training.scenes import Cast, Event, Hours, Scene, compose, compose_quiet
+from vser_stream.training.surroundings import VISITOR, Surroundings
+from vser_stream.values import RATE, Block, Decision
 
-__all__ = ["MODES", "Heard", "Home", "Model", "decisions_of", "furnish", "listen", "listen_all"]
+__all__ = [
+    "MODES", "Heard", "Home", "Model", "decisions_of", "furnish", "furnish_quiet", "listen", "listen_all",
+]  # fmt: skip
 
 MODES = ("cold", "warm 3")
 """What is known of the resident before the hour: nothing, or 3 calm clips; both learn on."""
 
 _ENROLLED = 3
-_CALM = _ENROLLED + 4
+_CALM = _ENROLLED + 2
 """Calm clips a resident needs: an hour of one sentence would be no hour of speech."""
 
-_PANIC = 4
-"""Panic clips a resident needs: one event has up to four."""
-
-_OTHERS, _THEIR_CLIPS = 6, 8
-"""Other people in a home, and how many of their clips are heard, at most."""
+_PANIC = 3
+"""Panic clips a resident needs."""
 
 _NEVER = AlarmConfig(panic=PanicConfig(distress=1e3, fast=1.0), angry=AngryConfig(distress=1e3, fast=1.0))
 
@@ -77,16 +75,17 @@ class Model:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Home:
-    """Who lives there, who else is heard, and which model listens."""
+    """Who lives there, what is heard there, and which model listens."""
 
     resident: str
+    """Nobody in hours without events."""
+
     corpus: str
+    hours: Hours
     clips: tuple[Clip, ...]
-    """Of the resident, every label."""
+    """Of the resident."""
 
-    others: tuple[tuple[Clip, ...], ...]
-    """Calm clips of each of the others."""
-
+    around: Surroundings
     model: Model
     seed: tuple[int, ...]
 
@@ -97,6 +96,7 @@ class Heard:
 
     resident: str
     corpus: str
+    hours: Hours
     mode: str
     seconds: float
     events: tuple[Event, ...]
@@ -109,31 +109,42 @@ def furnish(clips: Sequence[Clip], model: Model, *, homes: int, seed: int) -> li
     """Return homes for residents with enough clips, corpora in turn, each resident once at most.
 
     Args:
-        clips: Of speakers the model has not heard.
+        clips: Of people and sounds the model has not heard.
         model: That listens.
         homes: How many are wanted; fewer if there are not enough residents.
         seed: Of the choice.
     """
-    rng = np.random.default_rng(seed)
     of_speaker: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
-        of_speaker[clip.speaker].append(clip)
-    calm = {name: [clip for clip in said if clip.label is Label.CALM] for name, said in of_speaker.items()}
-    made: list[Home] = []
-    for resident in _in_turns(of_speaker, rng)[:homes]:
-        others = [name for name in calm if name != resident and calm[name]]
-        chosen = rng.permutation(len(others))[:_OTHERS]
-        made.append(
-            Home(
-                resident=resident,
-                corpus=of_speaker[resident][0].corpus,
-                clips=tuple(of_speaker[resident]),
-                others=tuple(tuple(calm[others[index]][:_THEIR_CLIPS]) for index in chosen),
-                model=model,
-                seed=(seed, len(made)),
-            )
+        if clip.role is Role.VOICE:
+            of_speaker[clip.speaker].append(clip)
+    around = Surroundings.of(clips)
+    residents = _in_turns(of_speaker, np.random.default_rng(seed))[:homes]
+    return [
+        Home(
+            resident=resident,
+            corpus=_corpus(of_speaker[resident]),
+            hours=Hours.HOME,
+            clips=tuple(of_speaker[resident]),
+            around=around,
+            model=model,
+            seed=(seed, index),
         )
-    return made
+        for index, resident in enumerate(residents)
+    ]
+
+
+def furnish_quiet(clips: Sequence[Clip], model: Model, *, homes: int, seed: int) -> list[Home]:
+    """Return as many places of each kind in which nothing happens, if people talk naturally in the clips."""
+    around = Surroundings.of(clips)
+    if not around.pools("", ()).get(VISITOR):
+        return []
+    quiet = (Hours.TALK, Hours.MEETING, Hours.RADIO)
+    return [
+        Home("", "", hours, (), around, model, (seed, kind, index))
+        for kind, hours in enumerate(quiet)
+        for index in range(homes)
+    ]
 
 
 def listen_all(
@@ -143,9 +154,9 @@ def listen_all(
 
     Raises:
         AudioError: A recording cannot be read.
-        DataError: There is no home to listen to.
+        DataError: Nobody lives in any of them.
     """
-    if not homes:
+    if not any(home.hours is Hours.HOME for home in homes):
         raise DataError(
             f"no speaker has {_CALM} calm and {_PANIC} panic clips; record more of at least one speaker"
         )
@@ -155,9 +166,12 @@ def listen_all(
 
 
 def listen(home: Home, *, minutes: float) -> list[Heard]:
-    """Compose one home and let the pipeline listen to it in every mode."""
-    scene = compose(_cast(home), minutes=minutes, seed=home.seed)
+    """Compose one home and let the pipeline listen to it in every mode; nobody is known in quiet hours."""
     tracker, judge = SwiftF0Tracker(), Judge(home.model.scorer(), home.model.prior, escalate_below=0.0)
+    if home.hours is not Hours.HOME:
+        scene = compose_quiet(home.around, home.hours, minutes=minutes, seed=home.seed)
+        return [_heard(home, scene, MODES[0], Decider(judge, tracker))]
+    scene = compose(_cast(home), minutes=minutes, seed=home.seed)
     baselines = {"cold": None, "warm 3": _enrolled(scene, home.model.prior, Extractor(tracker))}
     return [_heard(home, scene, mode, Decider(judge, tracker, baseline=baselines[mode])) for mode in MODES]
 
@@ -177,6 +191,7 @@ def _heard(home: Home, scene: Scene, mode: str, decider: Decider) -> Heard:
     return Heard(
         resident=home.resident,
         corpus=home.corpus,
+        hours=home.hours,
         mode=mode,
         seconds=len(scene.pcm) / RATE,
         events=scene.events,
@@ -200,32 +215,25 @@ def _enrolled(scene: Scene, prior: Prior, extractor: Extractor) -> Baseline:
 
 
 def _cast(home: Home) -> Cast:
-    rng = np.random.default_rng(home.seed)
-    said = {label: [clip for clip in home.clips if clip.label is label] for label in LABELS}
-    calm = [said[Label.CALM][int(index)] for index in rng.permutation(len(said[Label.CALM]))]
-    said[Label.CALM] = calm[_ENROLLED:]
-    return Cast(
-        resident={label: _waves(clips) for label, clips in said.items() if clips},
-        enrolled=_waves(calm[:_ENROLLED]),
-        others=[_waves(clips) for clips in home.others],
-    )
+    said = {answer: [clip for clip in home.clips if clip.answer is answer] for answer in Answer}
+    order = np.random.default_rng(home.seed).permutation(len(said[Answer.CALM]))
+    calm = [said[Answer.CALM][int(index)] for index in order]
+    said[Answer.CALM] = calm[_ENROLLED:]
+    return Cast(home.resident, resident=said, enrolled=calm[:_ENROLLED], around=home.around)
 
 
-def _waves(clips: Sequence[Clip]) -> list[Wave]:
-    return [trimmed(_pcm(clip.path)) for clip in clips]
-
-
-def _pcm(path: Path) -> Pcm:
-    return np.concatenate([block.pcm for block in Recording(path).blocks(lambda: False)])
+def _corpus(clips: Sequence[Clip]) -> str:
+    """Of the calm speech; other speech of the same person may be in another."""
+    return next(clip.corpus for clip in clips if clip.answer is Answer.CALM)
 
 
 def _in_turns(of_speaker: dict[str, list[Clip]], rng: np.random.Generator) -> list[str]:
     """Possible residents: one of each corpus, then another of each."""
     waiting: dict[str, list[str]] = defaultdict(list)
     for name in sorted(of_speaker):
-        labels = [clip.label for clip in of_speaker[name]]
-        if labels.count(Label.CALM) >= _CALM and labels.count(Label.PANIC) >= _PANIC:
-            waiting[of_speaker[name][0].corpus].append(name)
+        answers = [clip.answer for clip in of_speaker[name]]
+        if answers.count(Answer.CALM) >= _CALM and answers.count(Answer.PANIC) >= _PANIC:
+            waiting[_corpus(of_speaker[name])].append(name)
     queues = [
         [names[int(index)] for index in rng.permutation(len(names))] for _, names in sorted(waiting.items())
     ]

@@ -1,4 +1,4 @@
-"""Sounds of a home that are nobody speaking to anybody, made from nothing but numbers.
+"""Sounds of a home that are nobody speaking to anybody: made from numbers, or real ones drawn out.
 
 Each is a float wave at 16 kHz whose loud half has a root mean square of one: its maker says how
 loud it is in the room.
@@ -6,36 +6,44 @@ loud it is in the room.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import butter, sosfilt
 
 from vser_stream.values import RATE
 
-__all__ = ["NOISES", "Wave", "even", "loudness", "noise", "television"]
+__all__ = ["NOISES", "Wave", "even", "lasting", "loudness", "loudspeaker", "noise", "programme"]
 
 Wave = NDArray[np.float32]
 """Audio of any level, shape (n,)."""
 
 _TINY = 1e-9
+_FRAME = RATE // 100
 
 _FFT = 8192
 """A transform whose length is a multiple of it is quick (samples)."""
 
-_SPEAKER_BAND = (150.0, 6000.0)
-"""What the loudspeaker of a television gives (Hz)."""
+_LOWEST, _HIGHEST = (150.0, 450.0), (3000.0, 7000.0)
+"""Where the band of a small loudspeaker begins and ends: a telephone on a table, a kitchen radio, a
+television (Hz)."""
+
+_SEAM = RATE // 20
+"""Over which a sound that is played again fades into itself (samples)."""
 
 _SCALE = (220.0, 246.9, 261.6, 293.7, 329.6, 392.0, 440.0, 493.9, 523.3, 587.3)
 """A minor, two octaves around middle C (Hz)."""
 
 
 def loudness(wave: Wave) -> float:
-    """Root mean square of the loud half: pauses do not count."""
-    if not len(wave):
-        return 0.0
-    power, half = np.square(wave), len(wave) // 2
+    """Root mean square of the louder half of its frames of 10 ms: pauses do not count."""
+    if len(wave) < 2 * _FRAME:
+        return float(np.sqrt(np.mean(np.square(wave), dtype=np.float64))) if len(wave) else 0.0
+    frames = wave[: len(wave) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    power = np.einsum("ij,ij->i", frames, frames) / _FRAME
+    half = len(power) // 2
     return float(np.sqrt(np.mean(np.partition(power, half)[half:], dtype=np.float64)))
 
 
@@ -52,23 +60,45 @@ def noise(
     return even(_filtered(white, lambda f: f**-tilt * ((f >= band[0]) & (f <= band[1])))[:n])
 
 
-def television(voices: Sequence[Wave], n: int, rng: np.random.Generator) -> Wave:
-    """People who speak one after the other over music, through a small loudspeaker.
+def programme(turns: Iterator[Wave], n: int, rng: np.random.Generator, *, music: Wave) -> Wave:
+    """People who speak one after the other over music, as a studio sends it.
 
     Args:
-        voices: Calm speech; each turn draws one.
+        turns: Of speech, each played once; it may end.
         n: Length of the programme (samples).
-        rng: Of the order, the pauses and the music.
+        rng: Of the pauses and the loudness of the music.
+        music: Played again and again.
     """
-    programme = 0.15 * _music(n, rng)
+    sent = lasting(music, n, rng) * np.float32(10 ** (rng.uniform(-40.0, -8.0) / 20))
     at = 0
-    while voices and at < n:
-        turn = even(voices[int(rng.integers(len(voices)))])[: n - at]
-        programme[at : at + len(turn)] += turn
-        at += len(turn) + round(rng.uniform(0.1, 1.0) * RATE)
-    low, high = _SPEAKER_BAND
-    padded = np.pad(programme, (0, _fast(n) - n))
-    return even(_filtered(padded, lambda f: (f >= low) & (f <= high))[:n])
+    for turn in turns:
+        if at >= n:
+            break
+        part = even(turn)[: n - at]
+        sent[at : at + len(part)] += part
+        at += len(part) + round(rng.uniform(0.1, 1.0) * RATE)
+    return even(sent)
+
+
+def loudspeaker(wave: Wave, rng: np.random.Generator) -> Wave:
+    """The same through a small loudspeaker: a narrow band, and peaks that bend."""
+    band = [rng.uniform(*_LOWEST), rng.uniform(*_HIGHEST)]
+    heard = even(sosfilt(butter(2, band, "bandpass", fs=RATE, output="sos"), wave).astype(np.float32))
+    drive = np.float32(rng.uniform(0.05, 0.5))
+    return even(np.tanh(drive * heard))
+
+
+def lasting(wave: Wave, n: int, rng: np.random.Generator) -> Wave:
+    """A sound from anywhere in it, played again until ``n`` samples are full, without a click."""
+    if len(wave) >= n:
+        start = int(rng.integers(len(wave) - n + 1))
+        return even(wave[start : start + n])
+    if len(wave) <= 2 * _SEAM:
+        return even(np.resize(wave, n))
+    fade = np.linspace(0.0, 1.0, _SEAM, dtype=np.float32)
+    loop = wave[: len(wave) - _SEAM].copy()
+    loop[:_SEAM] = loop[:_SEAM] * fade + wave[-_SEAM:] * fade[::-1]
+    return even(np.resize(np.roll(loop, -int(rng.integers(len(loop)))), n))
 
 
 def _fan(n: int, rng: np.random.Generator) -> Wave:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import joblib
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from vser_stream.core.baseline import Baseline, Prior, is_calm_enough, model_input
 from vser_stream.training.cache import FeatureCache
-from vser_stream.training.corpus import read_manifest
+from vser_stream.training.corpus import Data, read_manifest
 from vser_stream.training.fit import Split, fit, speaker_folds
 from vser_stream.training.histories import CALM, Judge, Rows, Table, judged, speaker_rows
 from vser_stream.training.metrics import Figures, Interval, figures, gain
@@ -181,7 +180,7 @@ class Listening:
 
 
 def evaluate_listening(
-    data: Path,
+    data: Data,
     *,
     recipe: Recipe | None = None,
     seed: int = 0,

@@ -18,7 +18,7 @@ from vser_stream.core.describe import describe
 from vser_stream.core.features.functionals import FEATURES
 from vser_stream.core.reason.rules import RuleBook
 from vser_stream.training.cache import FeatureCache
-from vser_stream.training.corpus import read_manifest
+from vser_stream.training.corpus import Data, read_manifest
 from vser_stream.training.fit import Split, fit, speaker_folds
 from vser_stream.training.histories import Judge, Table, judged, speaker_rows
 from vser_stream.training.progress import Progress, silent, tracked
@@ -87,7 +87,7 @@ def under(book: RuleBook, cases: Sequence[Case]) -> list[Case]:
 
 
 def evidence_of_corpus(
-    data: Path,
+    data: Data,
     book: RuleBook,
     *,
     cache: FeatureCache,

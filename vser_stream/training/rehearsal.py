@@ -1,15 +1,17 @@
 """Clips as the pipeline hears them in a home: cut by its own segmenter, over whatever else sounds there.
 
-Each speaker is rehearsed alone: the voice on the television is the speaker's own calm one. So a row
-belongs to one speaker, and a model that has not heard a speaker has not heard that television either.
-Cut by what the segmenter does with them, rows come as windows and as utterances, whole and in pieces.
+Everybody who is ever angry or in panic is rehearsed: a minute or two with what they say, visitors,
+laughter, screams, a radio and appliances. People and sounds are dealt to sides, and a home is made of one
+side only: a model that has learned other sides has heard nothing of it. Cut by what the segmenter does with
+them, rows come as windows and as utterances, whole and in pieces.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,59 +23,109 @@ from numpy.typing import NDArray
 from vser_stream import core
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.vad import WebRtcVad
-from vser_stream.adapters.wavfile import Recording
 from vser_stream.core.features.extract import Extractor
 from vser_stream.core.features.functionals import FEATURES
 from vser_stream.core.frames import Framer
 from vser_stream.core.quality import quality_of
 from vser_stream.core.segment import Segmenter
 from vser_stream.core.voice import no_voice
+from vser_stream.errors import DataError
 from vser_stream.training.cache import FeatureCache
-from vser_stream.training.corpus import Clip
+from vser_stream.training.corpus import Clip, sides_of
 from vser_stream.training.histories import Table
-from vser_stream.training.household import NOISES, Wave, television
+from vser_stream.training.kinds import OUTSIDE, Answer, Role
 from vser_stream.training.progress import Progress, silent, tracked
 from vser_stream.training.room import Room, Sound, Tape
-from vser_stream.training.scenes import trimmed
-from vser_stream.values import LABELS, RATE, Block, Label, Pcm, Segment, SegmentKind
+from vser_stream.training.surroundings import (
+    BACKGROUND,
+    LIVELY,
+    LOOK_ALIKE,
+    RADIO,
+    RESIDENT,
+    SCREAM,
+    VISITOR,
+    Surroundings,
+    Turn,
+    heard,
+    play_backgrounds,
+    play_radio,
+    play_turn,
+    turn_of,
+)
+from vser_stream.values import ANSWERS, LABELS, RATE, Block, Pcm, Segment, SegmentKind
 
-__all__ = ["BACKGROUND", "Rehearsal", "rehearsed", "truth"]
+__all__ = ["SIDES", "Ear", "Rehearsal", "Truth", "rehearsed", "truth"]
 
-_CLIPS = 8
-"""Of each label of a speaker, at most."""
+SIDES = 5
+"""As many as there are folds."""
 
-_PAUSE = (0.3, 8.0)
-"""From one clip to the next (s)."""
 
-_STRETCH = (12.0, 40.0)
-"""A background lasts so long (s)."""
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """A second listener."""
 
-_QUIET, _TELEVISION = 0.25, 0.35
-"""Shares of the stretches; in the others there is a noise."""
+    key: str
+    """Changes where what it hears does."""
 
-_UNDER_DB: Final = {"television": (6.0, 20.0), "noise": (0.0, 25.0)}
-"""How far under the speaker's calm loudness a background is (dB)."""
+    open: Callable[[], Callable[[Pcm], NDArray[np.float32]]]
+    """Gives, in each process, what makes of the speech of a segment an embedding, shape (n_values,)."""
 
-_WINDOWS = {True: 0.4, False: 0.1}
-"""Shares of the windows that are measured, with the speaker in them and without."""
+
+_CLIPS: Final = {Answer.CALM: 4, Answer.ANGRY: 4, Answer.PANIC: 4, Answer.OTHER: 2}
+"""Of a person in one take, at most; the next take has the next ones."""
+
+_OTHERS: Final = {VISITOR: 1, LIVELY: 1, LOOK_ALIKE: 2, SCREAM: 2}
+"""Turns of others in one take."""
+
+_WHATS: Final = {
+    Answer.CALM: RESIDENT, Answer.ANGRY: "angry", Answer.PANIC: "panic", Answer.OTHER: LIVELY,
+}  # fmt: skip
+
+_PAUSE, _WITHIN = (0.4, 5.0), (0.1, 1.5)
+"""From one turn to the next, and from clip to clip in one (s)."""
+
+_STRETCH = (12.0, 60.0)
+"""A background, or the radio, lasts so long (s)."""
+
+_RADIO = 0.35
+"""Share of the time."""
+
+_LONGEST = 300
+"""Of a rehearsal; what does not fit is not heard (s)."""
+
+_KEPT: Final = {
+    SegmentKind.WINDOW: {True: 0.4, False: 0.1},
+    SegmentKind.UTTERANCE: {True: 1.0, False: 0.5},
+}
+"""Shares that are measured, with somebody in them and with only a background."""
 
 _LEAST_S, _LEAST_SHARE = 0.3, 0.35
-"""What the speaker must say in a segment for it to be the speaker's (s, share of it)."""
+"""What must be heard in a segment for it to be told what it is (s, share of it)."""
 
 _MIXED = 0.25
-"""Of what is heard most, what of another label may be in it."""
+"""Of what is heard most, what of another answer may be in it."""
 
 _HARDLY = 0.05
-"""Less than that of the speaker in a segment, and it is the background's (s)."""
-
-BACKGROUND = "background"
-"""What a segment is that nobody who lives there speaks in."""
+"""Less than that in a segment, and it is the background's (s)."""
 
 _CODE = (
     *(Path(core.__path__[0], name) for name in ("voice.py", "quality.py")),
-    *(Path(__file__).with_name(name) for name in ("household.py", "room.py", "scenes.py", "rehearsal.py")),
+    *(
+        Path(__file__).with_name(f"{name}.py")
+        for name in ("household", "kinds", "room", "surroundings", "rehearsal")
+    ),
 )
 """What a row depends on, beside what the feature cache knows of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a segment is."""
+
+    what: str
+    answer: Answer
+    own: bool = False
+    """The one who lives there speaks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,22 +133,44 @@ class Rehearsal:
     """Rows that were heard in homes; every array has the length n_rows."""
 
     table: Table
-    """Labelled calm where only the background was heard."""
+    """Of those who live there; labelled as outside: what is none of the three is calm, a scream is panic."""
+
+    answers: NDArray[np.int64]
+    """What should be said inside: indices into ``ANSWERS``."""
+
+    whats: NDArray[np.str_]
+    """``resident``, ``angry``, ``panic``, ``lively``, ``visitor``, ``look-alike``, ``scream``, ``radio`` or
+    ``background``."""
 
     own: NDArray[np.bool_]
-    """The speaker speaks in it."""
+    """The one who lives there speaks in it."""
+
+    kinds: NDArray[np.str_]
+    """``window`` or ``utterance``."""
 
     rooms: NDArray[np.str_]
-    """The speaker, and in which room."""
+    """Who lives there, and in which room."""
+
+    sides: NDArray[np.int64]
+    """Of all that is heard in it: people and sounds of one side are on no other."""
+
+    embeddings: NDArray[np.float32]
+    """Shape (n_rows, n_values), or (n_rows, 0) where none were asked for."""
 
     def of(self, speakers: NDArray[np.str_]) -> Rehearsal:
-        """The rows of some speakers."""
-        kept = np.isin(self.table.speakers, speakers)
-        return self.where(kept)
+        """The rows of the homes of some speakers."""
+        return self.where(np.isin(self.table.speakers, speakers))
 
     def where(self, kept: NDArray[np.bool_] | NDArray[np.int64]) -> Rehearsal:
         """The rows of a mask or of an index."""
-        return Rehearsal(self.table.where(kept), self.own[kept], self.rooms[kept])
+        return Rehearsal(
+            self.table.where(kept),
+            **{name: getattr(self, name)[kept] for name in (*_COLUMNS, "rooms", "sides", "embeddings")},
+        )
+
+
+_COLUMNS = ("answers", "whats", "own", "kinds")
+"""Of a cached part, beside its features."""
 
 
 def rehearsed(
@@ -105,84 +179,144 @@ def rehearsed(
     *,
     takes: int,
     seed: int,
+    ear: Ear | None = None,
     processes: int = 2,
     progress: Progress = silent,
 ) -> Rehearsal:
-    """Rehearse every speaker who has calm clips, each take in another room; computed once.
+    """Rehearse everybody who is angry or in panic, each take in another room; computed once.
+
+    Args:
+        clips: All there is to hear.
+        cache: Of features; rows are kept beside them.
+        takes: Rehearsals of each person.
+        seed: Of every draw.
+        ear: Also listens to every row.
+        processes: Worked on at once.
+        progress: Told of each rehearsal.
 
     Raises:
         AudioError: A recording cannot be read.
+        DataError: Nobody can be heard.
     """
-    of_speaker: dict[str, list[Clip]] = {}
-    for clip in clips:
-        of_speaker.setdefault(clip.speaker, []).append(clip)
-    whole = [said for _, said in sorted(of_speaker.items()) if any(it.label is Label.CALM for it in said)]
-    casts = [(said, take) for take in range(takes) for said in whole]
+    casts = [(cast, take) for cast in _casts(clips) for take in range(takes)]
     folder = cache.beside(_CODE, name="rehearsals")
-    jobs = (joblib.delayed(_cached)(said, folder, [seed, take]) for said, take in casts)
+    jobs = (joblib.delayed(_cached)(cast, folder, (seed, take), ear) for cast, take in casts)
     done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
-    parts = list(tracked(done, "rehearsals", total=len(casts), progress=progress))
-    counts = [len(part["y"]) for part in parts]
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in ("features", "y", "own")}
+    made = list(tracked(done, "rehearsals", total=len(casts), progress=progress))
+    heard_of = [(one, part) for one, part in zip(casts, made, strict=True) if len(part["answers"])]
+    casts, parts = [one for one, _ in heard_of], [part for _, part in heard_of]
+    if not parts:
+        raise DataError("nobody who is angry or in panic can be heard; record more speakers")
+    counts = [len(part["answers"]) for part in parts]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    outside = np.array([LABELS.index(OUTSIDE[answer]) for answer in Answer])
     return Rehearsal(
         Table(
             columns["features"],
-            columns["y"],
-            speakers=np.repeat([said[0].speaker for said, _ in casts], counts),
-            corpora=np.repeat([said[0].corpus for said, _ in casts], counts),
+            outside[columns["answers"]],
+            speakers=np.repeat([cast.person for cast, _ in casts], counts),
+            corpora=np.repeat([cast.corpus for cast, _ in casts], counts),
         ),
-        columns["own"],
-        rooms=np.repeat([f"{said[0].speaker} {take}" for said, take in casts], counts),
+        **{name: columns[name] for name in (*_COLUMNS, "embeddings")},
+        rooms=np.repeat([f"{cast.person} {take}" for cast, take in casts], counts),
+        sides=np.repeat([cast.side for cast, _ in casts], counts),
     )
 
 
-def truth(segment: Segment, sounds: Sequence[Sound]) -> str | None:
-    """Return the label of what is heard in a segment, or :data:`BACKGROUND`; None if that is not clear."""
+def truth(segment: Segment, sounds: Sequence[Sound]) -> Truth | None:
+    """Return what is heard in a segment; None if that is not clear."""
     start, end = segment.onset / RATE, segment.end / RATE
-    said = dict.fromkeys(LABELS, 0.0)
+    seconds: dict[Truth, float] = defaultdict(float)
+    behind: dict[str, float] = defaultdict(float)
     for sound in sounds:
-        if sound.what in said:
-            said[Label(sound.what)] += max(0.0, min(end, sound.end) - max(start, sound.start))
-    *_, other, (most, label) = sorted((seconds, label) for label, seconds in said.items())
-    if most < _HARDLY:
-        return BACKGROUND
-    clear = most >= max(_LEAST_S, _LEAST_SHARE * (end - start)) and other[0] <= _MIXED * most
-    return label.value if clear else None
+        both = max(0.0, min(end, sound.end) - max(start, sound.start))
+        if sound.answer is None:
+            behind[sound.what] += both
+        elif both:
+            seconds[Truth(sound.what, sound.answer, sound.own)] += both
+    if sum(seconds.values()) < _HARDLY:
+        return Truth(RADIO if behind[RADIO] >= (end - start) / 2 else BACKGROUND, Answer.OTHER)
+    most = max(seconds, key=lambda it: seconds[it])
+    rest = sum(some for it, some in seconds.items() if it.answer is not most.answer)
+    clear = seconds[most] >= max(_LEAST_S, _LEAST_SHARE * (end - start)) and rest <= _MIXED * seconds[most]
+    return most if clear else None
 
 
-def _cached(said: Sequence[Clip], folder: Path, seed: Sequence[int]) -> dict[str, NDArray[Any]]:
-    key = hashlib.sha256(f"{seed}".encode())
-    for clip in said:
-        key.update(clip.label.encode() + clip.path.read_bytes())
-    file = folder / f"{key.hexdigest()}.npz"
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cast:
+    """Somebody, and all that may be heard around."""
+
+    person: str
+    said: tuple[Clip, ...]
+    side: int
+    around: Surroundings
+    key: str
+    """Of all recordings."""
+
+    @property
+    def corpus(self) -> str:
+        """Of the calm, angry or frightened speech; other speech of the same people may be in another."""
+        return next(clip.corpus for clip in self.said if clip.answer is not Answer.OTHER)
+
+
+def _casts(clips: Sequence[Clip]) -> list[_Cast]:
+    sides = sides_of(clips, SIDES)
+    arounds = [
+        Surroundings.of([clip for clip in clips if sides[clip.person] == side]) for side in range(SIDES)
+    ]
+    keys = [around.key for around in arounds]
+    said: dict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        if clip.role is Role.VOICE:
+            said[clip.speaker].append(clip)
+    return [
+        _Cast(person, tuple(theirs), side := sides[theirs[0].person], arounds[side], keys[side])
+        for person, theirs in sorted(said.items())
+        if any(clip.answer in {Answer.ANGRY, Answer.PANIC} for clip in theirs)
+    ]
+
+
+def _cached(cast: _Cast, folder: Path, seed: tuple[int, int], ear: Ear | None) -> dict[str, NDArray[Any]]:
+    key = hashlib.sha256(f"{seed} {cast.person} {cast.key}".encode()).hexdigest()
+    file = folder / f"{key}.npz"
+    rng = [*seed, int(key[:8], 16)]
     if not file.exists():
-        rows = _rehearse(said, np.random.default_rng([*seed, int(key.hexdigest()[:8], 16)]))
-        scratch = file.with_suffix(f".{os.getpid()}.npz")
-        np.savez(scratch, features=rows["features"], y=rows["y"], own=rows["own"])
-        scratch.replace(file)
-    with np.load(file) as rows:
-        return dict(rows)
+        _save(file, _rehearse(cast, seed[1], np.random.default_rng(rng)))
+    with np.load(file) as stored:
+        rows = dict(stored)
+    spans, embeddings = rows.pop("spans"), np.zeros((len(rows["answers"]), 0), np.float32)
+    if ear is not None and len(spans):
+        beside = folder / f"{key}.{ear.key}.npz"
+        if not beside.exists():
+            pcm, _ = _recorded(cast, seed[1], np.random.default_rng(rng))
+            listen = ear.open()
+            said = [listen(pcm[start:end]) for start, end in spans]
+            _save(beside, {"embeddings": np.array(said, np.float32).reshape(len(said), -1)})
+        with np.load(beside) as stored:
+            embeddings = stored["embeddings"]
+    return rows | {"embeddings": embeddings}
 
 
-def _rehearse(said: Sequence[Clip], rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-    tape, room = _tape(said, rng)
+def _rehearse(cast: _Cast, take: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+    pcm, sounds = _recorded(cast, take, rng)
     extractor = Extractor(SwiftF0Tracker())
-    vectors, labels = [], []
-    for segment in _segments(room.recorded(tape.wave, rng)):
-        label = truth(segment, tape.sounds)
-        share = _WINDOWS[label != BACKGROUND] if segment.kind is SegmentKind.WINDOW else 1.0
-        if label is None or rng.random() >= share or quality_of(segment).too_noisy:
+    rows: list[tuple[Segment, Truth, NDArray[np.float32]]] = []
+    for segment in _segments(pcm):
+        told = truth(segment, sounds)
+        if told is None or quality_of(segment).too_noisy:
+            continue
+        if rng.random() >= _KEPT[segment.kind][told.what not in {RADIO, BACKGROUND}]:
             continue
         vector = extractor.extract(segment)
         if no_voice(vector) is None:
-            vectors.append(vector)
-            labels.append(label)
+            rows.append((segment, told, vector))
     return {
-        "features": np.array(vectors, np.float32).reshape(len(vectors), len(FEATURES)),
-        "y": np.array(
-            [0 if label == BACKGROUND else LABELS.index(Label(label)) for label in labels], np.int64
-        ),
-        "own": np.array([label != BACKGROUND for label in labels], np.bool_),
+        "features": np.array([vector for _, _, vector in rows], np.float32).reshape(len(rows), len(FEATURES)),
+        "answers": np.array([ANSWERS.index(told.answer) for _, told, _ in rows], np.int64),
+        "whats": np.array([told.what for _, told, _ in rows], np.str_),
+        "own": np.array([told.own for _, told, _ in rows], np.bool_),
+        "kinds": np.array([segment.kind.value for segment, _, _ in rows], np.str_),
+        "spans": np.array([(segment.onset, segment.end) for segment, _, _ in rows], np.int64).reshape(-1, 2),
     }
 
 
@@ -193,47 +327,37 @@ def _segments(pcm: Pcm) -> Iterator[Segment]:
     yield from segmenter.flush()
 
 
-def _tape(said: Sequence[Clip], rng: np.random.Generator) -> tuple[Tape, Room]:
-    """The speaker's clips one after the other, over one background after the other."""
-    waves = {
-        label: [trimmed(_pcm(clip.path)) for clip in _drawn([it for it in said if it.label is label], rng)]
-        for label in LABELS
-    }
-    room = Room.drawn(waves[Label.CALM], rng)
-    turns = [(label, wave) for label, some in waves.items() for wave in some]
-    plays, at = [], 1.0
+def _recorded(cast: _Cast, take: int, rng: np.random.Generator) -> tuple[Pcm, list[Sound]]:
+    """One turn after the other, over one background after the other."""
+    said = {answer: [it for it in cast.said if it.answer is answer] for answer in _WHATS}
+    calm = said[Answer.CALM] or list(cast.said)
+    room = Room.drawn([heard(clip) for clip in calm[:8]], rng, responses=cast.around.responses())
+    pools = cast.around.pools(cast.person, {clip.corpus for clip in cast.said})
+    others = [what for what, count in _OTHERS.items() if what in pools for _ in range(count)]
+    turns = [*_own(said, take, rng), *(turn_of(what, pools, rng) for what in others)]
+    tape, at = Tape(np.zeros(_LONGEST * RATE, np.float32)), 1.0
     for index in rng.permutation(len(turns)):
-        label, wave = turns[int(index)]
-        plays.append((label, wave, at))
-        at += len(wave) / RATE + rng.uniform(*_PAUSE)
-    tape = Tape(np.zeros(round((at + 1.0) * RATE), np.float32))
-    for label, wave, start in plays:
-        tape.play(room.uttered(wave), start, label.value, lasts=len(wave) / RATE)
-    _play_backgrounds(tape, room, waves[Label.CALM], rng)
-    return tape, room
+        end = play_turn(tape, room, turns[int(index)], at, pause=_WITHIN, rng=rng)
+        at = end + rng.uniform(*_PAUSE)
+    tape = Tape(tape.wave[: round((at + 1.0) * RATE)], tape.sounds)
+    play_backgrounds(tape, room, pools, stretch=_STRETCH, rng=rng)
+    play_radio(tape, room, pools, share=_RADIO, stretch=_STRETCH, rng=rng)
+    return room.recorded(tape.wave, rng), tape.sounds
 
 
-def _play_backgrounds(tape: Tape, room: Room, calm: Sequence[Wave], rng: np.random.Generator) -> None:
-    at = 0.0
-    while at < tape.seconds:
-        n, kind = round(rng.uniform(*_STRETCH) * RATE), rng.random()
-        if kind < _TELEVISION:
-            tape.play(
-                room.at(television(calm, n, rng), room.calm_db - rng.uniform(*_UNDER_DB["television"])),
-                at,
-                "television",
-            )
-        elif kind < 1.0 - _QUIET:
-            name = list(NOISES)[int(rng.integers(len(NOISES)))]
-            tape.play(
-                room.at(NOISES[name][0](n, rng), room.calm_db - rng.uniform(*_UNDER_DB["noise"])), at, name
-            )
-        at += n / RATE
+def _own(said: dict[Answer, list[Clip]], take: int, rng: np.random.Generator) -> Iterator[Turn]:
+    """Calm and lively clips alone, of an outburst some in a row; in each take the next clips."""
+    for answer, clips in said.items():
+        count = min(len(clips), _CLIPS[answer])
+        chosen = [clips[(take * count + index) % len(clips)] for index in range(count)]
+        while chosen:
+            size = 1 if answer in {Answer.CALM, Answer.OTHER} else int(rng.integers(1, 4))
+            yield Turn(_WHATS[answer], answer, tuple(chosen[:size]), own=True)
+            chosen = chosen[size:]
 
 
-def _drawn(clips: Sequence[Clip], rng: np.random.Generator) -> list[Clip]:
-    return [clips[int(index)] for index in rng.permutation(len(clips))[:_CLIPS]]
-
-
-def _pcm(path: Path) -> Pcm:
-    return np.concatenate([block.pcm for block in Recording(path).blocks(lambda: False)])
+def _save(file: Path, rows: dict[str, Any]) -> None:
+    """Two trainings may write the same file at once."""
+    scratch = file.with_suffix(f".{os.getpid()}.npz")
+    np.savez(scratch, **rows)
+    scratch.replace(file)

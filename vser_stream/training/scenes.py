@@ -1,4 +1,4 @@
-"""Composed hours of a home: somebody's calm speech, visitors, a television, noises, and events.
+"""Composed hours of a home: somebody's calm and lively speech, visitors, a radio, appliances, and events.
 
 A scene lives in memory only. Its parts are clips of people who allowed neither less nor more than
 training and trying, so nothing of it is ever written.
@@ -6,70 +6,108 @@ training and trying, so nothing of it is ever written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, TypeVar
 
 import numpy as np
 
-from vser_stream.training.household import NOISES, Wave, loudness, television
-from vser_stream.training.room import Room, Sound, Tape
+from vser_stream.training.corpus import Clip
+from vser_stream.training.kinds import OUTSIDE, Answer
+from vser_stream.training.room import Place, Room, Sound, Tape
+from vser_stream.training.surroundings import (
+    LIVELY,
+    LOOK_ALIKE,
+    RESIDENT,
+    SCREAM,
+    VISITOR,
+    Pools,
+    Surroundings,
+    Turn,
+    heard,
+    play_backgrounds,
+    play_radio,
+    play_turn,
+    turn_of,
+)
 from vser_stream.values import RATE, Block, Label, Pcm
 
-__all__ = ["RESIDENT", "TELEVISION", "VISITOR", "Cast", "Event", "Scene", "compose", "trimmed"]
+__all__ = ["Cast", "Event", "Hours", "Scene", "compose", "compose_quiet"]
 
-RESIDENT, VISITOR, TELEVISION = "resident", "visitor", "television"
+_SHARES: Final = {RESIDENT: 0.62, VISITOR: 0.13, LIVELY: 0.12, LOOK_ALIKE: 0.13}
+"""Of the turns outside events."""
 
-_FULL_SCALE = 32768.0
+_OWN_LIVELY = 0.5
+"""Of the lively turns, where the resident has clips of it."""
 
-_HEARD: Final = 10 ** (-30 / 20)
-"""A frame this far below the loudness of its clip is no speech (ratio of amplitudes)."""
+_PAUSE, _PAUSES = 5.0, (0.6, 25.0)
+"""From one turn to the next: mean of an exponential, and its limits (s)."""
 
-_FRAME = RATE // 100
-_SPEECH_EVERY = (15.0, 60.0)
-"""Silence between two utterances of the resident, or two visits (s)."""
+_EVENTS: Final = {Answer.PANIC: 0.5, Answer.ANGRY: 0.2, Answer.SCREAM: 0.3}
+_EVENT_EVERY, _AFTER = (40.0, 180.0), (8.0, 30.0)
+"""From the end of an event to the next, and to the next turn of a day (s)."""
 
-_VISIT = 0.15
-"""Share of the times somebody speaks that are a conversation."""
+_WITHIN = (0.2, 1.2)
+"""From clip to clip in an event or a visit (s)."""
 
-_NOISE_EVERY = (30.0, 180.0)
-_TELEVISION_PER_HOUR, _TELEVISION_LASTS = 2.0, (120.0, 360.0)
-_EVENTS_PER_HOUR = (2, 4)
-"""Of each label the resident has clips of: fewest and most."""
+_LAST = 20.0
+"""Nothing begins so close to the end (s)."""
 
-_APART = 150.0
-"""From the end of an event to the next: more than an alarm's hold and refractory time together (s)."""
+_BACKGROUND, _RADIO, _RADIO_SHARE = (40.0, 300.0), (30.0, 180.0), 0.33
 
-_ALONE = 3.0
-"""Around an event nobody else in the room speaks (s)."""
+_PEOPLE = (2, 5)
 
 _T = TypeVar("_T")
 
 
+class Hours(StrEnum):
+    """What an hour is like."""
+
+    HOME = "home"
+    TALK = "talk"
+    """Natural talk of a few people, near the microphone; nothing happens."""
+
+    MEETING = "meeting"
+    """The same far from it, hardly a pause between two."""
+
+    RADIO = "radio"
+    """Nobody but a radio."""
+
+
+_MEET: Final = {Hours.TALK: (0.4, 4.0), Hours.MEETING: (0.0, 1.0)}
+"""From one to the next who speaks (s)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Cast:
-    """Who is heard in a home; every clip begins and ends with speech."""
+    """Who lives in a home, and what is heard there."""
 
-    resident: Mapping[Label, Sequence[Wave]]
-    """Clips of the one who lives there, calm ones at least."""
+    person: str
+    resident: Mapping[Answer, Sequence[Clip]]
+    """Calm clips at least."""
 
-    enrolled: Sequence[Wave]
+    enrolled: Sequence[Clip]
     """Calm clips of the resident that are not heard again."""
 
-    others: Sequence[Sequence[Wave]]
-    """Calm clips of each of the others: they visit, and speak on television."""
+    around: Surroundings
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A few utterances of one emotion, one after the other."""
+    """A few utterances of anger or panic, or a scream or two."""
 
-    label: Label
+    answer: Answer
     start: float
-    """First sample of speech (s)."""
+    """First sample of voice (s)."""
 
     end: float
-    """Last sample of speech (s)."""
+    """Last sample of voice (s)."""
+
+    @property
+    def label(self) -> Label:
+        """What should be told of it."""
+        return OUTSIDE[self.answer]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,30 +126,17 @@ class Scene:
             yield Block(self.pcm[start : start + RATE].copy(), start=start, heard_at=start / RATE)
 
 
-def trimmed(pcm: Pcm) -> Wave:
-    """A clip from its first frame of speech to its last, with edges that do not click."""
-    wave = pcm.astype(np.float32) / np.float32(_FULL_SCALE)
-    frames = np.square(wave[: len(wave) // _FRAME * _FRAME].reshape(-1, _FRAME)).mean(axis=1) ** 0.5
-    heard = np.flatnonzero(frames > _HEARD * loudness(wave))
-    if not len(heard):
-        return wave
-    speech = wave[heard[0] * _FRAME : (heard[-1] + 1) * _FRAME].copy()
-    fade = np.linspace(0.0, 1.0, _FRAME // 2, dtype=np.float32)
-    speech[: len(fade)] *= fade
-    speech[-len(fade) :] *= fade[::-1]
-    return speech
-
-
 def compose(cast: Cast, *, minutes: float, seed: Sequence[int]) -> Scene:
     """Compose one home; the same cast, length and seed give the same samples."""
     rng = np.random.default_rng(seed)
-    room = Room.drawn(cast.resident[Label.CALM], rng)
+    corpora = {clip.corpus for some in cast.resident.values() for clip in some}
+    pools = cast.around.pools(cast.person, corpora)
+    calm = [heard(clip) for clip in cast.resident[Answer.CALM]]
+    room = Room.drawn(calm, rng, responses=cast.around.responses())
     tape = Tape(np.zeros(round(60 * minutes * RATE), np.float32))
-    events = tuple(_play_events(tape, cast, room, rng))
-    _play_days(tape, cast, room, rng=rng, events=events)
-    _play_television(tape, cast, room, rng)
-    _play_noises(tape, room, rng)
-    enrolment = [np.pad(room.spoken(clip, level_db=0.0), RATE // 2) for clip in cast.enrolled]
+    events = tuple(_play_day(tape, cast, pools, room, rng))
+    _play_behind(tape, room, pools, rng, radio=_RADIO_SHARE)
+    enrolment = [np.pad(room.spoken(heard(clip), level_db=0.0), RATE // 2) for clip in cast.enrolled]
     return Scene(
         pcm=room.recorded(tape.wave, rng),
         sounds=tuple(sorted(tape.sounds, key=lambda sound: sound.start)),
@@ -120,85 +145,76 @@ def compose(cast: Cast, *, minutes: float, seed: Sequence[int]) -> Scene:
     )
 
 
-def _play_events(tape: Tape, cast: Cast, room: Room, rng: np.random.Generator) -> Iterator[Event]:
-    decks = {label: _deck(cast.resident[label], rng) for label in _emotions(cast)}
-    fewest, most = _EVENTS_PER_HOUR
-    hours = tape.seconds / 3600
-    labels = [label for label in decks for _ in range(max(1, round(hours * rng.integers(fewest, most + 1))))]
-    slot = tape.seconds / max(len(labels), 1)
-    for index, turn in enumerate(rng.permutation(len(labels))):
-        begin = index * slot + rng.uniform(0.1, max(slot - _APART, 0.2))
-        at = start = begin
-        for _ in range(rng.integers(2, 5)):
-            clip = next(decks[labels[turn]])
-            end = tape.play(room.uttered(clip) * _little(rng), at, labels[turn], lasts=len(clip) / RATE)
-            at = end + rng.uniform(0.3, 0.8)
-        yield Event(labels[turn], start, end)
+def compose_quiet(around: Surroundings, hours: Hours, *, minutes: float, seed: Sequence[int]) -> Scene:
+    """Compose hours in which nobody is angry or in panic: natural talk, a meeting, or a radio alone."""
+    rng = np.random.default_rng(seed)
+    pools = around.pools("", ())
+    people = [turn_of(VISITOR, pools, rng) for _ in range(rng.integers(*_PEOPLE))]
+    room = Room.drawn([heard(turn.clips[0]) for turn in people], rng, responses=around.responses())
+    tape = Tape(np.zeros(round(60 * minutes * RATE), np.float32))
+    if hours is not Hours.RADIO:
+        _play_talk(tape, room, people, pools=pools, hours=hours, rng=rng)
+    _play_behind(tape, room, pools, rng, radio=float(hours is Hours.RADIO))
+    return Scene(room.recorded(tape.wave, rng), sounds=tuple(tape.sounds), events=(), enrolment=())
 
 
-def _play_days(
-    tape: Tape, cast: Cast, room: Room, *, rng: np.random.Generator, events: Sequence[Event]
+def _play_day(tape: Tape, cast: Cast, pools: Pools, room: Room, rng: np.random.Generator) -> Iterator[Event]:
+    """One turn after the other, now and then an event."""
+    decks = {answer: _deck(clips, rng) for answer, clips in cast.resident.items() if clips}
+    at, due = rng.uniform(1.0, 10.0), rng.uniform(*_EVENT_EVERY)
+    while at < tape.seconds - _LAST:
+        if at < due:
+            turn = _day_turn(decks, pools, rng)
+            at = play_turn(tape, room, turn, at, pause=_WITHIN, rng=rng)
+            at += float(np.clip(rng.exponential(_PAUSE), *_PAUSES))
+            continue
+        turn = _event_turn(decks, pools, rng)
+        end = play_turn(tape, room, turn, at, pause=_WITHIN, rng=rng)
+        yield Event(turn.answer, at, end)
+        at, due = end + rng.uniform(*_AFTER), end + rng.uniform(*_EVENT_EVERY)
+
+
+def _day_turn(decks: Mapping[Answer, Iterator[Clip]], pools: Pools, rng: np.random.Generator) -> Turn:
+    what = _by_share({it: share for it, share in _SHARES.items() if it == RESIDENT or it in pools}, rng)
+    if what == RESIDENT:
+        return Turn(RESIDENT, Answer.CALM, (next(decks[Answer.CALM]),), own=True)
+    if what == LIVELY and Answer.OTHER in decks and rng.random() < _OWN_LIVELY:
+        return Turn(LIVELY, Answer.OTHER, (next(decks[Answer.OTHER]),), own=True)
+    return turn_of(what, pools, rng)
+
+
+def _event_turn(decks: Mapping[Answer, Iterator[Clip]], pools: Pools, rng: np.random.Generator) -> Turn:
+    possible = {it for it in _EVENTS if it in decks} | ({Answer.SCREAM} if SCREAM in pools else set())
+    answer = _by_share({it: share for it, share in _EVENTS.items() if it in possible}, rng)
+    if answer is Answer.SCREAM:
+        return turn_of(SCREAM, pools, rng)
+    clips = tuple(next(decks[answer]) for _ in range(rng.integers(1, 5)))
+    return Turn(answer.value, answer, clips, own=True)
+
+
+def _play_talk(
+    tape: Tape, room: Room, people: Sequence[Turn], *, pools: Pools, hours: Hours, rng: np.random.Generator
 ) -> None:
-    """The resident speaks now and then, sometimes with a visitor."""
-    calm = _deck(cast.resident[Label.CALM], rng)
-    at = rng.uniform(1.0, _SPEECH_EVERY[0])
+    """Each of a few people says what there is of them, in any order."""
+    voices = {turn.clips[0].speaker for turn in people}
+    decks = [_deck([it for it in pools[VISITOR] if it.speaker == voice], rng) for voice in sorted(voices)]
+    at = rng.uniform(0.5, 5.0)
     while at < tape.seconds:
-        turns = _visit(cast, rng) if cast.others and rng.random() < _VISIT else []
-        for what, clip in [(RESIDENT, room.uttered(next(calm))), *_in_turn(turns, calm, room, rng)]:
-            free = _free(at, len(clip) / RATE, events)
-            at = tape.play(clip * _little(rng), free, what) + rng.uniform(0.4, 2.0)
-        at += rng.uniform(*_SPEECH_EVERY)
+        clip = next(decks[int(rng.integers(len(decks)))])
+        place = Place.FAR if hours is Hours.MEETING else None
+        turn = Turn(VISITOR, clip.answer, (clip,))
+        at = play_turn(tape, room, turn, at, pause=_WITHIN, rng=rng, place=place)
+        at += rng.uniform(*_MEET[hours])
 
 
-def _visit(cast: Cast, rng: np.random.Generator) -> list[Wave]:
-    """What one visitor says."""
-    said = cast.others[int(rng.integers(len(cast.others)))]
-    return [said[int(index)] for index in rng.permutation(len(said))[: rng.integers(2, 6)]]
+def _play_behind(tape: Tape, room: Room, pools: Pools, rng: np.random.Generator, *, radio: float) -> None:
+    play_radio(tape, room, pools, share=radio, stretch=_RADIO, rng=rng)
+    play_backgrounds(tape, room, pools, stretch=_BACKGROUND, rng=rng)
 
 
-def _in_turn(
-    visitor: Iterable[Wave], calm: Iterator[Wave], room: Room, rng: np.random.Generator
-) -> Iterator[tuple[str, Wave]]:
-    level_db = rng.uniform(-6.0, 3.0)
-    for clip in visitor:
-        yield VISITOR, room.spoken(clip, level_db=level_db)
-        yield RESIDENT, room.uttered(next(calm))
-
-
-def _play_television(tape: Tape, cast: Cast, room: Room, rng: np.random.Generator) -> None:
-    voices = [clip for said in cast.others for clip in said]
-    for _ in range(max(1, round(_TELEVISION_PER_HOUR * tape.seconds / 3600))):
-        lasts = min(rng.uniform(*_TELEVISION_LASTS), tape.seconds / 2)
-        programme = television(voices, round(lasts * RATE), rng)
-        level_db = room.calm_db - rng.uniform(8.0, 20.0)
-        tape.play(room.at(programme, level_db), rng.uniform(0.0, tape.seconds - lasts), TELEVISION)
-
-
-def _play_noises(tape: Tape, room: Room, rng: np.random.Generator) -> None:
-    at = rng.uniform(0.0, _NOISE_EVERY[0])
-    while at < tape.seconds:
-        name = list(NOISES)[int(rng.integers(len(NOISES)))]
-        make, lasts = NOISES[name]
-        wave = make(round(rng.uniform(*lasts) * RATE), rng)
-        at = tape.play(room.at(wave, room.calm_db - rng.uniform(0.0, 25.0)), at, name)
-        at += rng.uniform(*_NOISE_EVERY)
-
-
-def _emotions(cast: Cast) -> list[Label]:
-    return [label for label in (Label.PANIC, Label.ANGRY) if cast.resident.get(label)]
-
-
-def _free(at: float, lasts: float, events: Sequence[Event]) -> float:
-    """The next time from ``at`` on at which nobody is angry or in panic."""
-    for event in sorted(events, key=lambda event: event.start):
-        if at < event.end + _ALONE and at + lasts > event.start - _ALONE:
-            at = event.end + _ALONE
-    return at
-
-
-def _little(rng: np.random.Generator) -> np.float32:
-    """People turn their heads: up to 3 dB either way."""
-    return np.float32(10 ** (rng.uniform(-3.0, 3.0) / 20))
+def _by_share(shares: Mapping[_T, float], rng: np.random.Generator) -> _T:
+    weights = np.array(list(shares.values()))
+    return list(shares)[int(rng.choice(len(weights), p=weights / weights.sum()))]
 
 
 def _deck(clips: Sequence[_T], rng: np.random.Generator) -> Iterator[_T]:

@@ -54,13 +54,14 @@ def material_of(
     processes: int = 2,
     progress: Progress = silent,
 ) -> Material:
-    """Compute all a recipe learns from.
+    """Compute all a recipe learns from: of speech each clip, and all clips and sounds as heard in homes.
 
     Raises:
         AudioError: A recording cannot be read.
     """
-    clean = table_of(clips, cache, progress=progress)
-    spoiled = _spoiled(clips, cache, copies=recipe.copies, seed=seed, progress=progress)
+    spoken = [clip for clip in clips if clip.spoken]
+    clean = table_of(spoken, cache, progress=progress)
+    spoiled = _spoiled(spoken, cache, copies=recipe.copies, seed=seed, progress=progress)
     if not recipe.takes:
         return Material(clean, spoiled)
     heard = rehearsed(clips, cache, takes=recipe.takes, seed=seed, processes=processes, progress=progress)

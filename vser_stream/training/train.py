@@ -15,7 +15,7 @@ from vser_stream import __version__
 from vser_stream.errors import DataError
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.card import Corpus, corpora_of, model_card
-from vser_stream.training.corpus import read_manifest
+from vser_stream.training.corpus import Data, read_manifest
 from vser_stream.training.evaluate import conditions_of, groups_of, judge_recipe, judge_unlearned
 from vser_stream.training.evaluation import Evaluation
 from vser_stream.training.export import check_model_folder, check_parity, to_graph, write_folder
@@ -52,7 +52,7 @@ class Trained:
 
 
 def train(
-    data: Path,
+    data: Data,
     out: Path,
     *,
     recipe: Recipe | None = None,
