@@ -4,7 +4,8 @@ from support.audio import voice
 
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.core.features.extract import Extractor
-from vser_stream.core.voice import no_voice, voiced_s
+from vser_stream.core.features.functionals import FEATURES
+from vser_stream.core.voice import GLIDE, TREMOR, no_voice, voiced_s
 from vser_stream.values import RATE, Pcm, Segment, SegmentKind, Vector
 
 TIME = np.arange(2 * RATE) / RATE
@@ -34,6 +35,35 @@ def test_a_scream_that_is_held_is_a_voice_although_it_is_as_steady_as_a_machine(
     tremor = 1 + 0.02 * np.sin(2 * np.pi * 6 * TIME) + 0.004 * NOISE.normal(size=len(TIME)).cumsum() / 50
     scream = 6000 * harmonics(520.0 * tremor) + 300 * NOISE.normal(size=len(TIME))
     assert no_voice(measured(scream)) is None
+
+
+def held(drift: float, loudness_db: np.ndarray | float) -> Vector:
+    """A tone of 900 Hz with overtones that rises and falls by ``drift`` semitones in 2 s."""
+    pitch = 900.0 * 2 ** (drift * np.sin(np.pi * TIME / 2) / 12)
+    return measured(
+        4000 * 10 ** (np.asarray(loudness_db) / 20) * harmonics(pitch) + 20 * NOISE.normal(size=len(TIME))
+    )
+
+
+SWELL = -8.0 * np.cos(np.pi * TIME) ** 2
+"""Louder in the middle, as breath lasts (dB)."""
+
+
+def test_a_scream_at_the_top_of_its_force_is_a_voice_although_it_hardly_moves() -> None:
+    scream = held(2.0, SWELL)
+    jitter, motion = (scream[FEATURES.index(name)] for name in ("jitter", "pitch_motion"))
+    assert jitter < TREMOR
+    assert motion < GLIDE
+    assert no_voice(scream) is None
+
+
+@pytest.mark.parametrize(
+    ("drift", "loudness_db"),
+    [(0.0, SWELL), (2.0, 0.0), (0.0, np.where(TIME % 0.8 < 0.4, 0.0, -60.0))],
+    ids=["a whistle that swells", "a tone that drifts", "beeps"],
+)
+def test_a_machine_as_high_as_a_scream_is_none(drift: float, loudness_db: np.ndarray | float) -> None:
+    assert "a tone" in str(no_voice(held(drift, loudness_db)))
 
 
 @pytest.mark.parametrize(
