@@ -24,6 +24,7 @@ __all__ = [
     "Publisher",
     "Reasoner",
     "Scorer",
+    "SecondLook",
     "SpeechDetector",
 ]
 
@@ -78,6 +79,14 @@ class Scorer(Protocol):
 
     def score(self, vector: Vector) -> Probabilities:
         """Judge one row of features."""
+        ...
+
+
+class SecondLook(Protocol):
+    """Hears the speech itself, where the first judge is not sure that it is calm."""
+
+    def look(self, pcm: Pcm) -> Probabilities | None:
+        """Judge speech, shape (n,); None where an alarm cannot wait for the answer."""
         ...
 
 

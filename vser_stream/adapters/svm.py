@@ -17,17 +17,16 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from pydantic import BaseModel, Field, ValidationError
 
+from vser_stream.adapters.graphs import COPY_AGAIN, GRAPH_ERRORS, content_of, open_graph, verified
 from vser_stream.adapters.manifest import MANIFEST, check_sums
 from vser_stream.core.alarm_curve import Curve, Curves
 from vser_stream.core.baseline import Prior
 from vser_stream.errors import ModelError, ModelMismatchError
-from vser_stream.files import regular
 from vser_stream.values import ANSWERS, LABELS, Label, Probabilities, Vector
 
-__all__ = ["FILES", "GOLDEN_TOLERANCE", "SECOND", "OnnxScorer", "OnnxSvm", "answer", "open_graph"]
+__all__ = ["FILES", "GOLDEN_TOLERANCE", "SECOND", "OnnxScorer", "OnnxSvm", "answer"]
 
 FILES = ("svm.onnx", "vectors.npz", "MODEL_CARD.md")
 """What a model folder holds beside the manifest, which has the sha256 of each."""
@@ -38,19 +37,7 @@ SECOND = "second.onnx"
 GOLDEN_TOLERANCE = 1e-3
 """Largest difference of a probability between processors (float32 sums in another order)."""
 
-_ORT_ERRORS = (
-    ort_errors.Fail,
-    ort_errors.InvalidArgument,
-    ort_errors.InvalidGraph,
-    ort_errors.InvalidProtobuf,
-    ort_errors.NotImplemented,
-    ort_errors.RuntimeException,
-)
-"""onnxruntime's errors have no common base."""
-
 _VECTORS = ("location", "scale", "weight", "golden_inputs", "golden_probabilities")
-
-_COPY_AGAIN = "copy the whole model folder again or train it anew"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,11 +94,11 @@ class OnnxSvm:
             ModelMismatchError: It was trained on other features.
         """
         path = folder / MANIFEST
-        raw = _read(path)
+        raw = content_of(path)
         manifest = _manifest(raw, path)
         _check_manifest(manifest, path, features)
         check_sums(folder, raw)
-        files = {name: _verified(folder / name, manifest.sums.get(name)) for name in FILES}
+        files = {name: verified(folder / name, manifest.sums.get(name)) for name in FILES}
         vectors = _vectors(files["vectors.npz"], folder / "vectors.npz")
         session = open_graph(files["svm.onnx"], name=str(folder / "svm.onnx"))
         _check_golden(session, vectors, folder, labels=manifest.labels)
@@ -171,53 +158,24 @@ class _Manifest:
     document: dict[str, Any]
 
 
-def open_graph(graph: bytes, *, name: str) -> onnxruntime.InferenceSession:
-    """Open an ONNX graph on one thread: a row takes well under a millisecond.
-
-    Raises:
-        ModelError: It is not a graph onnxruntime can run.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    try:
-        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except _ORT_ERRORS as exc:
-        version = onnxruntime.__version__
-        raise ModelError(f"{name}: is not a graph onnxruntime {version} can run; {_COPY_AGAIN}") from exc
-
-
 def answer(session: onnxruntime.InferenceSession, rows: NDArray[np.float32]) -> NDArray[np.float64]:
     """Probabilities of each row, asked one by one as the daemon asks, shape (n, n_answers)."""
     answers = [session.run(["probabilities"], {"X": row[np.newaxis]})[0][0] for row in rows]
     return np.asarray(answers, np.float64)
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return regular(path).read_bytes()
-    except OSError as exc:
-        raise ModelError(f"{path}: cannot be read ({exc.strerror}); {_COPY_AGAIN}") from exc
-
-
-def _verified(path: Path, sha256: object) -> bytes:
-    content = _read(path)
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ModelError(f"{path}: is not the file that was trained (sha256 differs); {_COPY_AGAIN}")
-    return content
-
-
 def _manifest(raw: bytes, path: Path) -> _Manifest:
     try:
         document = tomllib.loads(raw.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise ModelError(f"{path}: is not a TOML file; {_COPY_AGAIN}") from exc
+        raise ModelError(f"{path}: is not a TOML file; {COPY_AGAIN}") from exc
     try:
         read = _Document.model_validate(document)
     except ValidationError as exc:
         error = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in error["loc"])
         raise ModelError(
-            f"{path}: is not the manifest of a model ({where}: {error['msg']}); {_COPY_AGAIN}"
+            f"{path}: is not the manifest of a model ({where}: {error['msg']}); {COPY_AGAIN}"
         ) from exc
     return _Manifest(
         name=read.name,
@@ -237,20 +195,20 @@ def _check_manifest(manifest: _Manifest, path: Path, features: str) -> None:
         raise ModelMismatchError(str(path.parent), trained_on=manifest.features, running=features)
     if manifest.labels not in (LABELS, ANSWERS):
         known = " or ".join(", ".join(labels) for labels in (LABELS, ANSWERS))
-        raise ModelError(f"{path}: labels are not {known} in this order; {_COPY_AGAIN}")
+        raise ModelError(f"{path}: labels are not {known} in this order; {COPY_AGAIN}")
     if manifest.default_share not in manifest.thresholds:
-        raise ModelError(f"{path}: has no threshold for its default share; {_COPY_AGAIN}")
+        raise ModelError(f"{path}: has no threshold for its default share; {COPY_AGAIN}")
 
 
 def _second(folder: Path, sha256: str | None, golden: NDArray[np.generic]) -> OnnxScorer | None:
     if sha256 is None:
         return None
     path = folder / SECOND
-    scorer = OnnxScorer(open_graph(_verified(path, sha256), name=str(path)))
+    scorer = OnnxScorer(open_graph(verified(path, sha256), name=str(path)))
     try:
         scorer.score(golden[0].astype(np.float32))
-    except (*_ORT_ERRORS, ValueError, IndexError) as exc:
-        raise ModelError(f"{path}: does not take the golden vectors; {_COPY_AGAIN}") from exc
+    except (*GRAPH_ERRORS, ValueError, IndexError) as exc:
+        raise ModelError(f"{path}: does not take the golden vectors; {COPY_AGAIN}") from exc
     return scorer
 
 
@@ -259,7 +217,7 @@ def _vectors(content: bytes, path: Path) -> dict[str, NDArray[np.generic]]:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return {name: file[name] for name in _VECTORS}
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as exc:
-        raise ModelError(f"{path}: is not the vectors of a model; {_COPY_AGAIN}") from exc
+        raise ModelError(f"{path}: is not the vectors of a model; {COPY_AGAIN}") from exc
 
 
 def _check_golden(
@@ -273,12 +231,10 @@ def _check_golden(
     try:
         answers = answer(session, vectors["golden_inputs"].astype(np.float32))
         worst = float(np.max(np.abs(answers - expected)))
-    except (*_ORT_ERRORS, ValueError) as exc:
-        raise ModelError(f"{folder}: does not take its own golden vectors; {_COPY_AGAIN}") from exc
+    except (*GRAPH_ERRORS, ValueError) as exc:
+        raise ModelError(f"{folder}: does not take its own golden vectors; {COPY_AGAIN}") from exc
     if answers.shape[1] != len(labels):
-        raise ModelError(
-            f"{folder}: gives {answers.shape[1]} answers for {len(labels)} labels; {_COPY_AGAIN}"
-        )
+        raise ModelError(f"{folder}: gives {answers.shape[1]} answers for {len(labels)} labels; {COPY_AGAIN}")
     # Not "worst > tolerance": a NaN must not pass.
     if not worst <= GOLDEN_TOLERANCE:
         raise ModelError(

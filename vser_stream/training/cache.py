@@ -1,4 +1,4 @@
-"""Features of every recording, computed once.
+"""Features of every recording, or what else its speech is measured by, computed once.
 
 Kept outside the project: a row of features belongs to a recording that may not be passed on.
 """
@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import joblib
 import numpy as np
@@ -27,9 +29,9 @@ from vser_stream.training import augment
 from vser_stream.training.augment import CLEAN, Augmentation
 from vser_stream.training.corpus import Clip
 from vser_stream.training.progress import Progress, silent, tracked
-from vser_stream.values import RATE, Block, Vector
+from vser_stream.values import RATE, Block, Segment, Vector
 
-__all__ = ["FeatureCache"]
+__all__ = ["FeatureCache", "Measure"]
 
 _CHUNK = 24
 """Recordings one process takes at a time: opening the pitch tracker costs as much as one."""
@@ -43,6 +45,34 @@ _SOURCES = (
     Path(augment.__file__),
 )
 """Code between the recording and the features, which the digest of the features does not cover."""
+
+
+class Measure(Protocol):
+    """What the speech of a recording is measured by; goes to other processes."""
+
+    @property
+    def name(self) -> str:
+        """Of the folder its rows are kept in."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Another one where its rows are others."""
+        ...
+
+    def opened(self) -> Callable[[Segment], Vector]:
+        """Return what measures one utterance after the other, in one process."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Features:
+    digest: str
+    name: str = "features"
+
+    def opened(self) -> Callable[[Segment], Vector]:
+        tracker = SwiftF0Tracker()
+        return lambda segment: Extractor(tracker).extract(segment)
 
 
 class FeatureCache:
@@ -60,7 +90,6 @@ class FeatureCache:
         # Absolute: worker processes may stand in another folder.
         self._root = (folder or cache_folder()).resolve()
         self._is_named = folder is not None
-        self._folder = self._root / "features" / self._key(())
         self._processes = processes
 
     def beside(self, sources: Sequence[Path], *, name: str) -> Path:
@@ -69,15 +98,14 @@ class FeatureCache:
         Raises:
             DataError: It cannot be made.
         """
-        folder = self._root / name / self._key(sources)
-        self._make(folder)
-        return folder
+        return self._made(name, self.features, sources)
 
     def rows(
         self,
         clips: Sequence[Clip],
         augmentations: Sequence[Augmentation] = (),
         *,
+        by: Measure | None = None,
         seed: int = 0,
         stage: str = "features",
         progress: Progress = silent,
@@ -87,6 +115,7 @@ class FeatureCache:
         Args:
             clips: The recordings.
             augmentations: One for each clip; none leaves them clean.
+            by: What the same speech is measured by; default: the features.
             seed: Of the noise.
             stage: What the progress is called.
             progress: Told of each chunk.
@@ -97,18 +126,21 @@ class FeatureCache:
         Raises:
             AudioError: A recording cannot be read.
         """
+        measure = by or _Features(self.features)
+        folder = self._made(measure.name, measure.digest)
         todo = [
-            (clip.path, augmentation, self._folder, seed)
+            (clip.path, augmentation, folder, seed)
             for clip, augmentation in zip(clips, augmentations or [CLEAN] * len(clips), strict=True)
         ]
-        self._make(self._folder)
         chunks = [todo[start : start + _CHUNK] for start in range(0, len(todo), _CHUNK)]
         work = joblib.Parallel(n_jobs=self._processes, return_as="generator")
-        done = work(joblib.delayed(_chunk)(chunk) for chunk in chunks)
+        done = work(joblib.delayed(_chunk)(chunk, measure) for chunk in chunks)
         rows = [row for part in tracked(done, stage, total=len(chunks), progress=progress) for row in part]
         return np.asarray(rows, np.float32)
 
-    def _make(self, folder: Path) -> None:
+    def _made(self, name: str, digest: str, sources: Sequence[Path] = ()) -> Path:
+        code = b"".join(path.read_bytes() for path in (*_SOURCES, *sources))
+        folder = self._root / name / hashlib.sha256(digest.encode() + code).hexdigest()[:16]
         try:
             self._root.mkdir(parents=not self._is_named, exist_ok=True)
             folder.mkdir(parents=True, exist_ok=True)
@@ -116,21 +148,19 @@ class FeatureCache:
             raise DataError(
                 f"{folder}: cannot be made ({exc.strerror}); set XDG_CACHE_HOME or give --cache"
             ) from exc
-
-    def _key(self, sources: Sequence[Path]) -> str:
-        code = b"".join(path.read_bytes() for path in (*_SOURCES, *sources))
-        return hashlib.sha256(self.features.encode() + code).hexdigest()[:16]
+        return folder
 
 
-def _chunk(todo: Sequence[tuple[Path, Augmentation, Path, int]]) -> list[Vector]:
-    tracker: SwiftF0Tracker | None = None
+def _chunk(todo: Sequence[tuple[Path, Augmentation, Path, int]], measure: Measure) -> list[Vector]:
+    measured: Callable[[Segment], Vector] | None = None
     rows = []
     for path, augmentation, folder, seed in todo:
         key = _key(path, augmentation, seed)
         file = folder / f"{key}.npy"
         if not file.exists():
-            tracker = tracker or SwiftF0Tracker()
-            _save(file, _features(path, augmentation, tracker, rng=np.random.default_rng(int(key[:15], 16))))
+            measured = measured or measure.opened()
+            speech = _speech(path, augmentation, rng=np.random.default_rng(int(key[:15], 16)))
+            _save(file, measured(speech))
         rows.append(np.load(file))
     return rows
 
@@ -140,9 +170,7 @@ def _key(path: Path, augmentation: Augmentation, seed: int) -> str:
     return hashlib.sha256(path.read_bytes() + what.encode()).hexdigest()
 
 
-def _features(
-    path: Path, augmentation: Augmentation, tracker: SwiftF0Tracker, *, rng: np.random.Generator
-) -> Vector:
+def _speech(path: Path, augmentation: Augmentation, *, rng: np.random.Generator) -> Segment:
     pcm = np.concatenate([block.pcm for block in Recording(path).blocks(lambda: False)])
     if augmentation != CLEAN:
         pcm = augmentation.apply(pcm, rng)
@@ -153,7 +181,7 @@ def _features(
     if rng.random() < augmentation.cut:
         whole = (segment.end - segment.onset) / RATE
         segment = first_part(segment, rng.uniform(min(_FIRST_WINDOW, whole), whole))
-    return Extractor(tracker).extract(segment)
+    return segment
 
 
 def _save(file: Path, row: Vector) -> None:

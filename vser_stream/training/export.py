@@ -18,9 +18,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from vser_stream.adapters.graphs import open_graph
 from vser_stream.adapters.manifest import MANIFEST, SUMS, sums_of
 from vser_stream.adapters.places import check_folder, replacing
-from vser_stream.adapters.svm import FILES, SECOND, answer, open_graph
+from vser_stream.adapters.svm import FILES, SECOND, answer
 from vser_stream.core.baseline import Prior
 from vser_stream.errors import ModelError
 from vser_stream.training.fit import Fitted

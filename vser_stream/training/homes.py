@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import joblib
 import numpy as np
 
+from vser_stream.adapters.graphs import open_graph
 from vser_stream.adapters.pitch import SwiftF0Tracker
-from vser_stream.adapters.svm import OnnxSvm, open_graph
+from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.config import AlarmConfig, AngryConfig, PanicConfig
 from vser_stream.core.baseline import Baseline, Prior

@@ -1,0 +1,71 @@
+"""ONNX graphs of a model folder: read only if their sha256 is right, run on one thread by onnxruntime."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+from vser_stream.errors import ModelError
+from vser_stream.files import regular
+
+__all__ = ["COPY_AGAIN", "GRAPH_ERRORS", "content_of", "open_graph", "verified"]
+
+GRAPH_ERRORS: Final = (
+    errors.Fail,
+    errors.InvalidArgument,
+    errors.InvalidGraph,
+    errors.InvalidProtobuf,
+    errors.NotImplemented,
+    errors.RuntimeException,
+)
+"""onnxruntime's errors have no common base."""
+
+COPY_AGAIN: Final = "copy the whole model folder again or train it anew"
+
+_EXACT: Final = "session.x64quantprecision"
+"""Without this key a product of 8-bit numbers may overflow on x86 processors before VNNI (onnxruntime's own
+remark beside it, in onnxruntime_session_options_config_keys.h)."""
+
+
+def open_graph(graph: bytes, *, name: str) -> onnxruntime.InferenceSession:
+    """Open a graph on one thread: more of them wait for each other longer than they work.
+
+    Raises:
+        ModelError: It is not a graph onnxruntime can run.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry(_EXACT, "1")
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except GRAPH_ERRORS as exc:
+        version = onnxruntime.__version__
+        raise ModelError(f"{name}: is not a graph onnxruntime {version} can run; {COPY_AGAIN}") from exc
+
+
+def verified(path: Path, sha256: object) -> bytes:
+    """Read a file that has this sha256.
+
+    Raises:
+        ModelError: It cannot be read, or has another.
+    """
+    content = content_of(path)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ModelError(f"{path}: is not the file that was trained (sha256 differs); {COPY_AGAIN}")
+    return content
+
+
+def content_of(path: Path) -> bytes:
+    """Read a file of a model.
+
+    Raises:
+        ModelError: It cannot be read.
+    """
+    try:
+        return regular(path).read_bytes()
+    except OSError as exc:
+        raise ModelError(f"{path}: cannot be read ({exc.strerror}); {COPY_AGAIN}") from exc
