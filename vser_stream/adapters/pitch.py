@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from vser_stream.adapters.svm import open_graph
+from vser_stream.adapters.graphs import open_graph
 from vser_stream.core.features.log_frequency import CONTEXT
 from vser_stream.values import PitchTrack, Spectra
 
