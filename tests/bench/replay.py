@@ -1,30 +1,38 @@
-"""How much speech the pipeline handles in a second of CPU, and what memory it takes.
+"""What a second of speech costs the pipeline, by its parts, and what memory it takes.
 
-    python tests/bench/replay.py [FILE…]     default: the demo's scene
+    python tests/bench/replay.py [FILE…] [--beside COMMIT]     default: the demo's scene
 
-One process, one core. Speech is counted from the onset to the end of each utterance, silence not
-at all; windows are scored on the way, as in the daemon.
+One process on one core at a time. Speech is counted from the onset to the end of each utterance,
+silence not at all; windows are scored on the way, as in the daemon. Beside another commit, both
+trees do the same in turns, the best of some rounds counts, and a ratio tells more than the
+milliseconds of a box that is busy with other things.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import json
 import os
 import resource
+import subprocess
+import sys
+import tempfile
 import time
+from collections import defaultdict
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from vser_stream.adapters.pitch import SwiftF0Tracker
-from vser_stream.adapters.rulebook import shelf_of
-from vser_stream.cli.models import load_model
-from vser_stream.cli.replay import rows_of
-from vser_stream.config import shipped_model
+PROJECT = Path(__file__).parents[2]
+SCENE = PROJECT / "deploy/demo/scene.flac"
+AIM = 15.0
+"""CPU per second of speech (ms/s)."""
 
-SCENE = Path(__file__).parents[2] / "deploy/demo/scene.flac"
-AIM = 40.0
-"""Speech per CPU second (s/s)."""
+JUDGE_AIM = 8.0
+"""Of that for features and the first score (ms/s)."""
 
-LEAST = 200.0
+LEAST = 100.0
 """Speech to measure on: shorter lists of files are played again (s)."""
 
 
@@ -34,21 +42,92 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("files", nargs="*", type=Path, default=[SCENE])
-    files = parser.parse_args().files
+    parser.add_argument("--beside", metavar="COMMIT")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.measure:
+        print(json.dumps(measured(given.files)))
+        return
+    with ExitStack() as later:
+        trees = {"this tree": PROJECT}
+        if given.beside:
+            trees[given.beside] = Path(later.enter_context(tempfile.TemporaryDirectory()))
+            archive = subprocess.run(
+                ["git", "-C", PROJECT, "archive", given.beside], check=True, capture_output=True
+            )
+            subprocess.run(["tar", "-x", "-C", trees[given.beside]], input=archive.stdout, check=True)
+        rounds = [{name: run(tree, given.files) for name, tree in trees.items()} for _ in range(given.rounds)]
+    best = {
+        name: {part: min(one[name][part] for one in rounds) for part in rounds[0][name]} for name in trees
+    }
+    show(best)
+
+
+def show(best: dict[str, dict[str, float]]) -> None:
+    """One line for each part, one column for each tree."""
+    ours, *others = best.values()
+    print(f"{'':28}" + "".join(f"{name:>14}" for name in best) + ("         ratio" if others else ""))
+    for part in ours:
+        ratio = "".join(f"{ours[part] / other[part]:14.2f}" for other in others)
+        print(f"{part:28}" + "".join(f"{one[part]:14.2f}" for one in best.values()) + ratio)
+    print(
+        f"aims: first judge at most {JUDGE_AIM:g} ms, all at most {AIM:g} ms; load {os.getloadavg()[0]:.1f}"
+    )
+
+
+def run(tree: Path, files: list[Path]) -> dict[str, float]:
+    """Measure in a process of its own."""
+    command = [sys.executable, __file__, "--measure", *map(str, files)]
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(tree)}
+    )
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def measured(files: list[Path]) -> dict[str, float]:
+    """CPU per second of speech (ms/s) by part, and memory (MB), of the package that is imported."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    # Not before: a process that measures nothing needs no package.
+    from vser_stream.adapters.pitch import SwiftF0Tracker  # noqa: PLC0415
+    from vser_stream.adapters.rulebook import shelf_of  # noqa: PLC0415
+    from vser_stream.cli.models import load_model  # noqa: PLC0415
+    from vser_stream.cli.replay import rows_of  # noqa: PLC0415
+    from vser_stream.config import shipped_model  # noqa: PLC0415
+    from vser_stream.core import decide  # noqa: PLC0415
+
     model, pitch, writer = load_model(shipped_model()), SwiftF0Tracker(), shelf_of(None).writer()
+    parts: dict[str, float] = defaultdict(float)
+    timed(decide.Decider, "measure", parts, "features")
+    timed(decide, "mean_score", parts, "score")
     list(rows_of(files[0], model, pitch, writer=writer))  # warm up
-    speech, began, cpu = 0.0, time.perf_counter(), time.process_time()
+    parts.clear()
+    speech, cpu = 0.0, time.process_time()
     while speech < LEAST:
         for file in files:
             rows = [row for row in rows_of(file, model, pitch, writer=writer) if row["type"] == "utterance"]
             speech += sum(row["end_s"] - row["start_s"] for row in rows)
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - began
+    cpu = time.process_time() - cpu
+    parts["first judge: both"] = parts["features"] + parts["score"]
+    parts["all, with decoding"] = cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{speech:.0f} s of speech, {cpu:.2f} s of CPU, {wall:.2f} s of wall time")
-    print(f"{speech / cpu:.1f} s of speech per CPU second (aim: at least {AIM:g})")
-    print(f"{1000 * cpu / speech:.1f} ms of CPU per second of speech")
-    print(f"peak memory {peak:.0f} MB (aim: below 250)")
+    return {f"{part} (ms/s)": 1000 * spent / speech for part, spent in parts.items()} | {"memory (MB)": peak}
+
+
+def timed(owner: Any, name: str, parts: dict[str, float], part: str) -> None:
+    """Note the CPU a function takes (s)."""
+    function = getattr(owner, name)
+
+    @functools.wraps(function)
+    def measuring(*args: Any, **kwargs: Any) -> Any:
+        began = time.process_time()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            parts[part] += time.process_time() - began
+
+    setattr(owner, name, measuring)
 
 
 if __name__ == "__main__":

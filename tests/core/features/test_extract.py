@@ -5,7 +5,8 @@ from support.audio import voice
 
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.core.features.extract import Extractor
-from vser_stream.values import RATE, Pcm, Segment, SegmentKind, Vector
+from vser_stream.core.features.pitch import HOP, LOOKAHEAD
+from vser_stream.values import RATE, Pcm, PitchTrack, Segment, SegmentKind, Spectra, Vector
 
 ONSET = 4800
 HANGOVER = 4800
@@ -83,3 +84,26 @@ def test_a_row_does_not_depend_on_where_in_the_stream_it_is(pitch: SwiftF0Tracke
     pcm = spoken()
     early, late = (segment(pcm, len(pcm) - HANGOVER, start=start) for start in (0, 1_000_003))
     assert np.array_equal(Extractor(pitch).extract(early), Extractor(pitch).extract(late))
+
+
+class Counting(SwiftF0Tracker):
+    """Knows how many hops it was asked for."""
+
+    asked = 0
+
+    def track(self, spectra: Spectra) -> PitchTrack:
+        track = super().track(spectra)
+        self.asked += len(track.f0)
+        return track
+
+
+@pytest.mark.parametrize("lengths", [[], [1.0, 1.5, 2.0]])
+def test_a_hop_is_tracked_once_but_for_the_last_ones_of_a_window(lengths: list[float]) -> None:
+    """The tracker is the cost of a row: nothing is asked of it that no row needs."""
+    pcm, tracker = spoken(), Counting()
+    extractor = Extractor(tracker)
+    utterance = segment(pcm, len(pcm) - HANGOVER)
+    for one in (*windows(pcm, lengths), utterance):
+        extractor.extract(one)
+    spoken_hops = (utterance.end - utterance.onset) // HOP
+    assert spoken_hops <= tracker.asked <= spoken_hops + 1 + LOOKAHEAD * (len(lengths) + 1) + 2

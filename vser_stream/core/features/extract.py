@@ -47,4 +47,4 @@ class Extractor:
     def _begin(self, segment: Segment) -> None:
         self._utterance = (segment.start, segment.onset)
         self._first = self._fed = max(segment.start, segment.onset - _BEFORE)
-        self._tracker = Tracker(self._pitch_tracker)
+        self._tracker = Tracker(self._pitch_tracker, unasked=segment.onset - self._first)

@@ -41,16 +41,22 @@ The limit of swift_f0 itself.
 
 
 class PitchStream:
-    """Feed it audio, read the track; the result does not depend on how the audio was cut."""
+    """Feed it audio, read the track; the result does not depend on how the audio was cut.
 
-    def __init__(self, tracker: PitchTracker) -> None:
+    Args:
+        tracker: Of the hops.
+        unasked: Hops at the beginning that are only there to be looked at: NaN in the track.
+    """
+
+    def __init__(self, tracker: PitchTracker, *, unasked: int = 0) -> None:
         self._tracker = tracker
         self._spectrogram = Spectrogram()
         self._rest: Samples = np.empty(0, np.float32)
         self._peak = 0.0
-        self._final = 0
-        self._f0: NDArray[np.float64] = np.empty(0)
-        self._voicing: NDArray[np.float64] = np.empty(0)
+        self._final = unasked
+        self._oldest = 0
+        self._f0: NDArray[np.float64] = np.full(unasked, np.nan)
+        self._voicing: NDArray[np.float64] = np.full(unasked, np.nan)
         self._silent: NDArray[np.bool_] = np.empty(0, np.bool_)
 
     def feed(self, samples: Samples) -> PitchTrack:
@@ -77,12 +83,13 @@ class PitchStream:
 
     def _advance(self, samples: Samples) -> None:
         """Track the hops that are not final yet."""
-        track = self._tracker.track(self._spectrogram.feed(samples))
+        spectra = self._spectrogram.feed(samples)
+        track = self._tracker.track(spectra[..., self._final - self._oldest :])
         silent = np.abs(samples).reshape(-1, HOP).max(axis=1) < _SILENT
         self._silent = np.concatenate([self._silent, silent])
         voicing = np.where(self._silent[self._final :], 0.0, track.voicing)
         self._f0 = np.concatenate([self._f0[: self._final], track.f0])
         self._voicing = np.concatenate([self._voicing[: self._final], voicing])
-        final = max(len(self._f0) - LOOKAHEAD, self._final)
-        self._spectrogram.forget(final - self._final)
-        self._final = final
+        settled = max(len(self._silent) - LOOKAHEAD, self._oldest)
+        self._spectrogram.forget(settled - self._oldest)
+        self._oldest, self._final = settled, max(settled, self._final)

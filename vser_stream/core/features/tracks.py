@@ -51,10 +51,15 @@ class Tracks:
 
 
 class Tracker:
-    """Feed it the audio of one utterance in pieces of any length."""
+    """Feed it the audio of one utterance in pieces of any length.
 
-    def __init__(self, pitch_tracker: PitchTracker) -> None:
-        self._pitch = PitchStream(pitch_tracker)
+    Args:
+        pitch_tracker: Of all frames.
+        unasked: Samples at the beginning that no track will be asked of.
+    """
+
+    def __init__(self, pitch_tracker: PitchTracker, *, unasked: int = 0) -> None:
+        self._pitch = PitchStream(pitch_tracker, unasked=-(-unasked // HOP))
         self._track = PitchTrack(f0=np.empty(0), voicing=np.empty(0))
         self._filter = np.zeros((len(_HIGH_PASS), 2))
         self._last = 0.0
@@ -69,7 +74,9 @@ class Tracker:
             return
         audio, self._filter = scipy.signal.sosfilt(_HIGH_PASS, pcm / 32768.0, zi=self._filter)
         self._track = self._pitch.feed(audio.astype(np.float32))
-        emphasised = audio - PREEMPHASIS * np.concatenate([[self._last], audio[:-1]])
+        emphasised = audio.copy()
+        emphasised[0] -= PREEMPHASIS * self._last
+        emphasised[1:] -= PREEMPHASIS * audio[:-1]
         self._last = float(audio[-1])
         self._audio = np.concatenate([self._audio, audio])
         self._emphasised = np.concatenate([self._emphasised, emphasised])
