@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vser_stream.core.reason.fuse import fuse
-from vser_stream.values import ANSWERS, LABELS, Block, Label, Probabilities
+from vser_stream.values import ANSWERS, LABELS, Block, Label, Probabilities, Sound
 
 shares = st.floats(0.0, 1.0, allow_subnormal=True)
 answers = st.lists(shares, min_size=5, max_size=5).filter(lambda one: sum(one) > 1e-300)
@@ -59,20 +59,21 @@ def test_the_mean_of_beliefs_is_a_belief(several: list[Probabilities]) -> None:
 
 
 @given(folded, folded)
-def test_a_belief_that_is_changed_keeps_the_shares_of_its_parts(
-    one: Probabilities, new: Probabilities
-) -> None:
-    divided = one.divided(new.calm, new.angry, new.panic)
-    assert is_a_belief(divided)
-    assert divided.by_label == new.by_label
-    assert is_a_belief(fuse(one, new))
+def test_two_beliefs_together_are_a_belief(one: Probabilities, other: Probabilities) -> None:
+    assert is_a_belief(fuse(one, other))
 
 
-def test_laughter_stays_laughter_whatever_a_reasoner_makes_of_it() -> None:
-    laughter = Probabilities(calm=0.5, angry=0.25, panic=0.25, other=0.4, wordless=0.2)
-    told = fuse(laughter, Probabilities(calm=0.7, angry=0.15, panic=0.15))
-    assert told.other / told.calm == pytest.approx(0.8)
-    assert told.wordless / told.panic == pytest.approx(0.8)
+@given(folded, folded)
+def test_how_somebody_speaks_makes_no_speech_of_a_sound(one: Probabilities, reasoner: Probabilities) -> None:
+    together = fuse(one, reasoner)
+    assert (together.other, together.wordless) == pytest.approx((one.other, one.wordless))
+
+
+@given(folded)
+def test_what_a_label_is_mostly_about_is_told(one: Probabilities) -> None:
+    assert (one.mostly(Label.CALM) is Sound.HARMLESS) == (one.other > one.calm / 2)
+    assert (one.mostly(Label.PANIC) is Sound.WORDLESS) == (one.wordless > one.panic / 2)
+    assert one.mostly(Label.ANGRY) is Sound.VOICE
 
 
 def test_the_samples_of_a_block_cannot_be_changed() -> None:

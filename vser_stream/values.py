@@ -38,6 +38,7 @@ __all__ = [
     "Samples",
     "Segment",
     "SegmentKind",
+    "Sound",
     "Spectra",
     "Vector",
 ]
@@ -75,6 +76,17 @@ LABELS = (Label.CALM, Label.ANGRY, Label.PANIC)
 ANSWERS = (*(label.value for label in LABELS), "other", "scream")
 """Order of the answers of a model that also knows sounds that are neither: lively speech, laughter,
 music and other harmless sounds; and distress without words."""
+
+
+class Sound(StrEnum):
+    """What was heard, where it is not all a voice that speaks."""
+
+    VOICE = "voice"
+    HARMLESS = "harmless"
+    """Lively speech, laughter, music: no calm voice, and yet nothing to worry about."""
+
+    WORDLESS = "wordless"
+    """A scream, sobs, moans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +128,24 @@ class Probabilities:
     @property
     def answers(self) -> tuple[float, float, float, float, float]:
         """The belief in each of :data:`ANSWERS`; sums to one."""
-        return (self.calm_voice, self.angry, self.panic - self.wordless, self.other, self.wordless)
+        return (*self.spoken, self.other, self.wordless)
+
+    @property
+    def spoken(self) -> tuple[float, float, float]:
+        """The belief in calm, angry and panicked speech, without the sounds that are neither."""
+        return (self.calm_voice, self.angry, self.panic - self.wordless)
 
     @property
     def calm_voice(self) -> float:
         """Belief that it is a voice, and calm: what a baseline may learn from."""
         return self.calm - self.other
+
+    def mostly(self, label: Label) -> Sound:
+        """What most of the belief in a label is about."""
+        part = {Label.CALM: self.other, Label.PANIC: self.wordless}.get(label, 0.0)
+        if part <= self.of(label) / 2.0:
+            return Sound.VOICE
+        return Sound.HARMLESS if label is Label.CALM else Sound.WORDLESS
 
     @property
     def by_label(self) -> dict[str, float]:
@@ -133,12 +157,6 @@ class Probabilities:
         """What ``calm`` and ``panic`` are made of, as documents tell it; None where a model does not say."""
         told = {"other": self.other, "wordless": self.wordless}
         return told if any(told.values()) else None
-
-    def divided(self, calm: float, angry: float, panic: float) -> Probabilities:
-        """Return another belief in the labels, each divided into its parts as this one is."""
-        other = calm * (self.other / self.calm) if self.calm else 0.0
-        wordless = panic * (self.wordless / self.panic) if self.panic else 0.0
-        return Probabilities(calm, angry, panic, other, wordless)
 
     @property
     def top(self) -> Label:

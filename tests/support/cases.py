@@ -23,9 +23,13 @@ def cue(
 
 
 def case(
-    *cues: Cue, book: RuleBook = BOOK, second: Probabilities | None = None, snr_db: float = 21.0
+    *cues: Cue,
+    book: RuleBook = BOOK,
+    second: Probabilities | None = None,
+    snr_db: float = 21.0,
+    probabilities: Probabilities = UNSURE,
 ) -> Case:
-    return Case(UNSURE, second, cues, book.fired(cues), (), snr_db)
+    return Case(probabilities, second, cues, book.fired(cues), (), snr_db)
 
 
 @st.composite
@@ -43,7 +47,7 @@ def cases(draw: st.DrawFn) -> Case:
         for one in DESCRIPTORS
         if not one.over_floor or chance.random() < 0.5
     ]
-    return case(*cues)
+    return case(*cues, probabilities=Probabilities.folded(chance.dirichlet(np.full(5, 0.3)).tolist()))
 
 
 def _figure(chance: np.random.Generator) -> float:

@@ -7,10 +7,14 @@ from vser_stream.values import Probabilities
 __all__ = ["is_ambiguous"]
 
 
+_SPEECH = 0.5
+"""Belief that somebody speaks, from which on it is worth asking how."""
+
+
 def is_ambiguous(probabilities: Probabilities, *, escalate_below: float) -> bool:
-    """Whether the calibrated confidence is under the threshold.
+    """Whether the calibrated confidence is under the threshold, and speech is what it is about.
 
     The threshold comes from the model's risk-coverage curve for a wanted share of escalations
-    (paper A, III.D).
+    (paper A, III.D). A reasoner has rules for how people speak, and none for screams and laughter.
     """
-    return probabilities.confidence < escalate_below
+    return probabilities.confidence < escalate_below and sum(probabilities.spoken) >= _SPEECH

@@ -11,7 +11,7 @@ from vser_stream.core.reason.language import TONGUES, Language, nfc
 from vser_stream.core.reason.mentions import FIGURE
 from vser_stream.core.reason.verify import Verification, check
 from vser_stream.core.reason.written import Writer, chosen_cues
-from vser_stream.values import Case, Label
+from vser_stream.values import Case, Label, Probabilities
 
 CASE = case(
     cue("pitch level", 5.1, value=312.0, baseline=198.0),
@@ -190,6 +190,17 @@ def test_faithfulness_is_the_share_of_claims_that_are_so() -> None:
 def test_coverage_is_the_share_of_the_strongest_rule_that_is_told() -> None:
     assert panic("Pitch level is far above the usual and speech rate is raised.").coverage == 0.5
     assert panic("Pitch level is far above the usual and brightness is near the usual.").coverage == 1.0
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_a_scream_may_be_told_only_where_the_classifier_heard_one(language: Language) -> None:
+    scream = Probabilities(calm=0.1, angry=0.1, panic=0.8, wordless=0.7)
+    heard = replace(CASE, probabilities=scream)
+    said = Writer(BOOK, language).write(heard, Label.PANIC)
+    assert check(said, heard, Label.PANIC, book=BOOK).passed
+    assert "the classifier heard something else" in check(said, CASE, Label.PANIC, book=BOOK).faults
+    said = said.replace("a scream,", "a loud scream,").replace("tiếng hét,", "tiếng hét lớn,")
+    assert any("never measured" in fault for fault in check(said, heard, Label.PANIC, book=BOOK).faults)
 
 
 def test_the_text_of_a_rule_may_be_quoted_only_where_it_fired() -> None:

@@ -8,7 +8,7 @@ from support.decisions import decision
 from vser_stream.core.reason.language import LABEL_WORDS, Language, nfc
 from vser_stream.core.reason.rules import NO_RULES
 from vser_stream.core.reason.written import Writer, chosen_cues, kind_of
-from vser_stream.values import Case, Label, RationaleBy
+from vser_stream.values import Case, Label, Probabilities, RationaleBy
 
 CASE = case(
     cue("pitch level", 5.1, value=312.0, baseline=198.0),
@@ -64,6 +64,33 @@ def test_a_rationale_is_the_same_each_time_rests_on_two_kinds_and_names_no_label
     assert writer.write(of, label) == writer.write(of, label)
     assert len({kind_of(one) for one in chosen_cues(of, label)}) > 1
     assert not LABEL_WORDS.search(writer.write(of, label))
+
+
+SCREAM = Probabilities(calm=0.1, angry=0.1, panic=0.8, wordless=0.7)
+LAUGHTER = Probabilities(calm=0.8, angry=0.1, panic=0.1, other=0.7)
+
+
+def test_panic_without_words_is_told_as_what_it_is() -> None:
+    heard = replace(CASE, probabilities=SCREAM)
+    english, vietnamese = (Writer(BOOK, language).write(heard, Label.PANIC) for language in Language)
+    said = "The classifier hears a scream, sobs or moans without words. Pitch level (312 Hz, z +5.1) is far "
+    assert english.startswith(said)
+    said = (
+        "Bộ phân loại nghe thấy tiếng hét, khóc hoặc rên, không thành lời. Cao độ (312 Hz, z +5,1) cao hơn "
+    )
+    assert vietnamese.startswith(said)
+
+
+def test_lively_sounds_are_told_as_what_they_are() -> None:
+    heard = replace(CASE, probabilities=LAUGHTER)
+    english, vietnamese = (Writer(BOOK, language).write(heard, Label.CALM) for language in Language)
+    assert english.startswith("The classifier hears lively speech or a sound that calls for no help. ")
+    assert vietnamese.startswith("Bộ phân loại nghe thấy lời nói sôi nổi hoặc âm thanh không cần giúp đỡ. ")
+
+
+def test_what_is_a_voice_is_told_by_its_cues_alone() -> None:
+    for label, probabilities in ((Label.CALM, SCREAM), (Label.PANIC, LAUGHTER), (Label.ANGRY, SCREAM)):
+        assert "classifier hears" not in Writer(BOOK).write(replace(CASE, probabilities=probabilities), label)
 
 
 def test_rationales_do_not_all_read_alike() -> None:

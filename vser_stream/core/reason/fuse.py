@@ -35,11 +35,16 @@ class Explanation:
 def fuse(svm: Probabilities, reasoner: Probabilities) -> Probabilities:
     """Return the normalised square root of the product: where one is sure the other is wrong, both doubt.
 
-    A reasoner knows the labels alone: what of them is no calm voice, and what no speech, the SVM says.
+    A reasoner weighs how somebody speaks; whether it is such speech at all, the SVM says alone.
     """
-    products = [math.sqrt(svm.of(label) * reasoner.of(label)) for label in LABELS]
+    products = [
+        math.sqrt(share * reasoner.of(label)) for share, label in zip(svm.spoken, LABELS, strict=True)
+    ]
     total = sum(products)
-    return svm.divided(*(product / total for product in products)) if 0.0 < total < math.inf else svm
+    if not 0.0 < total < math.inf:
+        return svm
+    left = sum(svm.spoken) / total
+    return Probabilities.folded([*(left * product for product in products), svm.other, svm.wordless])
 
 
 def resolve(decision: Decision, case: Case, verdict: Probabilities, writer: Writer) -> Decision:

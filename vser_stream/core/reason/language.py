@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from vser_stream.core.describe import DESCRIPTORS, LEVELS
+from vser_stream.values import Sound
 
 __all__ = ["LABEL_WORDS", "TONGUES", "Language", "Tongue", "figure", "nfc", "signed"]
 
@@ -42,6 +43,9 @@ class Tongue:
     usual: str
     """Either, once it has been named."""
 
+    sounds: Mapping[Sound, str]
+    """What the classifier took a sound for that is not all voice: a sentence."""
+
     decimal: str = "."
 
 
@@ -52,6 +56,10 @@ _EN = Tongue(
     own="this voice's usual",
     common="the usual of most voices",
     usual="the usual",
+    sounds={
+        Sound.HARMLESS: "The classifier hears lively speech or a sound that calls for no help",
+        Sound.WORDLESS: "The classifier hears a scream, sobs or moans without words",
+    },
 )
 
 _VI = Tongue(
@@ -97,6 +105,10 @@ _VI = Tongue(
     own="mức bình thường của giọng này",
     common="mức bình thường của đa số giọng",
     usual="mức bình thường",
+    sounds={
+        Sound.HARMLESS: "Bộ phân loại nghe thấy lời nói sôi nổi hoặc âm thanh không cần giúp đỡ",
+        Sound.WORDLESS: "Bộ phân loại nghe thấy tiếng hét, khóc hoặc rên, không thành lời",
+    },
     decimal=",",
 )
 

@@ -15,7 +15,7 @@ from vser_stream.core.reason.case import speaks_against, speaks_for
 from vser_stream.core.reason.language import LABEL_WORDS, TONGUES, nfc
 from vser_stream.core.reason.mentions import DIRECTIONS, FIGURE, Mention, clauses, mentions_in, phrase
 from vser_stream.core.reason.rules import RuleBook
-from vser_stream.values import Case, Cue, Label, Probabilities
+from vser_stream.values import Case, Cue, Label, Probabilities, Sound
 
 __all__ = ["LONGEST", "SHORTEST", "Verification", "check"]
 
@@ -48,6 +48,8 @@ _BASELINE = phrase(
 )
 _LEVELS = {nfc(text): word for tongue in TONGUES.values() for word, text in tongue.levels.items()}
 _LEVEL = phrase(*_LEVELS)
+_SOUNDS = {nfc(text).lower(): sound for tongue in TONGUES.values() for sound, text in tongue.sounds.items()}
+_SOUND = phrase(*_SOUNDS)
 
 
 def _either(texts: Iterable[str], before: str) -> re.Pattern[str]:
@@ -121,7 +123,10 @@ def check(rationale: str, case: Case, label: Label, *, book: RuleBook) -> Verifi
     ids = [rule.id for rule in case.fired]
     quotes = _quotes(text, book)
     prose = phrase(*quotes).sub(" ", text) if quotes else text
+    heard = _SOUND.findall(prose)
+    prose = _SOUND.sub(" ", prose)
     claims = [*_rules(prose, ids, book), *_statements(_SLUG.sub(" ", prose), case)]
+    claims += [_heard(said, case.probabilities.mostly(label)) for said in heard]
     claims += [_Claim(None if one in ids else f"rule {one} did not fire") for one in quotes.values()]
     cited = tuple(dict.fromkeys(one.cue for one in claims if one.cue))
     leaks = tuple(match[0].lower() for match in LABEL_WORDS.finditer(text))
@@ -136,6 +141,11 @@ def check(rationale: str, case: Case, label: Label, *, book: RuleBook) -> Verifi
         leaks=leaks,
         words=words,
     )
+
+
+def _heard(said: str, sound: Sound) -> _Claim:
+    """What the classifier took it for is the one thing that may be said beyond the cues."""
+    return _Claim(None if _SOUNDS[said.lower()] is sound else "the classifier heard something else")
 
 
 def _quotes(text: str, book: RuleBook) -> dict[str, str]:

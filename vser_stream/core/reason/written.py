@@ -39,7 +39,7 @@ class Writer:
         )
 
     def write(self, case: Case, label: Label) -> str:
-        """Return one or two sentences on why ``case`` sounds like ``label``."""
+        """Return one to three sentences on why ``case`` sounds like ``label``."""
         phrases = _PHRASES[self.language]
         cues = chosen_cues(case, label)
         variant = _variant(case)
@@ -57,7 +57,8 @@ class Writer:
         if not any(speaks_for(cue, label, case) for cue in cues):
             text = phrases.undecided(text, figure(100.0 * case.probabilities.of(label)))
         sentence = text[0].upper() + text[1:] + self._rules(case, label, phrases)
-        return sentence + "."
+        sound = TONGUES[self.language].sounds.get(case.probabilities.mostly(label))
+        return f"{sound}. {sentence}." if sound else f"{sentence}."
 
     def _rules(self, case: Case, label: Label, phrases: _Phrases) -> str:
         """The strongest rule in words, and what else holds."""
