@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +30,7 @@ from vser_stream.core.quality import quality_of
 from vser_stream.core.segment import Segmenter
 from vser_stream.core.voice import no_voice
 from vser_stream.errors import DataError
-from vser_stream.training.cache import FeatureCache
+from vser_stream.training.cache import FeatureCache, Measure
 from vser_stream.training.corpus import Clip, sides_of
 from vser_stream.training.histories import Table
 from vser_stream.training.kinds import OUTSIDE, Answer, Role
@@ -54,22 +54,10 @@ from vser_stream.training.surroundings import (
 )
 from vser_stream.values import ANSWERS, LABELS, RATE, Block, Pcm, Segment, SegmentKind
 
-__all__ = ["SIDES", "Ear", "Rehearsal", "Truth", "rehearsed", "truth"]
+__all__ = ["SIDES", "Rehearsal", "Truth", "rehearsed", "truth"]
 
 SIDES = 5
 """As many as there are folds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ear:
-    """A second listener."""
-
-    key: str
-    """Changes where what it hears does."""
-
-    open: Callable[[], Callable[[Pcm], NDArray[np.float32]]]
-    """Gives, in each process, what makes of the speech of a segment an embedding, shape (n_values,)."""
-
 
 _CLIPS: Final = {Answer.CALM: 4, Answer.ANGRY: 4, Answer.PANIC: 4, Answer.OTHER: 2}
 """Of a person in one take, at most; the next take has the next ones."""
@@ -95,9 +83,10 @@ _LONGEST = 300
 
 _KEPT: Final = {
     SegmentKind.WINDOW: {True: 0.4, False: 0.1},
-    SegmentKind.UTTERANCE: {True: 1.0, False: 0.5},
+    SegmentKind.UTTERANCE: {True: 1.0, False: 1.0},
 }
-"""Shares that are measured, with somebody in them and with only a background."""
+"""Shares that are measured, with somebody in them and with only a background: all that a source would judge,
+but for windows."""
 
 _LEAST_S, _LEAST_SHARE = 0.3, 0.35
 """What must be heard in a segment for it to be told what it is (s, share of it)."""
@@ -148,14 +137,20 @@ class Rehearsal:
     kinds: NDArray[np.str_]
     """``window`` or ``utterance``."""
 
+    spans: NDArray[np.int64]
+    """Where in its home each begins and ends, in the order in which they ended there; shape (n_rows, 2)."""
+
+    snr_db: NDArray[np.float32]
+    """Level of its speech over the noise floor (dB)."""
+
     rooms: NDArray[np.str_]
     """Who lives there, and in which room."""
 
     sides: NDArray[np.int64]
     """Of all that is heard in it: people and sounds of one side are on no other."""
 
-    embeddings: NDArray[np.float32]
-    """Shape (n_rows, n_values), or (n_rows, 0) where none were asked for."""
+    looks: NDArray[np.float32]
+    """What else each row was measured by, shape (n_rows, n_values); (n_rows, 0) where by nothing."""
 
     def of(self, speakers: NDArray[np.str_]) -> Rehearsal:
         """The rows of the homes of some speakers."""
@@ -165,11 +160,11 @@ class Rehearsal:
         """The rows of a mask or of an index."""
         return Rehearsal(
             self.table.where(kept),
-            **{name: getattr(self, name)[kept] for name in (*_COLUMNS, "rooms", "sides", "embeddings")},
+            **{name: getattr(self, name)[kept] for name in (*_COLUMNS, "rooms", "sides")},
         )
 
 
-_COLUMNS = ("answers", "whats", "own", "kinds")
+_COLUMNS = ("answers", "whats", "own", "kinds", "spans", "snr_db", "looks")
 """Of a cached part, beside its features."""
 
 
@@ -179,7 +174,7 @@ def rehearsed(
     *,
     takes: int,
     seed: int,
-    ear: Ear | None = None,
+    by: Measure | None = None,
     processes: int = 2,
     progress: Progress = silent,
 ) -> Rehearsal:
@@ -190,7 +185,7 @@ def rehearsed(
         cache: Of features; rows are kept beside them.
         takes: Rehearsals of each person.
         seed: Of every draw.
-        ear: Also listens to every row.
+        by: What every row is measured by, too.
         processes: Worked on at once.
         progress: Told of each rehearsal.
 
@@ -200,7 +195,7 @@ def rehearsed(
     """
     casts = [(cast, take) for cast in _casts(clips) for take in range(takes)]
     folder = cache.beside(_CODE, name="rehearsals")
-    jobs = (joblib.delayed(_cached)(cast, folder, (seed, take), ear) for cast, take in casts)
+    jobs = (joblib.delayed(_cached)(cast, folder, (seed, take), by) for cast, take in casts)
     done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
     made = list(tracked(done, "rehearsals", total=len(casts), progress=progress))
     heard_of = [(one, part) for one, part in zip(casts, made, strict=True) if len(part["answers"])]
@@ -217,7 +212,7 @@ def rehearsed(
             speakers=np.repeat([cast.person for cast, _ in casts], counts),
             corpora=np.repeat([cast.corpus for cast, _ in casts], counts),
         ),
-        **{name: columns[name] for name in (*_COLUMNS, "embeddings")},
+        **{name: columns[name] for name in _COLUMNS},
         rooms=np.repeat([f"{cast.person} {take}" for cast, take in casts], counts),
         sides=np.repeat([cast.side for cast, _ in casts], counts),
     )
@@ -276,7 +271,7 @@ def _casts(clips: Sequence[Clip]) -> list[_Cast]:
     ]
 
 
-def _cached(cast: _Cast, folder: Path, seed: tuple[int, int], ear: Ear | None) -> dict[str, NDArray[Any]]:
+def _cached(cast: _Cast, folder: Path, seed: tuple[int, int], by: Measure | None) -> dict[str, NDArray[Any]]:
     key = hashlib.sha256(f"{seed} {cast.person} {cast.key}".encode()).hexdigest()
     file = folder / f"{key}.npz"
     rng = [*seed, int(key[:8], 16)]
@@ -284,38 +279,49 @@ def _cached(cast: _Cast, folder: Path, seed: tuple[int, int], ear: Ear | None) -
         _save(file, _rehearse(cast, seed[1], np.random.default_rng(rng)))
     with np.load(file) as stored:
         rows = dict(stored)
-    spans, embeddings = rows.pop("spans"), np.zeros((len(rows["answers"]), 0), np.float32)
-    if ear is not None and len(spans):
-        beside = folder / f"{key}.{ear.key}.npz"
+    looks = np.zeros((len(rows["answers"]), 0), np.float32)
+    if by is not None and len(looks):
+        beside = folder / f"{key}.{by.digest[:16]}.npz"
         if not beside.exists():
             pcm, _ = _recorded(cast, seed[1], np.random.default_rng(rng))
-            listen = ear.open()
-            said = [listen(pcm[start:end]) for start, end in spans]
-            _save(beside, {"embeddings": np.array(said, np.float32).reshape(len(said), -1)})
+            measure = by.opened()
+            _save(beside, {"looks": np.array([measure(_cut(pcm, row)) for row in rows["spans"]], np.float32)})
         with np.load(beside) as stored:
-            embeddings = stored["embeddings"]
-    return rows | {"embeddings": embeddings}
+            looks = stored["looks"]
+    return rows | {"looks": looks}
+
+
+def _cut(pcm: Pcm, span: NDArray[np.int64]) -> Segment:
+    """The speech of a row once more."""
+    onset, end = span.tolist()
+    return Segment(
+        SegmentKind.UTTERANCE, pcm[onset:end].copy(), onset, onset, end, heard_at=0.0, floor_db=0.0
+    )
 
 
 def _rehearse(cast: _Cast, take: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
     pcm, sounds = _recorded(cast, take, rng)
     extractor = Extractor(SwiftF0Tracker())
     rows: list[tuple[Segment, Truth, NDArray[np.float32]]] = []
+    ratios: list[float] = []
     for segment in _segments(pcm):
         told = truth(segment, sounds)
-        if told is None or quality_of(segment).too_noisy:
+        quality = quality_of(segment)
+        if told is None or quality.too_noisy:
             continue
         if rng.random() >= _KEPT[segment.kind][told.what not in {RADIO, BACKGROUND}]:
             continue
         vector = extractor.extract(segment)
         if no_voice(vector) is None:
             rows.append((segment, told, vector))
+            ratios.append(quality.snr_db)
     return {
         "features": np.array([vector for _, _, vector in rows], np.float32).reshape(len(rows), len(FEATURES)),
         "answers": np.array([ANSWERS.index(told.answer) for _, told, _ in rows], np.int64),
         "whats": np.array([told.what for _, told, _ in rows], np.str_),
         "own": np.array([told.own for _, told, _ in rows], np.bool_),
         "kinds": np.array([segment.kind.value for segment, _, _ in rows], np.str_),
+        "snr_db": np.array(ratios, np.float32),
         "spans": np.array([(segment.onset, segment.end) for segment, _, _ in rows], np.int64).reshape(-1, 2),
     }
 
