@@ -13,8 +13,8 @@ from vser_stream.values import (
     Pcm,
     PitchTrack,
     Probabilities,
+    Rows,
     Spectra,
-    Vector,
 )
 
 __all__ = [
@@ -77,8 +77,8 @@ class PitchTracker(Protocol):
 class Scorer(Protocol):
     """Turns features into calibrated probabilities."""
 
-    def score(self, vector: Vector) -> Probabilities:
-        """Judge one row of features."""
+    def score(self, rows: Rows) -> Probabilities:
+        """Judge one voice by its rows of model inputs: the mean of what is said of each."""
         ...
 
 

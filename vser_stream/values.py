@@ -35,6 +35,7 @@ __all__ = [
     "Probabilities",
     "RationaleBy",
     "Record",
+    "Rows",
     "Samples",
     "Segment",
     "SegmentKind",
@@ -60,6 +61,9 @@ Spectra = NDArray[np.float32]
 
 Vector = NDArray[np.float32]
 """One row of features, shape (n_features,)."""
+
+Rows = NDArray[np.float32]
+"""What a model is asked of one voice, shape (n, n_inputs)."""
 
 
 class Label(StrEnum):

@@ -22,7 +22,7 @@ from vser_stream.training.fit import Fitted, fit
 from vser_stream.training.histories import Rows, cold
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.tables import Material
-from vser_stream.values import ANSWERS, Label
+from vser_stream.values import ANSWERS, Label, Probabilities
 
 TABLE = invented()
 FEATURES = "f" * 64
@@ -75,11 +75,13 @@ def test_a_model_is_what_was_written(folder: Path, fitted: Fitted, rows: Rows) -
     assert model.manifest["labels"] == MANIFEST["labels"]
     for part in ("location", "scale", "weight"):
         assert np.array_equal(getattr(model.prior, part), getattr(fitted.prior, part))
-    found = [model.score(row) for row in rows]
+    found = [model.score(row[np.newaxis]) for row in rows]
     assert np.array([[it.calm, it.angry, it.panic] for it in found]) == pytest.approx(
         fitted.judge(rows), abs=1e-4
     )
     assert [it.calm + it.angry + it.panic for it in found] == pytest.approx([1.0] * len(rows))
+    both = model.score(rows[:2])
+    assert both.answers == pytest.approx(Probabilities.mean(found[:2]).answers, abs=1e-6)
 
 
 def five(inputs: int, *, answers: int = 5) -> bytes:
@@ -120,7 +122,7 @@ def test_a_model_of_five_answers_is_folded_into_three(tmp_path: Path, fitted: Fi
     model = OnnxSvm.load(folder, features=FEATURES)
     assert model.second is not None
     for scorer in (model, model.second):
-        told = scorer.score(np.zeros(len(MODEL_INPUT), np.float32))
+        told = scorer.score(np.zeros((1, len(MODEL_INPUT)), np.float32))
         assert [*told.by_label.values()] == pytest.approx([5 / 15, 2 / 15, 8 / 15])
         assert told.parts == pytest.approx({"other": 4 / 15, "wordless": 5 / 15})
 

@@ -90,6 +90,7 @@ def measured(files: list[Path]) -> dict[str, float]:
     """CPU per second of speech (ms/s) by part, and memory (MB), of the package that is imported."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     # Not before: a process that measures nothing needs no package.
+    from vser_stream.adapters import svm  # noqa: PLC0415
     from vser_stream.adapters.pitch import SwiftF0Tracker  # noqa: PLC0415
     from vser_stream.adapters.rulebook import shelf_of  # noqa: PLC0415
     from vser_stream.cli.models import load_model  # noqa: PLC0415
@@ -100,7 +101,7 @@ def measured(files: list[Path]) -> dict[str, float]:
     model, pitch, writer = load_model(shipped_model()), SwiftF0Tracker(), shelf_of(None).writer()
     parts: dict[str, float] = defaultdict(float)
     timed(decide.Decider, "measure", parts, "features")
-    timed(decide, "mean_score", parts, "score")
+    timed(svm.OnnxSvm, "score", parts, "score")
     list(rows_of(files[0], model, pitch, writer=writer))  # warm up
     parts.clear()
     speech, cpu = 0.0, time.process_time()

@@ -11,7 +11,7 @@ from vser_stream.core.calibrate import Calibration
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.features.functionals import FEATURES
 from vser_stream.core.pipeline import Pipeline
-from vser_stream.values import RATE, Block, Decision, Pcm, Probabilities, SegmentKind, Vector
+from vser_stream.values import RATE, Block, Decision, Pcm, Probabilities, Rows, SegmentKind
 
 PITCH = SwiftF0Tracker()
 ONES = np.ones(len(FEATURES), np.float32)
@@ -23,8 +23,8 @@ SPOKEN = np.concatenate([SILENCE, voice(2.0), SILENCE, voice(3.0, seed=2), SILEN
 class Undecided:
     """A scorer from whose decisions nothing is learned."""
 
-    def score(self, vector: Vector) -> Probabilities:
-        assert len(vector)
+    def score(self, rows: Rows) -> Probabilities:
+        assert len(rows)
         return Probabilities(calm=0.4, angry=0.3, panic=0.3)
 
 

@@ -21,8 +21,8 @@ from vser_stream.values import (
     Label,
     Pcm,
     Probabilities,
+    Rows,
     SegmentKind,
-    Vector,
 )
 
 START = 1_700_000_000.0
@@ -40,8 +40,8 @@ class Always:
     def __init__(self, opinion: Probabilities) -> None:
         self._opinion = opinion
 
-    def score(self, vector: Vector) -> Probabilities:
-        assert vector.shape == (len(MODEL_INPUT),)
+    def score(self, rows: Rows) -> Probabilities:
+        assert rows.shape[1:] == (len(MODEL_INPUT),)
         return self._opinion
 
 

@@ -5,7 +5,6 @@ import numpy as np
 from support.decisions import decision
 from support.evidence import decisions, evidence_of, model
 
-from vser_stream.core.decide import mean_score
 from vser_stream.core.record import GENESIS, canonical, chained, rows_of, scored_of
 from vser_stream.values import DecidedBy, Label, Probabilities
 
@@ -16,7 +15,7 @@ def test_what_the_svm_was_given_and_said_comes_back_bit_for_bit() -> None:
         rows = rows_of(document)
         assert made.rows is not None
         assert np.array_equal(rows, made.rows)
-        assert scored_of(document) == made.scored == mean_score(model(), rows)
+        assert scored_of(document) == made.scored == model().score(rows)
     assert {len(made.rows) for made in decisions() if made.rows is not None} == {1, 2}
 
 

@@ -29,12 +29,12 @@ from vser_stream.core.votes import Vote, silent
 from vser_stream.errors import CommandError
 from vser_stream.ports import Clock, Scorer
 from vser_stream.runtime.listener import ASK_EVERY, SAVE_EVERY, Listener
-from vser_stream.values import RATE, Cut, Label, Memory, Message, Pcm, Probabilities, Record, Vector
+from vser_stream.values import RATE, Cut, Label, Memory, Message, Pcm, Probabilities, Record, Rows
 
 
 class Broken:
-    def score(self, vector: Vector) -> Probabilities:
-        raise ZeroDivisionError(len(vector))
+    def score(self, rows: Rows) -> Probabilities:
+        raise ZeroDivisionError(len(rows))
 
 
 class Told:
@@ -305,8 +305,8 @@ class Swelling:
     def __init__(self) -> None:
         self._looks = 0
 
-    def score(self, vector: Vector) -> Probabilities:
-        assert len(vector)
+    def score(self, rows: Rows) -> Probabilities:
+        assert len(rows)
         self._looks += 1
         panic = min(0.99, 0.9 + 0.01 * self._looks)
         return Probabilities(calm=(1 - panic) / 2, angry=(1 - panic) / 2, panic=panic)

@@ -23,7 +23,7 @@ from vser_stream.core.pipeline import Pipeline
 from vser_stream.core.report import Reporter
 from vser_stream.ports import Clock, Scorer
 from vser_stream.runtime.listener import Commit, Listener
-from vser_stream.values import RATE, Block, Pcm, Probabilities, Vector
+from vser_stream.values import RATE, Block, Pcm, Probabilities, Rows
 
 __all__ = ["EVERY", "PRIOR", "Calm", "Played", "listener_of", "pipeline_of", "reporter", "taught"]
 
@@ -54,8 +54,8 @@ class Played:
 class Calm:
     """To whom every voice is calm."""
 
-    def score(self, vector: Vector) -> Probabilities:
-        assert len(vector)
+    def score(self, rows: Rows) -> Probabilities:
+        assert len(rows)
         return Probabilities(calm=0.9, angry=0.06, panic=0.04)
 
 

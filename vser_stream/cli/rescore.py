@@ -18,7 +18,6 @@ from vser_stream.cli.kept import database
 from vser_stream.cli.models import load_model
 from vser_stream.cli.records import exported
 from vser_stream.config import Config, load, shipped_model
-from vser_stream.core.decide import mean_score
 from vser_stream.core.record import RECORD, canonical, chained, rows_of, scored_of
 from vser_stream.errors import DataError, ModelError, UserError
 from vser_stream.values import LABELS, Probabilities
@@ -125,7 +124,7 @@ def _answers(document: dict[str, Any], svm: OnnxSvm) -> tuple[Probabilities, Pro
     inputs = svm.session.get_inputs()[0].shape[1]
     if rows.shape[1] != inputs or not np.isfinite(rows).all():
         raise DataError(f"the record has no rows of {inputs} numbers, as the model takes; export it again")
-    return then, mean_score(svm, rows)
+    return then, svm.score(rows)
 
 
 def _words(probabilities: Probabilities) -> str:

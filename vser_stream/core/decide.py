@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,9 @@ from vser_stream.core.features.extract import Extractor
 from vser_stream.core.reason.written import Writer
 from vser_stream.core.route import is_ambiguous
 from vser_stream.ports import PitchTracker, Scorer
-from vser_stream.values import DecidedBy, Decision, Probabilities, Segment, SegmentKind, Vector
+from vser_stream.values import DecidedBy, Decision, Probabilities, Rows, Segment, SegmentKind, Vector
 
-__all__ = ["Decider", "Judge", "mean_score"]
+__all__ = ["Decider", "Judge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class Decider:
 
     def decide(self, segment: Segment, vector: Vector) -> Decision:
         """Judge a measured segment against the baseline as it is now."""
-        rows = model_inputs(vector, self.baseline)
-        probabilities = mean_score(self._judge.scorer, rows)
+        rows = np.stack(model_inputs(vector, self.baseline))
+        probabilities = self._judge.scorer.score(rows)
         escalated = is_ambiguous(probabilities, escalate_below=self._judge.escalate_below)
         fallback = escalated and self._judge.reasoner_expected
         decision = Decision(
@@ -66,17 +66,17 @@ class Decider:
             decided_by=DecidedBy.FALLBACK if fallback else DecidedBy.SVM,
             rationale="",
             evidence=describe(vector, self.baseline, floor_db=segment.floor_db),
-            rows=np.stack(rows),
+            rows=rows,
             scored=probabilities,
             second=self._second(segment, rows) if escalated else None,
         )
         return self._judge.writer().reasoned(decision)
 
-    def _second(self, segment: Segment, rows: Iterable[Vector]) -> Probabilities | None:
+    def _second(self, segment: Segment, rows: Rows) -> Probabilities | None:
         """Only whole utterances are weighed."""
         if self._judge.second is None or segment.kind is not SegmentKind.UTTERANCE:
             return None
-        return mean_score(self._judge.second, rows)
+        return self._judge.second.score(rows)
 
     def start_from(self, baseline: Baseline | None) -> None:
         """Judge and learn from there on; None for the population's."""
@@ -89,8 +89,3 @@ class Decider:
     def enrol(self, vector: Vector) -> None:
         """Learn from an utterance that is known to be calm."""
         self.baseline = self.baseline.updated(vector).enrolled()
-
-
-def mean_score(scorer: Scorer, rows: Iterable[Vector]) -> Probabilities:
-    """The mean of what is said of each row: from the baseline, and from its anchor."""
-    return Probabilities.mean([scorer.score(row) for row in rows])
