@@ -153,6 +153,13 @@ class SegmentConfig(Section):
     longest: Number = Field(8.0, ge=1, le=30, description="s at which an utterance is cut")
 
 
+class SecondLookConfig(Section):
+    """Whether a network hears the sound itself, where the first judge is not sure that it is calm."""
+
+    enabled: bool = Field(default=True, description="false where 40 MB of memory are too many")
+    within: Number = Field(0.06, ge=0.001, le=60, description="s an alarm waits for it at most")
+
+
 class RouteConfig(Section):
     """Which decisions are ambiguous."""
 
@@ -343,6 +350,7 @@ class Config(Section):
         " /var/lib/vser-stream, else ~/.local/state/vser-stream",
     )
     segment: SegmentConfig = SegmentConfig()
+    second_look: SecondLookConfig = SecondLookConfig()
     route: RouteConfig = RouteConfig()
     reasoner: ReasonerConfig = ReasonerConfig()
     alarm: AlarmConfig = AlarmConfig()

@@ -85,6 +85,12 @@ class Scorer(Protocol):
 class SecondLook(Protocol):
     """Hears the speech itself, where the first judge is not sure that it is calm."""
 
+    answered: int
+    """Times it answered so far."""
+
+    late: int
+    """Times an alarm could not wait for it."""
+
     def look(self, pcm: Pcm) -> Probabilities | None:
         """Judge speech, shape (n,); None where an alarm cannot wait for the answer."""
         ...

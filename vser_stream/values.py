@@ -338,7 +338,10 @@ class Decision:
     rationale_by: RationaleBy = RationaleBy.EVIDENCE
 
     second: Probabilities | None = None
-    """A second opinion on the same features, where the model has one."""
+    """A second opinion, where the model has one: of the second look, or else on the same features."""
+
+    look: Probabilities | None = None
+    """What the second look said of the sound itself, where it was asked and answered in time."""
 
     rows: NDArray[np.float32] | None = None
     """What the SVM was given, shape (1 or 2, n_inputs)."""
@@ -372,10 +375,10 @@ class Case:
     """All a reasoner is told of one ambiguous utterance: figures, never audio."""
 
     probabilities: Probabilities
-    """Of the SVM."""
+    """Of the SVM, and of the second look where it was asked."""
 
     second: Probabilities | None
-    """A second opinion on the same features, where the model has one."""
+    """A second opinion, where the model has one."""
 
     cues: tuple[Cue, ...]
     fired: tuple[FiredRule, ...]

@@ -9,19 +9,17 @@ import numpy as np
 import onnxruntime
 import pytest
 from support.flips import flipped
-from support.turn_model import WIDTH, whole_model
+from support.second_look import second_look
+from support.turn_model import whole_model
 
 from vser_stream.adapters.graphs import GRAPH_ERRORS, open_graph
 from vser_stream.adapters.second_look import FILE, NOTICE, OnnxSecondLook, golden_sound, look_of
-from vser_stream.core.second_look import Fusion
 from vser_stream.errors import ModelError
-from vser_stream.training.second_look import Head, cut, section_of, with_head
+from vser_stream.training.second_look import cut
 from vser_stream.values import ANSWERS, RATE
 
-FUSION = Fusion(0.75, 0.5, bias=(0.1, 0.2, 0.3, 0.4, 0.0))
-WEIGHTS = np.random.default_rng(1).normal(0, 0.3, (2 * WIDTH, len(ANSWERS))).astype(np.float32)
-GRAPH = with_head(cut(whole_model()), Head(WEIGHTS, np.zeros(len(ANSWERS), np.float32)))
-SECTION = section_of(GRAPH, FUSION, unless_calm=0.9)
+MADE = second_look()
+GRAPH, SECTION = MADE.graph, MADE.section
 
 
 @pytest.fixture
@@ -42,7 +40,7 @@ def session() -> onnxruntime.InferenceSession:
 def test_it_is_what_was_trained(folder: Path) -> None:
     look = look_of(folder, sums=sums(folder), document={"second_look": SECTION})
     assert look is not None
-    assert (look.fusion, look.unless_calm) == (FUSION, 0.9)
+    assert (look.fusion, look.unless_calm) == (MADE.fusion, 0.9)
     found = look.judge.look(golden_sound())
     assert found is not None
     assert found.answers == pytest.approx(SECTION["golden"], abs=1e-4)
@@ -130,7 +128,7 @@ def test_a_sound_without_a_wave_is_answered(level: int) -> None:
 def test_who_can_wait_hears_the_same_as_who_cannot() -> None:
     patient, hurried = OnnxSecondLook(session()), OnnxSecondLook(session(), within=120.0)
     assert hurried.look(golden_sound()) == patient.look(golden_sound())
-    assert (hurried.looked, hurried.late) == (1, 0)
+    assert (hurried.answered, hurried.late) == (1, 0)
 
 
 class Stuck:
@@ -153,7 +151,7 @@ def test_an_answer_nobody_can_wait_for_is_none_and_broken_off() -> None:
     look = OnnxSecondLook(stuck, within=0.05)
     assert look.look(golden_sound()) is None
     assert look.look(golden_sound()) is None
-    assert (look.looked, look.late) == (0, 2)
+    assert (look.answered, look.late) == (0, 2)
     assert [options.terminate for options in stuck.options] == [True]
     stuck.freed.set()
 

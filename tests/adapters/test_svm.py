@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from support.flips import flipped
+from support.second_look import add_second_look, second_look
 from support.tables import invented
 
 from vser_stream.adapters.manifest import SUMS, sums_of
@@ -167,6 +168,19 @@ def test_what_thresholds_cost_goes_with_the_model(folder: Path) -> None:
 def test_a_model_with_a_curve_that_is_none_is_refused(folder: Path, alarm: str) -> None:
     with pytest.raises(ModelError, match=r"is not the manifest of a model \(alarm.*copy the whole"):
         with_curve(folder, alarm)
+
+
+def test_a_second_look_is_part_of_a_model_unless_it_is_not_wanted(folder: Path) -> None:
+    assert OnnxSvm.load(folder, features=FEATURES).look is None
+    look = second_look()
+    add_second_look(folder, look)
+    model = OnnxSvm.load(folder, features=FEATURES)
+    assert model.look is not None
+    assert model.look.fusion == look.fusion
+    (folder / "second_look.onnx").unlink()
+    assert OnnxSvm.load(folder, features=FEATURES, second_look=False).look is None
+    with pytest.raises(ModelError, match=r"second_look.onnx: cannot be read"):
+        OnnxSvm.load(folder, features=FEATURES)
 
 
 def test_a_model_for_other_features_is_refused(folder: Path) -> None:

@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from support.decisions import decision
 from support.evidence import decisions, evidence_of, model
 
@@ -44,8 +45,17 @@ def test_a_record_is_small_and_has_nothing_of_the_sound() -> None:
         assert set(json.loads(record.document)) == {
             "schema", "site", "source", "recorded_at", "alert_id", "event", "kind", "heard_at", "ended_at",
             "label", "probabilities", "parts", "decided_by", "escalated", "svm", "cues", "rules", "rationale",
-            "rationale_by", "reason", "versions",
+            "rationale_by", "reason", "versions", "look",
         }  # fmt: skip
+
+
+def test_what_the_second_look_said_is_told() -> None:
+    said = Probabilities.folded([0.1, 0.2, 0.3, 0.25, 0.15])
+    document = json.loads(evidence_of(replace(decisions()[0], look=said)).document)
+    assert document["look"] == pytest.approx(
+        {"calm": 0.1, "angry": 0.2, "panic": 0.3, "other": 0.25, "scream": 0.15}
+    )
+    assert json.loads(evidence_of(replace(decisions()[0], look=None)).document)["look"] is None
 
 
 def test_a_decision_without_rows_is_recorded_without() -> None:

@@ -34,6 +34,8 @@ def said(seconds: float, *, before: float = 0.3, after: float = 0.4) -> Segment:
 
 
 class Asked:
+    answered = late = 0
+
     def look(self, pcm: Pcm) -> Probabilities | None:
         raise AssertionError(f"asked for {len(pcm)} samples")
 

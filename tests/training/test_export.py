@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from support.second_look import second_look
 from support.tables import invented
 
+from vser_stream.adapters.second_look import look_of
 from vser_stream.errors import ModelError
 from vser_stream.training.export import PARITY, check_parity, to_graph, toml, write_folder
 from vser_stream.training.fit import Fitted, fit
 from vser_stream.training.histories import cold
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.second_look import SecondLookMade
 from vser_stream.training.tables import Material
 
 TABLE = invented()
@@ -48,7 +51,13 @@ def test_a_graph_that_answers_no_numbers_is_refused(fitted: Fitted) -> None:
         check_parity(to_graph(fitted), rows, expected=np.full((3, 3), np.nan))
 
 
-def write(folder: Path, fitted: Fitted, card: str = "card", second: bytes | None = None) -> None:
+def write(
+    folder: Path,
+    fitted: Fitted,
+    card: str = "card",
+    second: bytes | None = None,
+    look: SecondLookMade | None = None,
+) -> None:
     rows = cold(TABLE, fitted.prior)[:2]
     write_folder(
         folder,
@@ -58,6 +67,7 @@ def write(folder: Path, fitted: Fitted, card: str = "card", second: bytes | None
         manifest={"name": folder.name},
         card=card,
         second=second,
+        look=look,
     )
 
 
@@ -103,6 +113,23 @@ def test_a_second_opinion_comes_with_the_manifest_that_vouches_for_it(tmp_path: 
         assert (tmp_path / "second.onnx").read_bytes() == second
     write(tmp_path, fitted)
     assert not (tmp_path / "second.onnx").exists()
+
+
+def test_a_second_look_comes_with_its_notice_and_the_manifest_that_vouches_for_both(
+    tmp_path: Path, fitted: Fitted
+) -> None:
+    look = second_look()
+    write(tmp_path, fitted, look=look)
+    manifest = tomllib.loads((tmp_path / "manifest.toml").read_text())
+    assert manifest["second_look"] == look.section
+    assert manifest["sha256"]["second_look.onnx"] == hashlib.sha256(look.graph).hexdigest()
+    assert "OpenAI" in (tmp_path / "NOTICE").read_text()
+    found = look_of(tmp_path, sums=manifest["sha256"], document=manifest)
+    assert found is not None
+    assert found.fusion == look.fusion
+    write(tmp_path, fitted)
+    assert not (tmp_path / "second_look.onnx").exists()
+    assert not (tmp_path / "NOTICE").exists()
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, fitted: Fitted) -> None:

@@ -23,11 +23,11 @@ from vser_stream.training.corpus import read_manifest
 from vser_stream.training.second_look import (
     Encoder,
     Head,
+    SecondLookMade,
     cut,
     fit_fusion,
     fit_head,
     notice,
-    section_of,
     turn_model,
     with_head,
 )
@@ -120,7 +120,7 @@ def test_a_fusion_undoes_what_a_judge_says_too_often() -> None:
 def test_the_manifest_holds_its_answer_to_a_known_sound() -> None:
     graph = with_head(ENCODER, some_head())
     fusion = fit_fusion(np.full((5, 5), 0.2), np.full((5, 5), 0.2), np.arange(5))
-    section = section_of(graph, fusion, unless_calm=0.9)
+    section = SecondLookMade(graph, fusion, unless_calm=0.9).section
     expected = answers(open_graph(graph, name="look"), golden_sound())
     assert section["golden"] == pytest.approx(list(expected), abs=1e-5)
     assert section["unless_calm"] == 0.9

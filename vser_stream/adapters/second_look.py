@@ -66,8 +66,7 @@ class OnnxSecondLook:
     def __init__(self, session: onnxruntime.InferenceSession, *, within: float | None = None) -> None:
         self._session, self._within = session, within
         self._worker = ThreadPoolExecutor(1, "second-look") if within is not None else None
-        self.looked = self.late = 0
-        """Answers, and those that nobody could wait for."""
+        self.answered = self.late = 0
 
     def look(self, pcm: Pcm) -> Probabilities | None:
         """Judge speech, shape (n,); None where the answer would come too late."""
@@ -75,7 +74,7 @@ class OnnxSecondLook:
         if found is None:
             self.late += 1
             return None
-        self.looked += 1
+        self.answered += 1
         return Probabilities.folded(found.tolist())
 
     def _answers(self, pcm: Pcm) -> NDArray[np.float32] | None:
@@ -182,7 +181,7 @@ def _check_golden(session: onnxruntime.InferenceSession, golden: tuple[float, ..
     if not worst <= _GOLDEN_TOLERANCE:
         raise ModelError(
             f"{path}: answers {worst:.1e} off its golden answer, over {_GOLDEN_TOLERANCE}; "
-            "install the onnxruntime it was trained with, or set second_look = false"
+            "install the onnxruntime it was trained with, or set enabled = false in [second_look]"
         )
 
 

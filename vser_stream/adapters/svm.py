@@ -21,8 +21,10 @@ from pydantic import BaseModel, Field, ValidationError
 
 from vser_stream.adapters.graphs import COPY_AGAIN, GRAPH_ERRORS, content_of, open_graph, verified
 from vser_stream.adapters.manifest import MANIFEST, check_sums
+from vser_stream.adapters.second_look import look_of
 from vser_stream.core.alarm_curve import Curve, Curves
 from vser_stream.core.baseline import Prior
+from vser_stream.core.second_look import Look
 from vser_stream.errors import ModelError, ModelMismatchError
 from vser_stream.values import ANSWERS, LABELS, Label, Probabilities, Rows
 
@@ -81,13 +83,20 @@ class OnnxSvm:
     curves: Curves = field(default_factory=dict)
     """What thresholds of the alarm cost with it, for each level that was measured."""
 
+    look: Look | None = None
+    """A second look at the sound itself, where the folder holds one and it is wanted."""
+
     @classmethod
-    def load(cls, folder: Path, *, features: str) -> OnnxSvm:
+    def load(
+        cls, folder: Path, *, features: str, second_look: bool = True, within: float | None = None
+    ) -> OnnxSvm:
         """Load and verify ``models/<name>``.
 
         Args:
             folder: Of the model.
             features: Digest of the features this build computes (see core.features.spec).
+            second_look: Load that, too; it takes the most memory.
+            within: Longest that somebody waits for a second look (s); None for as long as it takes.
 
         Raises:
             ModelError: A file is missing, damaged or not the one that was trained, or the model
@@ -114,6 +123,9 @@ class OnnxSvm:
             session=session,
             second=_second(folder, manifest.sums.get(SECOND), vectors["golden_inputs"]),
             curves=manifest.curves,
+            look=look_of(folder, sums=manifest.sums, document=manifest.document, within=within)
+            if second_look
+            else None,
         )
 
     @property

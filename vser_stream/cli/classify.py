@@ -95,6 +95,7 @@ def classify(
             scorer=loaded,
             prior=loaded.prior,
             second=loaded.second,
+            look=loaded.look,
             escalate_below=loaded.escalate_below,
             reasoner_expected=decider is DeciderKind.HYBRID and reasoner is None,
             writer=shelf.writer,

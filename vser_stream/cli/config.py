@@ -15,7 +15,7 @@ from vser_stream import __version__
 from vser_stream.adapters.places import check_file, check_folder, replace_file
 from vser_stream.adapters.rtsp import redact
 from vser_stream.adapters.rulebook import shelf_of
-from vser_stream.cli.models import load_model
+from vser_stream.cli.models import model_of
 from vser_stream.config import Config, load
 from vser_stream.core.asyncapi import asyncapi
 from vser_stream.core.messages import DOCUMENTS
@@ -35,7 +35,7 @@ File = Annotated[Path, typer.Argument(help="Configuration file (TOML).")]
 def check(file: File) -> None:
     """Say whether the daemon can start with a configuration; loads model, rules and reasoner as it does."""
     config = load(file)
-    load_model(config.model_dir)
+    model_of(config)
     reasoner_of(config.reasoner, shelf_of(config).writer)
     for doubt in _doubts(config):
         print(f"vser-stream: {file}: warning: {doubt}", file=sys.stderr)

@@ -33,9 +33,9 @@ from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.cli.about import libraries
 from vser_stream.cli.agent import OfAgent
 from vser_stream.cli.examination import TO_DO, DoubtError, Examination, Finding, Verdict
-from vser_stream.cli.models import load_model
+from vser_stream.cli.models import model_of
 from vser_stream.cli.probe import Stage, Walk, listen, reach
-from vser_stream.config import Config, ReasonerConfig, SourceConfig, load, shipped_model
+from vser_stream.config import Config, ReasonerConfig, SourceConfig, load
 from vser_stream.core.alarm_curve import Curves, in_words
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.discovery import discovery_messages
@@ -117,17 +117,16 @@ def _packages() -> str:
 
 def _examine_model(examination: Examination, settings: Config | None) -> Decision | None:
     """Return what was made of a made utterance, unless something failed."""
-    folder = settings.model_dir if settings else shipped_model()
     model = examination.step(
         "model",
-        partial(load_model, folder),
+        partial(model_of, settings),
         lambda one: f"{one.name} {one.version}, verified",
     )
     if model is None:
         return None
     if settings is not None:
         _examine_alarms(examination, settings, model.curves)
-    judge = Judge(scorer=model, prior=model.prior, escalate_below=model.escalate_below)
+    judge = Judge(scorer=model, prior=model.prior, escalate_below=model.escalate_below, look=model.look)
     decider = Decider(judge, SwiftF0Tracker())
     return examination.step(
         "voice activity and features",

@@ -27,14 +27,14 @@ from vser_stream.adapters.llama_process import LlamaReasoner, Weights
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.rulebook import RuleShelf
 from vser_stream.adapters.svm import OnnxSvm
-from vser_stream.config import shipped_model, shipped_rules, state_folder
+from vser_stream.config import Config, shipped_model, shipped_rules, state_folder
 from vser_stream.core.features.spec import digest
 from vser_stream.core.reason.chat import Chat
 from vser_stream.core.reason.talk import General, Specialist
 from vser_stream.errors import UserError
 from vser_stream.runtime.reasoners import bundled_weights
 
-__all__ = ["app", "load_model"]
+__all__ = ["app", "load_model", "model_of"]
 
 KNOWN = {
     "qwen2.5-0.5b-instruct": Remote(
@@ -159,6 +159,13 @@ def _verified(reasoner: LlamaReasoner) -> dict[str, object]:
     return {"sha256": reasoner.sha256, "verified": True}
 
 
-def load_model(folder: Path) -> OnnxSvm:
+def model_of(settings: Config | None) -> OnnxSvm:
+    """Load the model of a configuration, or the shipped one; it takes all the time it needs."""
+    if settings is None:
+        return load_model(shipped_model())
+    return load_model(settings.model_dir, second_look=settings.second_look.enabled)
+
+
+def load_model(folder: Path, *, second_look: bool = True) -> OnnxSvm:
     """Load a model for the features this build computes."""
-    return OnnxSvm.load(folder, features=digest(SwiftF0Tracker()))
+    return OnnxSvm.load(folder, features=digest(SwiftF0Tracker()), second_look=second_look)

@@ -22,9 +22,9 @@ from vser_stream.adapters.rulebook import shelf_of
 from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.adapters.wavfile import Recording
-from vser_stream.cli.models import load_model
+from vser_stream.cli.models import model_of
 from vser_stream.cli.once import Unusable
-from vser_stream.config import AlarmConfig, Config, ReasonerConfig, SegmentConfig, load, shipped_model
+from vser_stream.config import AlarmConfig, Config, ReasonerConfig, SegmentConfig, load
 from vser_stream.core.alarm_state import Transition
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.messages import utterance_of
@@ -55,7 +55,7 @@ def replay(
 ) -> None:
     """Judge recordings as the daemon would, on a clock that starts at 0 with each file."""
     settings = load(config) if config else None
-    model = load_model(settings.model_dir if settings else shipped_model())
+    model = model_of(settings)
     pitch = SwiftF0Tracker()
     show = _print_json if as_json else _print_line
     failed: AudioError | None = None
@@ -149,6 +149,7 @@ def _pipeline(
         scorer=model,
         prior=model.prior,
         second=model.second,
+        look=model.look,
         escalate_below=model.escalate_below if wanted is None else wanted,
         reasoner_expected=_reasoner_of(settings).backend != "none" and alone,
         writer=lambda: writer,

@@ -12,6 +12,7 @@ from vser_stream.core.describe import describe
 from vser_stream.core.features.extract import Extractor
 from vser_stream.core.reason.written import Writer
 from vser_stream.core.route import is_ambiguous
+from vser_stream.core.second_look import Look, fused, heard
 from vser_stream.ports import PitchTracker, Scorer
 from vser_stream.values import DecidedBy, Decision, Probabilities, Rows, Segment, SegmentKind, Vector
 
@@ -27,6 +28,9 @@ class Judge:
     escalate_below: float
     second: Scorer | None = None
     """A second opinion on ambiguous utterances, for a reasoner to weigh."""
+
+    look: Look | None = None
+    """Hears what is not surely calm itself; what decides is what both believe."""
 
     reasoner_expected: bool = False
     """The ambiguous were meant for a reasoner; where the SVM decides them it is a fallback."""
@@ -55,7 +59,9 @@ class Decider:
     def decide(self, segment: Segment, vector: Vector) -> Decision:
         """Judge a measured segment against the baseline as it is now."""
         rows = np.stack(model_inputs(vector, self.baseline))
-        probabilities = self._judge.scorer.score(rows)
+        scored = self._judge.scorer.score(rows)
+        look = self._look(segment, scored)
+        probabilities = self._both(scored, look)
         escalated = is_ambiguous(probabilities, escalate_below=self._judge.escalate_below)
         fallback = escalated and self._judge.reasoner_expected
         decision = Decision(
@@ -67,10 +73,20 @@ class Decider:
             rationale="",
             evidence=describe(vector, self.baseline, floor_db=segment.floor_db),
             rows=rows,
-            scored=probabilities,
-            second=self._second(segment, rows) if escalated else None,
+            scored=scored,
+            look=look,
+            second=(look or self._second(segment, rows)) if escalated else None,
         )
         return self._judge.writer().reasoned(decision)
+
+    def _look(self, segment: Segment, scored: Probabilities) -> Probabilities | None:
+        look = self._judge.look
+        return look.judge.look(heard(segment)) if look and look.needed(scored) else None
+
+    def _both(self, scored: Probabilities, look: Probabilities | None) -> Probabilities:
+        if self._judge.look is None or look is None:
+            return scored
+        return fused(scored, look, self._judge.look.fusion)
 
     def _second(self, segment: Segment, rows: Rows) -> Probabilities | None:
         """Only whole utterances are weighed."""

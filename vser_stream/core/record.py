@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vser_stream.core.messages import Versions, evidence_of, utc
-from vser_stream.values import Decision, Probabilities, Record
+from vser_stream.values import ANSWERS, Decision, Probabilities, Record
 
 __all__ = ["GENESIS", "RECORD", "canonical", "chained", "record_of", "rows_of", "scored_of"]
 
@@ -70,6 +70,7 @@ def record_of(
         "decided_by": decision.decided_by,
         "escalated": decision.escalated,
         "svm": _svm_of(decision),
+        "look": None if decision.look is None else dict(zip(ANSWERS, decision.look.answers, strict=True)),
         "cues": [cue.model_dump() for cue in evidence_of(decision)],
         "rules": list(decision.rules),
         "rationale": decision.rationale,

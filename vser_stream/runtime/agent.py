@@ -45,6 +45,7 @@ from vser_stream.runtime.metrics import (
     latency_of,
     readings_of_delivery,
     readings_of_escalation,
+    readings_of_look,
     readings_of_source,
 )
 from vser_stream.runtime.reasoners import escalation_of
@@ -89,7 +90,10 @@ class Agent:
         self._config = config
         self._pitch = SwiftF0Tracker()
         self._features = digest(self._pitch)
-        self._model = OnnxSvm.load(config.model_dir, features=self._features)
+        wanted = config.second_look
+        self._model = OnnxSvm.load(
+            config.model_dir, features=self._features, second_look=wanted.enabled, within=wanted.within
+        )
         self._shelf = shelf_of(config)
         self._escalation = escalation_of(config.reasoner, self._shelf.writer)
         self.state = config.state_path
@@ -207,6 +211,7 @@ class Agent:
             Reading("vser_config_valid", "0 when the last reload was refused.", self._refused is None),
             *(one for each in sources for one in readings_of_source(each.health(), heard=each.heard is True)),
             *readings_of_delivery(await self.counters()),
+            *readings_of_look(model.look.judge if model.look else None),
             *readings_of_escalation(
                 asked.counters() if (asked := self._escalation) else escalation.Counters()
             ),
@@ -291,6 +296,7 @@ class Agent:
             scorer=self._model,
             prior=self._model.prior,
             second=self._model.second,
+            look=self._model.look,
             escalate_below=self._threshold(),
             reasoner_expected=self._config.reasoner.backend != "none" and self._escalation is None,
             writer=self._shelf.writer,

@@ -10,11 +10,18 @@ from vser_stream.adapters.prometheus import Reading
 from vser_stream.core.alarm_state import AlarmEvent
 from vser_stream.core.condition import ConditionName
 from vser_stream.core.messages import Health
+from vser_stream.ports import SecondLook
 from vser_stream.runtime import escalation
 from vser_stream.runtime.delivery import Counters
 from vser_stream.values import RATE, Message
 
-__all__ = ["latency_of", "readings_of_delivery", "readings_of_escalation", "readings_of_source"]
+__all__ = [
+    "latency_of",
+    "readings_of_delivery",
+    "readings_of_escalation",
+    "readings_of_look",
+    "readings_of_source",
+]
 
 _NEWS = {AlarmEvent.RAISED, AlarmEvent.ESCALATED}
 """Alerts somebody waits for; the others tell of speech that is long over."""
@@ -81,6 +88,17 @@ def readings_of_delivery(counters: Counters) -> Iterator[Reading]:
     yield Reading(
         "vser_outbox_oldest_age_seconds", "Age of the one that waits longest on the disk.", counters.oldest
     )
+
+
+def readings_of_look(look: SecondLook | None) -> Iterator[Reading]:
+    """How the second look keeps up."""
+    for outcome in ("answered", "late"):
+        yield Reading(
+            "vser_second_looks_total",
+            "Speech the first judge was not sure of: heard again, or too late for an alarm to wait.",
+            getattr(look, outcome, 0),
+            {"outcome": outcome},
+        )
 
 
 def readings_of_escalation(counters: escalation.Counters) -> Iterator[Reading]:

@@ -21,10 +21,13 @@ from onnx import helper, numpy_helper
 from vser_stream.adapters.graphs import open_graph
 from vser_stream.adapters.manifest import MANIFEST, SUMS, sums_of
 from vser_stream.adapters.places import check_folder, replacing
+from vser_stream.adapters.second_look import FILE as LOOK
+from vser_stream.adapters.second_look import NOTICE, SECTION
 from vser_stream.adapters.svm import FILES, SECOND, answer
 from vser_stream.core.baseline import Prior
 from vser_stream.errors import ModelError
 from vser_stream.training.fit import Fitted
+from vser_stream.training.second_look import SecondLookMade, notice
 from vser_stream.values import LABELS
 
 __all__ = ["OPSET", "PARITY", "check_model_folder", "check_parity", "to_graph", "toml", "write_folder"]
@@ -164,6 +167,7 @@ def write_folder(
     manifest: Mapping[str, object],
     card: str,
     second: bytes | None = None,
+    look: SecondLookMade | None = None,
 ) -> None:
     """Write a model folder beside its place and swap it in whole.
 
@@ -175,6 +179,7 @@ def write_folder(
         manifest: ``manifest.toml``; the sha256 of each file is added.
         card: ``MODEL_CARD.md``.
         second: ``second.onnx``, where there is a second opinion.
+        look: A second look, where there is one: its file, its notice, and what the manifest says of it.
 
     Raises:
         ModelError: The disk does not take it.
@@ -191,11 +196,14 @@ def write_folder(
     files = {"svm.onnx": graph, "vectors.npz": vectors.getvalue(), "MODEL_CARD.md": card.encode()}
     if second is not None:
         files[SECOND] = second
+    if look is not None:
+        files |= {LOOK: look.graph, NOTICE: notice().encode()}
+        manifest = {**manifest, SECTION: look.section}
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     files[MANIFEST] = toml({**manifest, "sha256": sums}).encode()
     files[SUMS] = sums_of(files[MANIFEST]).encode()
     try:
-        with replacing(folder, (MANIFEST, SUMS, *FILES, SECOND)) as made:
+        with replacing(folder, (MANIFEST, SUMS, *FILES, SECOND, LOOK, NOTICE)) as made:
             for name, content in files.items():
                 (made / name).write_bytes(content)
     except OSError as exc:

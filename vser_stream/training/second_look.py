@@ -36,11 +36,11 @@ from vser_stream.values import ANSWERS, Segment, Vector
 __all__ = [
     "Encoder",
     "Head",
+    "SecondLookMade",
     "cut",
     "fit_fusion",
     "fit_head",
     "notice",
-    "section_of",
     "turn_model",
     "with_head",
 ]
@@ -302,16 +302,28 @@ def fit_fusion(
     return Fusion(float(found[0]), float(found[1]), tuple(float(one) for one in [*found[2:], 0.0]))
 
 
-def section_of(graph: bytes, fusion: Fusion, *, unless_calm: float) -> dict[str, object]:
-    """What a manifest says of a second look, with its answer to a known sound."""
-    golden = answers(open_graph(graph, name="second look"), golden_sound())
-    return {
-        "unless_calm": unless_calm,
-        "first": round(fusion.first, 4),
-        "look": round(fusion.look, 4),
-        "bias": [round(one, 4) for one in fusion.bias],
-        "golden": [round(float(one), 5) for one in golden],
-    }
+@dataclass(frozen=True, slots=True)
+class SecondLookMade:
+    """What a model folder gets."""
+
+    graph: bytes
+    """Of :func:`with_head`."""
+
+    fusion: Fusion
+    unless_calm: float
+    """What the first judge takes for calm with this probability is not looked at again."""
+
+    @property
+    def section(self) -> dict[str, object]:
+        """What the manifest says of it, with its answer to a known sound."""
+        golden = answers(open_graph(self.graph, name="second look"), golden_sound())
+        return {
+            "unless_calm": self.unless_calm,
+            "first": round(self.fusion.first, 4),
+            "look": round(self.fusion.look, 4),
+            "bias": [round(one, 4) for one in self.fusion.bias],
+            "golden": [round(float(one), 5) for one in golden],
+        }
 
 
 def notice() -> str:

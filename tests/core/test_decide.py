@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.audio import voice
+
+from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.core.baseline import Prior
+from vser_stream.core.decide import Decider, Judge
+from vser_stream.core.features.functionals import FEATURES
+from vser_stream.core.second_look import Fusion, Look, fused, heard
+from vser_stream.values import RATE, Decision, Label, Pcm, Probabilities, Rows, Segment, SegmentKind
+
+ONES = np.ones(len(FEATURES), np.float32)
+PITCH = SwiftF0Tracker()
+FUSION = Fusion(first=0.7, look=0.9, bias=(0.0, 0.1, 0.2, 0.0, -0.3))
+
+CALM = Probabilities.folded([0.75, 0.05, 0.0, 0.2, 0.0])
+UNSURE = Probabilities.folded([0.4, 0.3, 0.2, 0.05, 0.05])
+SCREAM = Probabilities.folded([0.02, 0.02, 0.16, 0.1, 0.7])
+LAUGHTER = Probabilities.folded([0.02, 0.02, 0.02, 0.92, 0.02])
+
+
+class Always:
+    def __init__(self, opinion: Probabilities) -> None:
+        self._opinion = opinion
+
+    def score(self, _rows: Rows) -> Probabilities:
+        return self._opinion
+
+
+class Ears:
+    """Says the same of every sound, or nothing in time, and remembers what it was given."""
+
+    answered = late = 0
+
+    def __init__(self, opinion: Probabilities | None) -> None:
+        self._opinion = opinion
+        self.heard: list[Pcm] = []
+
+    def look(self, pcm: Pcm) -> Probabilities | None:
+        self.heard.append(pcm)
+        return self._opinion
+
+
+def segment(kind: SegmentKind = SegmentKind.UTTERANCE) -> Segment:
+    pcm = np.concatenate([np.zeros(RATE // 2, np.int16), voice(1.5), np.zeros(RATE // 2, np.int16)])
+    return Segment(kind, pcm, start=0, onset=RATE // 2, end=2 * RATE, heard_at=0.0, floor_db=-60.0)
+
+
+def decided(
+    svm: Probabilities,
+    ears: Ears | None,
+    *,
+    second: Probabilities | None = None,
+    kind: SegmentKind = SegmentKind.UTTERANCE,
+) -> Decision:
+    judge = Judge(
+        Always(svm),
+        Prior(ONES, ONES, ONES),
+        escalate_below=0.6,
+        second=None if second is None else Always(second),
+        look=None if ears is None else Look(ears, FUSION, unless_calm=0.9),
+    )
+    decider, one = Decider(judge, PITCH), segment(kind)
+    return decider.decide(one, decider.measure(one))
+
+
+@pytest.mark.parametrize("kind", SegmentKind)
+def test_what_is_not_surely_calm_is_heard_again_and_both_decide(kind: SegmentKind) -> None:
+    ears = Ears(SCREAM)
+    decision = decided(UNSURE, ears, kind=kind)
+    assert [len(pcm) for pcm in ears.heard] == [len(heard(segment(kind)))]
+    assert np.array_equal(ears.heard[0], heard(segment(kind)))
+    assert decision.probabilities == fused(UNSURE, SCREAM, FUSION)
+    assert decision.label is Label.PANIC
+    assert decision.probabilities.wordless > 0.3
+    assert (decision.scored, decision.look) == (UNSURE, SCREAM)
+
+
+def test_lively_sounds_are_taken_from_the_alarm() -> None:
+    assert decided(SCREAM, Ears(LAUGHTER)).label is Label.CALM
+    assert decided(SCREAM, None).label is Label.PANIC
+
+
+def test_what_is_surely_calm_is_not_heard_again() -> None:
+    ears = Ears(SCREAM)
+    decision = decided(CALM, ears)
+    assert (ears.heard, decision.look) == ([], None)
+    assert decision.probabilities == CALM
+
+
+def test_what_comes_too_late_leaves_the_svm_to_decide() -> None:
+    late, without = decided(UNSURE, Ears(None)), decided(UNSURE, None)
+    assert late.probabilities == without.probabilities == UNSURE
+    assert (late.label, late.escalated, late.decided_by) == (
+        without.label,
+        without.escalated,
+        without.decided_by,
+    )
+    assert late.look is None
+
+
+def test_a_reasoner_is_told_what_was_heard_and_else_what_the_figures_say_to_another() -> None:
+    doubtful = Probabilities.folded([0.3, 0.3, 0.1, 0.2, 0.1])
+    assert decided(UNSURE, Ears(doubtful), second=CALM).second == doubtful
+    assert decided(UNSURE, Ears(None), second=CALM).second == CALM
+    assert decided(UNSURE, None).second is None
+    settled = decided(UNSURE, Ears(SCREAM), second=CALM)
+    assert not settled.escalated
+    assert settled.second is None, "nobody weighs what is clear"

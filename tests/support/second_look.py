@@ -1,0 +1,44 @@
+"""A second look that is small and of one opinion, and a model folder that has one."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from support.turn_model import WIDTH, whole_model
+
+from vser_stream.adapters.manifest import SUMS
+from vser_stream.adapters.second_look import FILE, NOTICE, SECTION
+from vser_stream.core.second_look import Fusion
+from vser_stream.training.export import toml
+from vser_stream.training.second_look import Head, SecondLookMade, cut, with_head
+from vser_stream.values import ANSWERS
+
+__all__ = ["add_second_look", "second_look"]
+
+FUSION = Fusion(0.75, 0.5, bias=(0.1, 0.2, 0.3, 0.4, 0.0))
+
+
+@cache
+def second_look(*, answer: str | None = None, fusion: Fusion = FUSION) -> SecondLookMade:
+    """Return one that says the same of every sound, or something else of each."""
+    weights = np.random.default_rng(1).normal(0, 0.3, (2 * WIDTH, len(ANSWERS))).astype(np.float32)
+    bias = np.zeros(len(ANSWERS), np.float32)
+    if answer is not None:
+        weights[:], bias[ANSWERS.index(answer)] = 0.0, 5.0
+    return SecondLookMade(with_head(cut(whole_model()), Head(weights, bias)), fusion, unless_calm=0.9)
+
+
+def add_second_look(folder: Path, look: SecondLookMade) -> Path:
+    """Put it into the folder of a model, whose manifest then vouches for it; return the folder."""
+    (folder / FILE).write_bytes(look.graph)
+    (folder / NOTICE).write_text("by others")
+    document = tomllib.loads((folder / "manifest.toml").read_text())
+    for name in (FILE, NOTICE):
+        document["sha256"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    (folder / "manifest.toml").write_text(toml(document | {SECTION: look.section}))
+    (folder / SUMS).unlink(missing_ok=True)
+    return folder
