@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,11 @@ from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.config import AlarmConfig
 from vser_stream.core.alarm_state import Transition
+from vser_stream.core.baseline import Baseline
 from vser_stream.core.decide import Decider, Judge
+from vser_stream.core.features.extract import Extractor
 from vser_stream.core.pipeline import Pipeline
+from vser_stream.training import homes
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import read_manifest
 from vser_stream.training.evaluate_events import evaluate_scenes, events_figure, events_table
@@ -22,13 +26,13 @@ from vser_stream.training.event_figures import EventEvaluation
 from vser_stream.training.events import alarms
 from vser_stream.training.export import to_graph
 from vser_stream.training.fit import fit
-from vser_stream.training.homes import Heard, Home, Model, decisions_of, furnish, listen
+from vser_stream.training.homes import Heard, Home, Model, _cast, _enrolled, decisions_of, furnish, listen
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.report import write_events_report
-from vser_stream.training.scenes import Scene
+from vser_stream.training.scenes import Scene, compose
 from vser_stream.training.tables import Material, table_of
 from vser_stream.training.train import train
-from vser_stream.values import FRAME, LABELS, RATE
+from vser_stream.values import FRAME, LABELS, RATE, Probabilities
 
 SMALL = Recipe(calibration_folds=2, folds=2, longest=2, copies=0, takes=0, exclude=(), calm_only=())
 
@@ -64,8 +68,13 @@ def evaluation(corpus: Path, sounds: Path, cache: FeatureCache) -> EventEvaluati
 
 
 @pytest.fixture(scope="module")
-def both(home: Home) -> list[Heard]:
-    return listen(home, minutes=2)
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("scenes")
+
+
+@pytest.fixture(scope="module")
+def both(home: Home, scenes: Path) -> list[Heard]:
+    return listen(home, minutes=2, folder=scenes)
 
 
 def test_the_pipeline_hears_the_same_home_cold_and_warm(both: list[Heard]) -> None:
@@ -75,6 +84,31 @@ def test_the_pipeline_hears_the_same_home_cold_and_warm(both: list[Heard]) -> No
     assert cold.seconds == warm.seconds == 120.0
     assert len(cold.decisions) > 5
     assert [it.probabilities for _, it in cold.decisions] != [it.probabilities for _, it in warm.decisions]
+
+
+def test_a_home_that_was_listened_to_is_not_measured_again_and_sounds_the_same(
+    home: Home, both: list[Heard], scenes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(Extractor, "extract")
+    monkeypatch.setattr(homes, "_enrolled", lambda *_: Baseline.from_prior(home.model.prior))
+    again = listen(home, minutes=2, folder=scenes)
+    assert told(again[0]) == told(both[0])
+    assert len(again[1].decisions) == len(both[1].decisions)
+
+
+def test_what_is_recalled_is_what_a_pipeline_without_a_memory_measures(home: Home, both: list[Heard]) -> None:
+    scene = compose(_cast(home), minutes=2, seed=home.seed)
+    judge, tracker = Judge(home.model.scorer(), home.model.prior, escalate_below=0.0), SwiftF0Tracker()
+    for heard, baseline in zip(
+        both, (None, _enrolled(scene, home.model.prior, Extractor(tracker))), strict=True
+    ):
+        assert told(heard) == told(
+            replace(heard, decisions=decisions_of(scene, Decider(judge, tracker, baseline=baseline)))
+        )
+
+
+def told(heard: Heard) -> list[tuple[float, Probabilities]]:
+    return [(at, decision.probabilities) for at, decision in heard.decisions]
 
 
 def test_what_was_heard_holds_no_audio(both: list[Heard]) -> None:

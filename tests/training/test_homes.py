@@ -7,6 +7,7 @@ import pytest
 
 from vser_stream.core.baseline import Prior
 from vser_stream.errors import DataError
+from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Clip
 from vser_stream.training.homes import Model, furnish, furnish_quiet, listen_all
 from vser_stream.training.kinds import Answer, Role
@@ -62,6 +63,6 @@ def test_the_same_seed_furnishes_the_same_homes() -> None:
     assert names[0] == names[1]
 
 
-def test_data_without_a_resident_are_named() -> None:
+def test_data_without_a_resident_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no speaker has 5 calm and 3 panic clips; record more"):
-        listen_all([], minutes=1)
+        listen_all([], minutes=1, cache=FeatureCache(tmp_path))

@@ -91,7 +91,11 @@ def evaluate_scenes(
         models = [(Model((model / "svm.onnx").read_bytes(), loaded.prior), read_corpora(data))]
         subject, curves = f"{loaded.name} {loaded.version}", loaded.curves
     heard = listen_all(
-        _homes(models, homes, seed=seed), minutes=minutes, processes=processes, progress=progress
+        _homes(models, homes, seed=seed),
+        minutes=minutes,
+        cache=cache,
+        processes=processes,
+        progress=progress,
     )
     alarm = as_asked(alarm or AlarmConfig(), curves)
     return figures_of(heard, alarm, subject=subject, progress=progress)

@@ -5,10 +5,12 @@ The model that listens in a home has not heard its resident, its visitors, its r
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -24,9 +26,11 @@ from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.features.extract import Extractor
 from vser_stream.core.pipeline import Pipeline
 from vser_stream.errors import DataError
+from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Clip
 from vser_stream.training.kinds import Answer, Role
 from vser_stream.training.progress import Progress, silent, tracked
+from vser_stream.training.recall import Memory, Recalling
 from vser_stream.training.room import Sound
 from vser_stream.training.scenes import Cast, Event, Hours, Scene, compose, compose_quiet
 from vser_stream.training.surroundings import VISITOR, Surroundings
@@ -49,6 +53,12 @@ _PANIC = 3
 _NEVER = AlarmConfig(panic=PanicConfig(distress=1e3, fast=1.0), angry=AngryConfig(distress=1e3, fast=1.0))
 
 _EMPTY = np.empty(0, np.int16)
+
+_CODE = tuple(
+    Path(__file__).with_name(f"{name}.py")
+    for name in ("household", "kinds", "room", "surroundings", "scenes", "homes")
+)
+"""What a scene depends on, beside what the feature cache knows of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,9 +159,21 @@ def furnish_quiet(clips: Sequence[Clip], model: Model, *, homes: int, seed: int)
 
 
 def listen_all(
-    homes: Sequence[Home], *, minutes: float, processes: int = 2, progress: Progress = silent
+    homes: Sequence[Home],
+    *,
+    minutes: float,
+    cache: FeatureCache,
+    processes: int = 2,
+    progress: Progress = silent,
 ) -> list[Heard]:
     """Compose every home and let the pipeline listen to it in every mode.
+
+    Args:
+        homes: Lived in, and quiet ones.
+        minutes: Length of each scene.
+        cache: Keeps the features: another model listens to the same homes sooner.
+        processes: Worked on at once.
+        progress: Told of each home.
 
     Raises:
         AudioError: A recording cannot be read.
@@ -161,20 +183,40 @@ def listen_all(
         raise DataError(
             f"no speaker has {_CALM} calm and {_PANIC} panic clips; record more of at least one speaker"
         )
-    jobs = (joblib.delayed(listen)(home, minutes=minutes) for home in homes)
+    folder = cache.beside(_CODE, name="scenes")
+    jobs = (joblib.delayed(listen)(home, minutes=minutes, folder=folder) for home in homes)
     done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
     return [heard for one in tracked(done, "homes", total=len(homes), progress=progress) for heard in one]
 
 
-def listen(home: Home, *, minutes: float) -> list[Heard]:
-    """Compose one home and let the pipeline listen to it in every mode; nobody is known in quiet hours."""
+def listen(home: Home, *, minutes: float, folder: Path) -> list[Heard]:
+    """Compose one home and let the pipeline listen to it in every mode; nobody is known in quiet hours.
+
+    Args:
+        home: Where.
+        minutes: Length of the scene.
+        folder: Where features are kept.
+    """
+    memory = Memory(folder / f"{_key(home, minutes)}.npz")
     tracker, judge = SwiftF0Tracker(), Judge(home.model.scorer(), home.model.prior, escalate_below=0.0)
-    if home.hours is not Hours.HOME:
+    baselines: dict[str, Baseline | None] = {MODES[0]: None}
+    if home.hours is Hours.HOME:
+        scene = compose(_cast(home), minutes=minutes, seed=home.seed)
+        baselines[MODES[1]] = _enrolled(scene, home.model.prior, Extractor(tracker))
+    else:
         scene = compose_quiet(home.around, home.hours, minutes=minutes, seed=home.seed)
-        return [_heard(home, scene, MODES[0], Decider(judge, tracker))]
-    scene = compose(_cast(home), minutes=minutes, seed=home.seed)
-    baselines = {"cold": None, "warm 3": _enrolled(scene, home.model.prior, Extractor(tracker))}
-    return [_heard(home, scene, mode, Decider(judge, tracker, baseline=baselines[mode])) for mode in MODES]
+    heard = [
+        _heard(home, scene, mode, Recalling(judge, tracker, baseline=baseline, memory=memory))
+        for mode, baseline in baselines.items()
+    ]
+    memory.keep()
+    return heard
+
+
+def _key(home: Home, minutes: float) -> str:
+    """Changes with all a scene depends on, but for the code."""
+    what = f"{home.hours} {home.resident} {home.seed} {minutes} {home.around.key}"
+    return hashlib.sha256(what.encode()).hexdigest()
 
 
 def decisions_of(scene: Scene, decider: Decider) -> tuple[tuple[float, Decision], ...]:
