@@ -8,14 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vser_stream.adapters.baselines import take_over
+from vser_stream.adapters.baselines import keep, take_over
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.config import AlarmConfig
+from vser_stream.core.alarm_curve import Curve
 from vser_stream.core.alarm_memory import Remembered, recall, remember
+from vser_stream.core.alarm_room import Room, lived, settled
+from vser_stream.core.alarm_state import AlarmState
 from vser_stream.core.baseline import Baseline, Prior
 from vser_stream.core.features.functionals import FEATURES
 from vser_stream.core.report import Story
 from vser_stream.errors import OutboxError
-from vser_stream.values import Memory
+from vser_stream.values import Label, Memory
 
 ONES = np.ones(len(FEATURES), np.float32)
 LEARNED = Baseline.from_prior(Prior(ONES, ONES, ONES)).updated(2 * ONES)
@@ -75,3 +79,17 @@ def test_one_the_disk_does_not_keep_is_not_lost(tmp_path: Path) -> None:
     with pytest.raises(OutboxError):
         take_over(tmp_path, SqliteOutbox(tmp_path / "outbox.db"), features="f")
     assert path.exists()
+
+
+def test_what_is_forgotten_of_a_source_is_its_room_too_and_what_is_taught_leaves_it(
+    outbox: SqliteOutbox,
+) -> None:
+    curve = Curve(per_day=(4.0, 1.0), distress=(2.0, 4.0))
+    room = lived(settled(Room(), AlarmConfig(), {Label.PANIC: curve}), 1.0, present=False)
+    story = Story(seq=7, alert_id="a", since=1.0)
+    known = Remembered(AlarmState(room=room), story)
+    outbox.commit((), memory=Memory("bed", remember(known, features="f")))
+    assert not keep(outbox, "bed", LEARNED, features="f")
+    assert kept(outbox, "bed").alarm.room.heard == 1.0
+    assert keep(outbox, "bed", None, features="f")
+    assert (kept(outbox, "bed").alarm.room, kept(outbox, "bed").story) == (Room(), story)

@@ -9,7 +9,16 @@ from vser_stream.cli.board import Board
 from vser_stream.core.alarm_state import AlarmEvent, Transition
 from vser_stream.core.capture_state import CaptureState
 from vser_stream.core.condition import Condition, ConditionName
-from vser_stream.core.messages import Alert, Document, Health, Versions, alert_of, conditions_of, utc
+from vser_stream.core.messages import (
+    AlarmThreshold,
+    Alert,
+    Document,
+    Health,
+    Versions,
+    alert_of,
+    conditions_of,
+    utc,
+)
 from vser_stream.values import Label
 
 
@@ -77,6 +86,16 @@ def test_a_source_that_is_not_heard_is_shown_with_the_reason() -> None:
     tell(board, "health", health(CaptureState.BACKOFF, "no route to host"))
     assert "bed: capture_lost: no route to host" in seen(board)
     assert "backoff" in seen(board)
+
+
+def test_a_room_in_which_more_or_less_is_asked_for_is_shown_with_the_reason() -> None:
+    board = listening()
+    usual = AlarmThreshold(level=Label.ANGRY, distress=5.6, usual=5.6, reason="as shipped")
+    here = AlarmThreshold(level=Label.PANIC, distress=6.1, usual=5.6, reason="2 false alarms a day allowed")
+    running = health(CaptureState.RUNNING)
+    tell(board, "health", running.model_copy(update={"thresholds": (here, usual)}))
+    assert "bed: panic from distress 6.1 instead of 5.6: 2 false alarms a day allowed" in seen(board)
+    assert "angry from" not in seen(board)
 
 
 def test_calm_is_only_said_of_a_source_that_is_heard() -> None:

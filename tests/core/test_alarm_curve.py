@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from vser_stream.config import AlarmConfig, AngryConfig, PanicConfig
-from vser_stream.core.alarm_curve import Curve, as_asked, following, in_words
+from vser_stream.core.alarm_curve import Curve, as_asked, following
 from vser_stream.values import Label
 
 CURVE = Curve(per_day=(40.0, 10.0, 2.5, 0.5), distress=(2.0, 4.0, 6.0, 9.0), fast=(0.8, 0.9, 0.95, 0.99))
@@ -59,15 +59,6 @@ def test_what_somebody_set_themselves_stays() -> None:
     assert (asked.angry.fast, asked.angry.hold) == (0.97, 20)
     assert set(following(config, CURVES)) == {Label.ANGRY}
     assert set(following(config.unattended, CURVES)) == {Label.ANGRY}
-
-
-def test_the_words_say_from_where_on_and_why() -> None:
-    config = allowing(10.0, angry=AngryConfig(distress=7))
-    assert in_words(config, CURVES) == (
-        "panic from distress 4.0 (10 false alarms a day allowed); angry from distress 7.0 "
-        "(set in the configuration)"
-    )
-    assert "panic from distress 5.6 (as shipped: the model does not say" in in_words(config, {})
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,32 @@ from support.flips import flipped
 
 from vser_stream.config import AlarmConfig, PanicConfig
 from vser_stream.core.alarm import acknowledge, pause, step, tick
+from vser_stream.core.alarm_curve import Curve
 from vser_stream.core.alarm_memory import Remembered, recall, remember
+from vser_stream.core.alarm_room import BINS, Room, lived, noted, raised, settled
 from vser_stream.core.alarm_state import AlarmState
 from vser_stream.core.baseline import Baseline, Prior
 from vser_stream.core.features.functionals import FEATURES
 from vser_stream.core.report import Story
+from vser_stream.values import Label
 
 CONFIG = AlarmConfig(panic=PanicConfig(fast=0.9))
+CURVE = Curve(per_day=(4.0, 1.0), distress=(2.0, 4.0))
 SHAPE = len(FEATURES)
+
+
+def shown() -> Room:
+    """A room with all that one can have: counts, an alarm nobody has judged, and one that goes on."""
+    room = settled(Room(), CONFIG, {Label.PANIC: CURVE})
+    for alarms in ((), ("a1", "a2"), ("a3",)):
+        room = noted(room, {Label.PANIC: 5.0, Label.ANGRY: 6.0})
+        for alert_id in alarms:
+            room = raised(room, alert_id)
+        if alarms != ("a3",):
+            room = lived(lived(room, 0.125, present=False), 0.125, present=False)
+    assert room.now
+    assert room.waiting
+    return room
 
 
 def known() -> Remembered:
@@ -33,6 +52,7 @@ def known() -> Remembered:
         )
     state, _ = acknowledge(state, now, by="Ana", config=CONFIG)
     state = pause(state, now, for_s=600, by="Bình", config=CONFIG)
+    state = replace(state, room=shown())
     ones = np.ones(SHAPE, np.float32)
     baseline = Baseline.from_prior(Prior(location=ones, scale=ones, weight=ones)).updated(2 * ones)
     return Remembered(state, Story(seq=7, alert_id="a", since=START), baseline)
@@ -55,6 +75,18 @@ def test_an_alarm_of_a_model_that_told_no_parts_comes_back() -> None:
     again = recall(json.dumps(without).encode(), features="f")
     assert again.alarm.alarm is not None
     assert again.alarm.alarm.decision.probabilities.parts is None
+
+
+def test_a_room_comes_back_and_what_was_written_before_there_was_one_is_read() -> None:
+    document = json.loads(DOCUMENT)
+    again = recall(DOCUMENT, features="f")
+    assert settled(again.alarm.room, CONFIG, {Label.PANIC: CURVE}).counts.keys() == shown().counts.keys()
+    assert (again.alarm.room.now, again.alarm.room.waiting) == (shown().now, shown().waiting)
+    del document["room"]
+    older = recall(json.dumps(document).encode(), features="f")
+    assert older.alarm.room == Room()
+    assert json.loads(remember(older, features="f")) == document | {"room": None}
+    assert json.loads(remember(Remembered(), features="f"))["room"] is None
 
 
 def test_a_bit_that_was_turned_over_is_noticed_or_harmless() -> None:
@@ -114,6 +146,15 @@ def changed(**new: object) -> bytes:
         {"story__seq": "7"},
         {"story": []},
         {"schema": "vser.memory/9"},
+        {"room__heard": -1.0},
+        {"room__heard": 0.1},
+        {"room__days": 1e9},
+        {"room__counts__panic": [1.0]},
+        {"room__counts__panic": [-1.0] * BINS},
+        {"room__counts": {"calm": [0.0] * BINS}},
+        {"room__waiting": "x"},
+        {"room__now__peaks": {"panic": "much"}},
+        {"room": []},
     ],
     ids=lambda new: next(iter(new)),
 )

@@ -7,6 +7,7 @@ from support.audio import voice
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.config import SegmentConfig
+from vser_stream.core.alarm_curve import Curve
 from vser_stream.core.alarm_state import AlarmEvent, Transition
 from vser_stream.core.baseline import MODEL_INPUT, Prior
 from vser_stream.core.decide import Decider, Judge
@@ -112,6 +113,18 @@ def test_an_alarm_is_raised_by_a_window_before_the_speaker_has_finished() -> Non
     assert raised.what.level is Label.PANIC
     assert raised.at < (1.0 + 1.5) * RATE  # the voice starts at 1 s, the first window is 1 s long
     assert raised.now == pytest.approx(START + raised.at / RATE)
+
+
+def test_a_room_is_learned_by_the_minute_that_was_heard_and_not_where_no_room_can_be_heard() -> None:
+    curve = Curve(per_day=(4.0, 1.0), distress=(2.0, 4.0))
+    pcm = np.concatenate([spoken(1.5), *[SILENCE] * 120])
+    for credible, minutes in ((True, 2), (False, 0)):
+        pipe = Pipeline(pipeline(CALM).decider, WebRtcVad(), curves={Label.PANIC: curve})
+        pipe.credible = credible
+        run(pipe, blocks_of(pcm))
+        assert pipe.room.heard == pytest.approx(minutes / 1440)
+        pipe.wait(START + 7200)  # without audio
+        assert pipe.room.heard == pytest.approx(minutes / 1440)
 
 
 def test_only_calm_utterances_move_the_baseline() -> None:

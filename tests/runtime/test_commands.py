@@ -161,6 +161,15 @@ async def test_one_that_was_refused_may_be_sent_again(desk: CommandDesk, ward: W
     assert (await answer(desk, ack))["ok"] is True
 
 
+async def test_feedback_is_kept_and_the_source_learns_whether_it_was_right(
+    desk: CommandDesk, ward: Ward
+) -> None:
+    for verdict in ("true", "false", "unsure"):
+        await answer(desk, command("feedback", f'{{"alert_id": "a-{verdict}", "verdict": "{verdict}"}}'))
+    await answer(desk, command("feedback", '{"alert_id": "lost", "verdict": "false"}'))
+    assert ward.asked == ["a-true was right", "a-false was wrong"]
+
+
 async def test_feedback_is_kept_and_changes_nothing(desk: CommandDesk, ward: Ward) -> None:
     told = await answer(desk, command("feedback", '{"alert_id": "a1", "verdict": "unsure", "note": "TV"}'))
     assert (told["ok"], kept, ward.asked) == (True, ["bed a1 unsure TV"], [])

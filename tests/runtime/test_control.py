@@ -18,11 +18,11 @@ from vser_stream.config import shipped_model
 from vser_stream.core.baseline import Baseline
 from vser_stream.core.calibrate import Calibration
 from vser_stream.core.features.spec import digest
-from vser_stream.core.messages import Health
+from vser_stream.core.messages import AlarmThreshold, Health
 from vser_stream.errors import CaptureError, ConfigError, UserError
 from vser_stream.runtime import control as module
 from vser_stream.runtime.control import ControlDesk
-from vser_stream.values import RATE, Block
+from vser_stream.values import RATE, Block, Label
 
 STEP = RATE // 10
 ROOT = 0
@@ -137,6 +137,15 @@ async def test_what_is_known_is_forgotten(model: OnnxSvm) -> None:
     assert await told(desk, do="forget", source="bedroom") == [{"forgotten": False}]
     assert await told(desk, do="forget", source="bedroom") == [{"forgotten": True}]
     assert source.learned == [None, None]
+
+
+async def test_what_is_known_of_a_room_is_something_too(model: OnnxSvm) -> None:
+    class Quiet(Source):
+        def health(self) -> Health:
+            quieter = AlarmThreshold(level=Label.PANIC, distress=4.5, usual=6.0, reason="a quiet room")
+            return super().health().model_copy(update={"thresholds": (quieter,)})
+
+    assert await told(desk_of(model, Quiet(NOTHING)), do="forget", source="bedroom") == [{"forgotten": True}]
 
 
 async def test_who_reloads_hears_what_is_wrong(model: OnnxSvm) -> None:

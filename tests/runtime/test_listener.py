@@ -19,7 +19,12 @@ from support.decisions import START, decision
 from support.listened import EVERY, Calm, Played, listener_of, pipeline_of, reporter, taught
 from support.patience import HANGS
 
+from vser_stream.config import AlarmConfig
+from vser_stream.core import pipeline as pipeline_module
+from vser_stream.core.alarm import live
+from vser_stream.core.alarm_curve import Curve, Curves
 from vser_stream.core.alarm_memory import Remembered, recall
+from vser_stream.core.alarm_room import Room, lived, noted, settled
 from vser_stream.core.alarm_state import Alarm, AlarmEvent, AlarmState
 from vser_stream.core.capture_state import CaptureState
 from vser_stream.core.messages import HEALTH_LASTS
@@ -28,7 +33,7 @@ from vser_stream.core.report import Reporter, Story
 from vser_stream.core.votes import Vote, silent
 from vser_stream.errors import CommandError
 from vser_stream.ports import Clock, Scorer
-from vser_stream.runtime.listener import ASK_EVERY, SAVE_EVERY, Listener
+from vser_stream.runtime.listener import ASK_EVERY, ROOM_SAVED_EVERY, SAVE_EVERY, Listener
 from vser_stream.values import RATE, Cut, Label, Memory, Message, Pcm, Probabilities, Record, Rows
 
 
@@ -105,11 +110,12 @@ async def listening(
     *,
     recalling: Callable[[], Awaitable[Remembered | None]] = nothing_kept,
     clock: Clock | None = None,
+    curves: Curves | None = None,
 ) -> AsyncIterator[Told]:
     told = Told()
     with ThreadPoolExecutor(1) as executor:
         told.scorer = executor
-        told.pipeline, told.reporter = pipeline_of(scorer), reporter()
+        told.pipeline, told.reporter = pipeline_of(scorer, curves=curves), reporter()
         told.listener = listener = listener_of(
             told.pipeline,
             Played(pcm),
@@ -234,6 +240,68 @@ async def test_what_a_disk_tells_late_is_not_replaced_before_and_gone_on_with_th
     assert last is not None
     assert last.baseline is not None
     assert (last.story.seq, last.baseline.count) == (7, 4.0)
+
+
+CURVES: Curves = {Label.PANIC: Curve(per_day=(9.0, 2.0, 0.5), distress=(2.0, 4.0, 6.0))}
+
+
+async def test_an_alarm_somebody_calls_right_is_not_what_the_room_is_like_and_any_other_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pipeline_module, "_MINUTE", 0.5)
+    pcm = np.concatenate([np.zeros(RATE, np.int16), voice(1.5), np.zeros(RATE, np.int16)])
+    for right in (True, False):
+        async with listening(pcm, Swelling(), clock=SetClock(), curves=CURVES) as told:
+            await told.until(lambda one: one["utterances"] == 1)
+            (alert,) = [alert for alert, _ in told.together if alert["event"] == "raised"]
+            room = told.pipeline.room
+            assert [stretch.alarms for stretch in (room.now, *room.waiting) if stretch] == [
+                (alert["alert_id"],)
+            ]
+            # The stretch ends with the alarm.
+            told.pipeline.alarm = replace(told.pipeline.alarm, alarm=None)
+            for _ in range(2):
+                told.pipeline.alarm = live(told.pipeline.alarm, 60.0)
+            await told.listener.confirm(alert["alert_id"], right=right)
+            kept = told.kept[-1]
+        assert kept is not None
+        assert kept.alarm.room.waiting == ()
+        assert sum(kept.alarm.room.counts.get(Label.PANIC, ())) == (0.0 if right else 1.0)
+
+
+async def test_what_a_room_has_shown_outlives_a_restart_is_told_and_can_be_forgotten() -> None:
+    quiet = lived(noted(settled(Room(), AlarmConfig(), CURVES), {}), 1.0, present=False)
+    earlier = Remembered(AlarmState(room=lived(noted(quiet, {}), 1.0, present=False)))
+
+    async def recalling() -> Remembered:
+        return earlier
+
+    async with listening(np.zeros(RATE, np.int16), Calm(), recalling=recalling, curves=CURVES) as told:
+        health = await told.until(lambda one: one["capture"] == "running")
+        panic = health["thresholds"][0]
+        assert (panic["level"], panic["usual"]) == ("panic", 4.0)
+        assert panic["distress"] < 4.0
+        assert (
+            panic["reason"]
+            == "2 false alarms a day allowed; this room by itself reaches 0.0 about once a day"
+        )
+        await told.listener.learn(None)
+        kept = told.kept[-1]
+        assert kept is not None
+        assert kept.alarm.room.heard == 0.0
+        await told.until(lambda one: one["thresholds"][0]["distress"] == 4.0)
+
+
+async def test_what_is_learned_of_a_room_is_kept_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline_module, "_MINUTE", 0.5)
+    clock = SetClock()
+    async with listening(np.zeros(40 * RATE, np.int16), Calm(), clock=clock, curves=CURVES) as told:
+        await until(lambda: told.pipeline.room.heard > 0.0)
+        assert [kept for kept in told.kept if kept] == []
+        told.pipeline.room = replace(told.pipeline.room, heard=2 * ROOM_SAVED_EVERY)
+        clock.forward(SAVE_EVERY)
+        await until(lambda: any(told.kept))
+    assert any(kept.alarm.room.heard >= 2 * ROOM_SAVED_EVERY for kept in told.kept if kept)
 
 
 async def test_it_ends_when_all_that_happened_to_its_alarm_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

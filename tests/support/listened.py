@@ -13,6 +13,7 @@ from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.prometheus import Metrics
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.config import AlarmConfig, PanicConfig
+from vser_stream.core.alarm_curve import Curves
 from vser_stream.core.alarm_memory import Remembered
 from vser_stream.core.baseline import Baseline, Prior
 from vser_stream.core.capture_state import Patience
@@ -67,10 +68,10 @@ def taught(count: int) -> Baseline:
     return baseline
 
 
-def pipeline_of(scorer: Scorer) -> Pipeline:
+def pipeline_of(scorer: Scorer, *, curves: Curves | None = None) -> Pipeline:
     """One that is sure of a panic at .9."""
     decider = Decider(Judge(scorer, PRIOR, escalate_below=0.6), _PITCH)
-    return Pipeline(decider, WebRtcVad(), alarm=AlarmConfig(panic=PanicConfig(fast=0.9)))
+    return Pipeline(decider, WebRtcVad(), alarm=AlarmConfig(panic=PanicConfig(fast=0.9)), curves=curves)
 
 
 def reporter() -> Reporter:

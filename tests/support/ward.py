@@ -48,3 +48,6 @@ class Ward:
     async def resume(self) -> bool:
         self.asked.append("resume")
         return False
+
+    async def confirm(self, alert_id: str, *, right: bool) -> None:
+        self.asked.append(f"{alert_id} was {'right' if right else 'wrong'}")

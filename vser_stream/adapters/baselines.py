@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.core.alarm_memory import Remembered, recall, remember
+from vser_stream.core.alarm_room import Room
 from vser_stream.core.baseline import Baseline
 from vser_stream.values import Memory
 
@@ -40,12 +41,12 @@ def take_over(folder: Path, outbox: SqliteOutbox, *, features: str) -> None:
 
 
 def keep(outbox: SqliteOutbox, source: str, baseline: Baseline | None, *, features: str) -> bool:
-    """Replace what is known of the calm voice of a source, and nothing else of it.
+    """Replace what is known of the calm voice of a source, and nothing else but what is forgotten with it.
 
     Args:
         outbox: Where memories are kept; no daemon may use it.
         source: Name.
-        baseline: None to forget it.
+        baseline: None to forget it, and what the room is like.
         features: Digest of those it is of.
 
     Returns:
@@ -55,9 +56,10 @@ def keep(outbox: SqliteOutbox, source: str, baseline: Baseline | None, *, featur
         OutboxError: The disk keeps nothing.
     """
     known = _known(outbox.memory(source), features=features)
-    document = remember(replace(known, baseline=baseline), features=features)
+    alarm = known.alarm if baseline else replace(known.alarm, room=Room())
+    document = remember(replace(known, alarm=alarm, baseline=baseline), features=features)
     outbox.commit((), memory=Memory(source, document))
-    return known.baseline is not None
+    return known.baseline is not None or known.alarm.room.heard > alarm.room.heard
 
 
 def _read(path: Path, *, features: str) -> Baseline:

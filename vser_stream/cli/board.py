@@ -137,6 +137,12 @@ class Board:
         for source, health in sorted(self.healths.items()):
             for condition in health.conditions:
                 yield _text(f" {source}: {condition.name}: {condition.reason}", "yellow")
+            for it in health.thresholds:
+                if it.distress != it.usual:
+                    words = (
+                        f"{it.level} from distress {it.distress:.1f} instead of {it.usual:.1f}: {it.reason}"
+                    )
+                    yield _text(f" {source}: {words}", "dim")
 
     def _alerts(self, height: int) -> RenderableType:
         if not self.alerts:

@@ -35,8 +35,9 @@ from vser_stream.cli.agent import OfAgent
 from vser_stream.cli.examination import TO_DO, DoubtError, Examination, Finding, Verdict
 from vser_stream.cli.models import model_of
 from vser_stream.cli.probe import Stage, Walk, listen, reach
-from vser_stream.config import Config, ReasonerConfig, SourceConfig, load
-from vser_stream.core.alarm_curve import Curves, in_words
+from vser_stream.config import AlarmConfig, Config, ReasonerConfig, SourceConfig, load
+from vser_stream.core.alarm_curve import Curves
+from vser_stream.core.alarm_room import Room, thresholds_of
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.discovery import discovery_messages
 from vser_stream.core.messages import selftest_topic
@@ -138,7 +139,15 @@ def _examine_model(examination: Examination, settings: Config | None) -> Decisio
 def _examine_alarms(examination: Examination, settings: Config, curves: Curves) -> None:
     for source in settings.sources:
         alarm = settings.alarm_of(source)
-        examination.step(f"alarm of {source.name}", partial(in_words, alarm, curves))
+        examination.step(f"alarm of {source.name}", partial(_thresholds, alarm, curves))
+
+
+def _thresholds(alarm: AlarmConfig, curves: Curves) -> str:
+    """Of a room of which nothing is known."""
+    return "; ".join(
+        f"{it.level} from distress {it.usual:.1f} ({it.reason})"
+        for it in thresholds_of(alarm, curves, Room())
+    )
 
 
 def _examine_reasoner(examination: Examination, settings: Config, decision: Decision | None) -> None:

@@ -22,6 +22,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vser_stream.config import AlarmConfig
+from vser_stream.core.alarm_room import lived, noted
 from vser_stream.core.alarm_state import (
     Acknowledgement,
     Alarm,
@@ -35,6 +36,7 @@ from vser_stream.core.votes import (
     Call,
     Vote,
     called_for,
+    peaks,
     rank,
     rules_of,
     silent,
@@ -43,11 +45,14 @@ from vser_stream.core.votes import (
 )
 from vser_stream.values import Decision, Label, SegmentKind
 
-__all__ = ["STEPPED", "Step", "acknowledge", "amend", "clock_set", "pause", "resume", "step", "tick"]
+__all__ = ["STEPPED", "Step", "acknowledge", "amend", "clock_set", "live", "pause", "resume", "step", "tick"]
 
 STEPPED = 15.0
 """A clock that goes farther than this was set; less is the way second verdicts and commands interleave
 with audio that waits in the inbox (s)."""
+
+_DAY = 86_400.0
+"""(s)"""
 
 _ENDING = 0.8
 """Share of a pause after which its end is announced (product survey, 3.1: reminder at 80 %)."""
@@ -60,6 +65,7 @@ def step(state: AlarmState, decision: Decision, now: float, *, config: AlarmConf
     """Take a decision made at wall time ``now`` (s)."""
     state = _at(state, now)
     state = replace(state, votes=with_vote(state.votes, Vote(now, decision)))
+    state = _noted(state, now, config)
     state, raised = _raise(state, decision, now, voted_at=now, config=config)
     state, amended = _close_window(state, decision)
     alarm = state.alarm
@@ -77,6 +83,7 @@ def amend(state: AlarmState, decision: Decision, now: float, *, config: AlarmCon
     votes = tuple(replace(vote, decision=silent(decision)) if vote is first else vote for vote in state.votes)
     state = replace(state, votes=votes)
     # It is about the time the voice was heard, not about the time the verdict took.
+    state = _noted(state, first.at, config)
     state, raised = _raise(state, decision, now, voted_at=first.at, config=config)
     alarm = state.alarm
     if raised or not alarm or first.utterance not in {alarm.raised_in, alarm.decision.segment.heard_at}:
@@ -113,6 +120,13 @@ def tick(state: AlarmState, now: float, *, config: AlarmConfig, heard: bool = Tr
     return _remind(state, alarm, now, config)
 
 
+def live(state: AlarmState, seconds: float) -> AlarmState:
+    """So much more was heard of the room (s), which learns from it what it is like by itself."""
+    if state.pause:
+        return state
+    return replace(state, room=lived(state.room, seconds / _DAY, present=state.level is not Label.CALM))
+
+
 def acknowledge(state: AlarmState, now: float, *, by: str, config: AlarmConfig) -> Step:
     """Somebody takes care of the open alarm; nothing happens where none waits for it."""
     state = _at(state, now)
@@ -141,11 +155,18 @@ def resume(state: AlarmState, now: float) -> AlarmState:
     return replace(_at(state, now), pause=None)
 
 
+def _noted(state: AlarmState, voted_at: float, config: AlarmConfig) -> AlarmState:
+    """The room after a voice; a pause is for what is not of every day."""
+    if state.pause or not state.room.basis:  # peaks cost some work
+        return state
+    return replace(state, room=noted(state.room, peaks(state.votes, voted_at, config=config)))
+
+
 def _raise(
     state: AlarmState, decision: Decision, now: float, *, voted_at: float, config: AlarmConfig
 ) -> Step:
     told: list[Transition] = []
-    for call in called_for(state.votes, decision, voted_at, config=config):
+    for call in called_for(state.votes, decision, voted_at, config=config, factors=state.room.factors):
         level = _level(state, call, config)
         if held := _held_back(state, level, now, config):
             state, why = _suppress(state, level, call.decision, reason=f"{call.reason}; held back, {held}")

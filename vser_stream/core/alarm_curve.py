@@ -15,10 +15,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vser_stream.config import AlarmConfig, LevelConfig
-from vser_stream.core.votes import URGENT_FIRST, rules_of
+from vser_stream.core.votes import rules_of
 from vser_stream.values import Label
 
-__all__ = ["Curve", "Curves", "as_asked", "following", "in_words"]
+__all__ = ["Curve", "Curves", "as_asked", "following", "is_set"]
 
 _Rate = Annotated[float, Field(gt=0.0, le=1e5, allow_inf_nan=False)]
 _Distress = Annotated[float, Field(ge=0.1, le=1000.0)]
@@ -93,27 +93,11 @@ def as_asked(config: AlarmConfig, curves: Curves) -> AlarmConfig:
 
 def following(config: AlarmConfig, curves: Curves) -> Curves:
     """The curves that set a threshold: not those of a level whose distress stands in the file."""
-    return {level: curve for level, curve in curves.items() if not _is_set(rules_of(level, config))}
+    return {level: curve for level, curve in curves.items() if not is_set(rules_of(level, config))}
 
 
-def in_words(config: AlarmConfig, curves: Curves) -> str:
-    """From where on each level is raised, and why."""
-    asked = as_asked(config, curves)
-    return "; ".join(
-        f"{level} from distress {rules_of(level, asked).distress:.1f} ({_why(level, config, curves)})"
-        for level in URGENT_FIRST
-    )
-
-
-def _why(level: Label, config: AlarmConfig, curves: Curves) -> str:
-    if _is_set(rules_of(level, config)):
-        return "set in the configuration"
-    if level not in curves:
-        return "as shipped: the model does not say what thresholds cost"
-    return f"{config.false_alarms_per_day:g} false alarms a day allowed"
-
-
-def _is_set(rules: LevelConfig) -> bool:
+def is_set(rules: LevelConfig) -> bool:
+    """Whether somebody wrote the distress of a level into the file."""
     return "distress" in rules.model_fields_set
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from vser_stream.core import strict_json
+from vser_stream.core.alarm_room import BINS, MOST_ALARMS, MOST_WAITING, Room, Stretch
 from vser_stream.core.alarm_state import Acknowledgement, Alarm, AlarmState, Pause
 from vser_stream.core.baseline import Baseline
 from vser_stream.core.report import Story
@@ -74,6 +75,7 @@ def remember(remembered: Remembered, *, features: str) -> bytes:
         "cleared_at": state.cleared_at,
         "at": state.at,
         "baseline": baseline and {"features": features, "calm": baseline.to_lists()},
+        "room": _room(state.room) if state.room.basis else None,
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -99,6 +101,7 @@ def _recall(read: dict[str, Any], features: str) -> Remembered:
         alarm=read["alarm"] and _alarm_from(read["alarm"]),
         pause=read["pause"] and Pause(**read["pause"]),
         cleared_at={Label(label): at for label, at in read["cleared_at"].items()},
+        room=_room_from(room) if (room := read.get("room")) else Room(),
         at=read["at"],
     )
     _check_times(state)
@@ -150,6 +153,29 @@ class _Alarm(_Section):
     awaits_end: bool
 
 
+_Level = Literal["panic", "angry"]
+_Days = Annotated[float, Field(ge=0.0, le=1e6)]
+_Count = Annotated[float, Field(ge=0.0, le=1e6)]
+
+
+class _Stretch(_Section):
+    peaks: dict[_Level, Annotated[float, Field(ge=0.0, le=1e6)]]
+    alarms: Annotated[list[str], Field(max_length=MOST_ALARMS)]
+    over_at: _Days
+    goes_on: bool
+    true: bool
+
+
+class _Room(_Section):
+    basis: str
+    heard: _Days
+    voice_at: _Days
+    days: _Days
+    counts: dict[_Level, Annotated[list[_Count], Field(min_length=BINS, max_length=BINS)]]
+    now: _Stretch | None
+    waiting: Annotated[list[_Stretch], Field(max_length=MOST_WAITING)]
+
+
 class _Document(_Section):
     """The types of what was written; the values of its words are checked where they are taken."""
 
@@ -160,6 +186,8 @@ class _Document(_Section):
     cleared_at: dict[str, float]
     at: float
     baseline: dict[str, Any] | None
+    room: _Room | None = None
+    """None in what was written before there was one."""
 
 
 def _check_times(state: AlarmState) -> None:
@@ -178,6 +206,33 @@ def _check_times(state: AlarmState) -> None:
         raise ValueError("a time is later than the last one")
     if max(future, default=0.0) > state.at + _LONGEST:
         raise ValueError("a pause or an acknowledgement is longer than there are")
+
+
+_OF_ROOM = ("basis", "heard", "voice_at", "days")
+
+
+def _room(room: Room) -> dict[str, Any]:
+    plain = {name: getattr(room, name) for name in _OF_ROOM}
+    counts = {level: [round(count, 4) for count in row] for level, row in room.counts.items()}
+    waiting = [asdict(stretch) for stretch in room.waiting]
+    return plain | {"counts": counts, "now": room.now and asdict(room.now), "waiting": waiting}
+
+
+def _room_from(read: Mapping[str, Any]) -> Room:
+    room = Room(
+        **{name: read[name] for name in _OF_ROOM},
+        counts={Label(level): tuple(row) for level, row in read["counts"].items()},
+        now=read["now"] and _stretch_from(read["now"]),
+        waiting=tuple(map(_stretch_from, read["waiting"])),
+    )
+    if room.heard < max(room.voice_at, room.days, *(stretch.over_at for stretch in room.waiting)):
+        raise ValueError("a room has shown more than was heard of it")
+    return room
+
+
+def _stretch_from(read: Mapping[str, Any]) -> Stretch:
+    peaks = {Label(level): peak for level, peak in read["peaks"].items()}
+    return Stretch(**{**read, "peaks": peaks, "alarms": tuple(read["alarms"])})
 
 
 def _alarm(alarm: Alarm) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from vser_stream.core.alarm_room import Room
 from vser_stream.core.votes import Vote
 from vser_stream.values import Decision, Label
 
@@ -158,6 +159,9 @@ class AlarmState:
 
     votes: tuple[Vote, ...] = ()
     """The latest decision of each of the latest utterances, oldest first."""
+
+    room: Room = field(default_factory=Room)
+    """What distress reaches here by itself."""
 
     at: float = 0.0
     """Wall time of the last step (s)."""

@@ -110,7 +110,10 @@ class Resume(Command):
 
 
 class Feedback(Command):
-    """Was the alarm right? Kept with its evidence; it never changes the alarm."""
+    """Was the alarm right? Kept with its evidence; it never changes the alarm.
+
+    One that was right is not taken for what the room is like by itself.
+    """
 
     alert_id: Id
     verdict: Annotated[Literal["true", "false", "unsure"], BeforeValidator(_word)]

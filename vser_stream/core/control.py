@@ -31,7 +31,7 @@ class Calibrate(_Request):
 
 
 class Forget(_Request):
-    """Forget the calm voice of a source."""
+    """Forget the calm voice of a source, and what its room is like."""
 
     do: Literal["forget"] = "forget"
     source: str = Field(max_length=64)

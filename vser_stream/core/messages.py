@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from vser_stream.core.alarm_room import Threshold
 from vser_stream.core.alarm_state import AlarmEvent, Priority, Signal, Transition, priority_of
 from vser_stream.core.capture_state import CaptureState, CaptureTransition
 from vser_stream.core.condition import Condition, ConditionName
@@ -36,6 +37,7 @@ __all__ = [
     "message_of",
     "selftest_topic",
     "status_message",
+    "thresholds_told",
     "told_late",
     "utterance_of",
 ]
@@ -200,6 +202,15 @@ class TechnicalCondition(Document):
     reason: str
 
 
+class AlarmThreshold(Document):
+    """From where on a level is raised by what adds up."""
+
+    level: Label
+    distress: float = Field(description="what is enough here now")
+    usual: float = Field(description="what is enough where nothing is known of the room")
+    reason: str = Field(description="why, for people")
+
+
 class Health(Document):
     """Whether a source is heard, and how well."""
 
@@ -230,6 +241,7 @@ class Health(Document):
     hum: Share | None = Field(None, description="share of the latest second's power that is mains hum")
     signal: Signal = Field(Signal.OFF, description="of the open alarm: it is not over because nobody hears")
     expires_at: AwareDatetime | None = Field(None, description="says nothing later, unless renewed before")
+    thresholds: tuple[AlarmThreshold, ...] = Field((), description="of its alarms, the most urgent first")
 
 
 class SiteStatus(StrEnum):
@@ -361,6 +373,16 @@ def conditions_of(conditions: Iterable[Condition]) -> tuple[TechnicalCondition, 
     return tuple(
         TechnicalCondition(name=one.name, priority=one.priority, since=utc(one.since), reason=one.reason)
         for one in conditions
+    )
+
+
+def thresholds_told(thresholds: Iterable[Threshold]) -> tuple[AlarmThreshold, ...]:
+    """Thresholds of the alarm for the health document."""
+    return tuple(
+        AlarmThreshold(
+            level=it.level, distress=round(it.distress, 2), usual=round(it.usual, 2), reason=it.reason
+        )
+        for it in thresholds
     )
 
 

@@ -7,11 +7,23 @@ recording replayed gives what the daemon gave.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vser_stream.config import AlarmConfig, SegmentConfig
-from vser_stream.core.alarm import STEPPED, Step, acknowledge, amend, clock_set, pause, resume, step, tick
+from vser_stream.core.alarm import (
+    STEPPED,
+    Step,
+    acknowledge,
+    amend,
+    clock_set,
+    live,
+    pause,
+    resume,
+    step,
+    tick,
+)
 from vser_stream.core.alarm_curve import Curves, as_asked
+from vser_stream.core.alarm_room import Room, Threshold, settled, thresholds_of
 from vser_stream.core.alarm_state import AlarmState, Transition
 from vser_stream.core.baseline import is_calm_enough
 from vser_stream.core.decide import Decider
@@ -24,6 +36,9 @@ from vser_stream.values import FRAME, RATE, Block, Cut, Decision, Frame, Label, 
 
 __all__ = ["Outcome", "Pipeline", "Rejected"]
 
+
+_MINUTE = 60.0
+"""Heard time between two looks at what the room is like (s)."""
 
 _LONGEST_SILENCE = 60.0
 """A source that delivers nothing is known to after a quarter of this, and then time passes without it (s)."""
@@ -73,9 +88,17 @@ class Pipeline:
         self._detector = detector
         self._framer = Framer()
         self._segmenter = Segmenter(segment)
-        self._alarm_config = as_asked(alarm or AlarmConfig(), curves or {})
+        self._alarm_asked, self._curves = alarm or AlarmConfig(), curves or {}
+        self._alarm_config = as_asked(self._alarm_asked, self._curves)
         self.alarm = AlarmState()
-        """Current alarm condition; one from before a restart may be put here before the first block."""
+        """Current alarm condition; one from before a restart may be put here before the first block, and then
+        its room into :attr:`room`."""
+
+        self.room = self.alarm.room
+        self.credible = True
+        """Whether what the source delivers can be a room: from noise, silence and hum nothing is learned."""
+
+        self._lived = 0
 
         self.gaps = 0
         """Interruptions of the audio so far."""
@@ -83,6 +106,19 @@ class Pipeline:
         self._at = 0
         self._now = 0.0
         self._calm_utterance: int | None = None
+
+    @property
+    def room(self) -> Room:
+        """What distress reaches here by itself; one from before a restart is taken if it still fits."""
+        return self.alarm.room
+
+    @room.setter
+    def room(self, known: Room) -> None:
+        self.alarm = replace(self.alarm, room=settled(known, self._alarm_asked, self._curves))
+
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """From where on each level is raised here, and why."""
+        return thresholds_of(self._alarm_asked, self._curves, self.room)
 
     @property
     def level_db(self) -> float | None:
@@ -144,12 +180,21 @@ class Pipeline:
             self._note_clock(frame.heard_at - due, allowed=STEPPED)
         self._at = frame.end
         self._now = frame.heard_at + FRAME / RATE
+        self._live()
         is_speech = self._detector.is_speech(frame.pcm)
         yield from self._judge_all(self._segmenter.feed(frame, is_speech=is_speech))
         # What happened before the first sample nobody heard: a condition of then is not over by that.
         heard = frame.start > 0
         self.alarm, over = tick(self.alarm, self._now, config=self._alarm_config, heard=heard)
         yield from map(self._outcome, over)
+
+    def _live(self) -> None:
+        """A frame of the room was heard; once a minute it is looked at what that makes."""
+        self._lived += self.credible
+        if self._lived >= _MINUTE * RATE / FRAME:
+            self._lived = 0
+            self.alarm = live(self.alarm, _MINUTE)
+            self.room = self.alarm.room
 
     def _judge_all(self, segments: list[Segment]) -> Iterator[Outcome]:
         for segment in segments:

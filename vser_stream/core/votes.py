@@ -7,9 +7,11 @@ takes away from it, time lets it fade, and it never falls below nothing.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -21,6 +23,7 @@ __all__ = [
     "Call",
     "Vote",
     "called_for",
+    "peaks",
     "rank",
     "rules_of",
     "silent",
@@ -40,7 +43,16 @@ _MOST = 2.0
 _SUREST = 6.0
 """Log-odds beyond which a calibrated probability is not believed (0.9975)."""
 
+_WORDLESS = 1.0
+"""What a scream counts for at least, however short (s): most last 0.5 to 1.5 s (Anikin et al., 2018, "Human
+non-linguistic vocal repertoire"), and none is a slip of a longer voice."""
+
+_SURELY_PANIC = 0.95
+"""Probability of panic from which no room may ask for more than the model does."""
+
 _NOTHING: Pcm = np.zeros(0, np.int16)
+
+_AS_IT_IS: Mapping[Label, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +110,12 @@ def with_vote(votes: tuple[Vote, ...], vote: Vote) -> tuple[Vote, ...]:
 
 
 def called_for(
-    votes: tuple[Vote, ...], latest: Decision, now: float, *, config: AlarmConfig
+    votes: tuple[Vote, ...],
+    latest: Decision,
+    now: float,
+    *,
+    config: AlarmConfig,
+    factors: Mapping[Label, float] = _AS_IT_IS,
 ) -> Iterator[Call]:
     """Every level that is called for, highest first.
 
@@ -107,16 +124,26 @@ def called_for(
         latest: The decision that may raise an alarm.
         now: Wall time at which its utterance was first judged (s).
         config: When levels begin.
+        factors: Times the distress that stands there, what is asked for here.
     """
     for level in URGENT_FIRST:
-        rules = rules_of(level, config)
+        rules, factor = rules_of(level, config), factors.get(level, 1.0)
         belief = _belief(latest, level)
         if latest.label is level and belief >= rules.fast:
             yield Call(level, silent(latest), f"one utterance sure enough: p {belief:.2f}")
-        elif enough := list(_enough(votes, level, now, rules)):
+        elif enough := list(_enough(votes, level, now, rules, factor)):
             # The most urgent of them, the latest where they are alike.
             vote, heard = max(reversed(enough), key=lambda one: rank(one[0].decision.label))
-            yield Call(level, vote.decision, _told(heard, rules))
+            yield Call(level, vote.decision, _told(heard, _asked(vote, rules, factor)))
+
+
+def peaks(votes: tuple[Vote, ...], now: float, *, config: AlarmConfig) -> dict[Label, float]:
+    """The most distress from ``now`` on, for each level that would be raised if so much were enough."""
+    return {
+        level: max(heard.sum for _, heard in voted)
+        for level in URGENT_FIRST
+        if (voted := list(_voted(votes, level, now, rules_of(level, config))))
+    }
 
 
 def sustains(decision: Decision, level: Label, *, config: AlarmConfig) -> bool:
@@ -136,16 +163,30 @@ def rank(label: Label) -> int:
 
 
 def _enough(
+    votes: tuple[Vote, ...], level: Label, now: float, rules: LevelConfig, factor: float
+) -> Iterator[tuple[Vote, _Distress]]:
+    """Votes for the level, from ``now`` on, after which there is distress enough."""
+    for vote, heard in _voted(votes, level, now, rules):
+        if heard.sum >= _asked(vote, rules, factor):
+            yield vote, heard
+
+
+def _asked(vote: Vote, rules: LevelConfig, factor: float) -> float:
+    """Distress that is enough when that is said."""
+    sure = vote.decision.probabilities.panic >= _SURELY_PANIC
+    return rules.distress * (min(1.0, factor) if sure else factor)
+
+
+def _voted(
     votes: tuple[Vote, ...], level: Label, now: float, rules: LevelConfig
 ) -> Iterator[tuple[Vote, _Distress]]:
-    """Votes for the level, from ``now`` on, after which there is distress enough.
+    """Votes for the level, from ``now`` on, and how much distress there was after each.
 
     What was heard before makes no alarm of a calm voice, nor panic of anger.
     """
-    for vote, heard in zip(votes, _course(votes, level, rules), strict=True):
-        voted = vote.at >= now and _speaks_for(vote.decision, level, at_least=rules.at_least)
-        if voted and heard.sum >= rules.distress:
-            yield vote, heard
+    voted = [vote.at >= now and _speaks_for(vote.decision, level, at_least=rules.at_least) for vote in votes]
+    if any(voted):
+        yield from itertools.compress(zip(votes, _course(votes, level, rules), strict=True), voted)
 
 
 def _course(votes: tuple[Vote, ...], level: Label, rules: LevelConfig) -> Iterator[_Distress]:
@@ -161,7 +202,7 @@ def _after(heard: _Distress, vote: Vote, level: Label, rules: LevelConfig) -> _D
     segment = vote.decision.segment
     seconds = (segment.end - segment.onset) / RATE
     # Neighbouring half seconds of one voice err together: twice the speech is not twice the evidence.
-    weight = math.sqrt(seconds)
+    weight = math.sqrt(max(seconds, _WORDLESS * _wordless(vote.decision)))
     surely = _surely(vote.decision, level, rules)
     # However long a calm voice answers, it is not the one that cried.
     total = heard.sum * kept + (weight if surely > 0.0 else min(1.0, weight)) * surely
@@ -184,10 +225,10 @@ def _surely(decision: Decision, level: Label, rules: LevelConfig) -> float:
     return over * math.sqrt(_belief(decision, level) / _not_calm(decision))
 
 
-def _told(heard: _Distress, rules: LevelConfig) -> str:
+def _told(heard: _Distress, asked: float) -> str:
     utterances = "1 utterance" if heard.utterances == 1 else f"{heard.utterances} utterances"
     span = heard.at - heard.since
-    return f"distress {heard.sum:.1f} (alarm from {rules.distress:g}), {utterances} in {span:.0f} s"
+    return f"distress {heard.sum:.1f} (alarm from {round(asked, 1):g}), {utterances} in {span:.0f} s"
 
 
 def _speaks_for(decision: Decision, level: Label, *, at_least: float) -> bool:
@@ -196,6 +237,11 @@ def _speaks_for(decision: Decision, level: Label, *, at_least: float) -> bool:
 
 def _not_calm(decision: Decision) -> float:
     return 1.0 - decision.probabilities.calm
+
+
+def _wordless(decision: Decision) -> float:
+    """Share of distress without words in what is not calm."""
+    return decision.probabilities.wordless / _not_calm(decision) if decision.probabilities.wordless else 0.0
 
 
 def _belief(decision: Decision, level: Label) -> float:

@@ -78,6 +78,10 @@ class Commanded(Protocol):
         """End a pause."""
         ...
 
+    async def confirm(self, alert_id: str, *, right: bool) -> None:
+        """Learn whether an alarm was right."""
+        ...
+
 
 class CommandDesk:
     """Obeys commands one after the other.
@@ -237,6 +241,8 @@ class CommandDesk:
                     raise CommandError(f"{source.name} is not paused; nothing to do")
             case Feedback():
                 await self._keep_feedback(source.name, command)
+                if command.verdict != "unsure":
+                    await source.confirm(command.alert_id, right=command.verdict == "true")
 
     def _remember(self, address: Address, answer: Answer) -> None:
         self._obeyed[address, answer.id or ""] = answer

@@ -127,7 +127,10 @@ class ControlDesk:
                         yield words
             case Forget(source=name):
                 source = self._source(name)
-                known = source.health().baseline_utterances > 0
+                health = source.health()
+                known = health.baseline_utterances > 0 or any(
+                    it.distress != it.usual for it in health.thresholds
+                )
                 await source.learn(None)
                 _log.info("calm voice forgotten: source=%s uid=%d", name, user)
                 yield {"forgotten": known}

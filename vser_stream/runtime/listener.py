@@ -15,6 +15,7 @@ from typing import Protocol
 from vser_stream.adapters.clock import SystemClock
 from vser_stream.adapters.prometheus import Metrics
 from vser_stream.core.alarm_memory import Remembered, remember
+from vser_stream.core.alarm_room import Room, judged, raised
 from vser_stream.core.alarm_state import AlarmEvent, Transition
 from vser_stream.core.baseline import Baseline
 from vser_stream.core.capture_state import CaptureState, Patience
@@ -27,6 +28,7 @@ from vser_stream.core.messages import (
     health_lasts,
     judgement_of,
     message_of,
+    thresholds_told,
     utc,
     utterance_of,
 )
@@ -77,6 +79,12 @@ GOOD_NEWS = {AlarmEvent.ACKNOWLEDGED, AlarmEvent.AMENDED, AlarmEvent.CLEARED, Al
 SAVE_EVERY = 300.0
 """Between two commits for what was learned alone: a minute of calm talk is some ten utterances, each moves
 the baseline, and each commit costs a flash card a few pages (s)."""
+
+ROOM_SAVED_EVERY = 1 / 24
+"""Heard time between two commits for what was learned of the room alone (d)."""
+
+BEGINS = {AlarmEvent.RAISED, AlarmEvent.ESCALATED, AlarmEvent.RERAISED}
+"""Events of which a person may say later that they were right."""
 
 ASK_EVERY = 10.0
 """Between two attempts to learn what is kept, where the disk did not answer at the start (s)."""
@@ -165,6 +173,7 @@ class Listener:
         self._begun = asyncio.Event()
         self._unread = True
         self._saved, self._saved_at = pipeline.decider.baseline, self._clock.monotonic()
+        self._room_saved = pipeline.room
         self._overhearing: set[asyncio.Queue[Block | None]] = set()
         self._changed = asyncio.Event()
         self._watch = SignalWatch()
@@ -256,11 +265,18 @@ class Listener:
         await self._on_alarm(work)
         return paused
 
+    async def confirm(self, alert_id: str, *, right: bool) -> None:
+        """Somebody says whether an alarm was right; one that was not is what the room is like by itself."""
+        await self._begun.wait()
+        async with self._turn:
+            self._pipeline.room = judged(self._pipeline.room, alert_id, true=right)
+            await self._commit((), memory=self._memory())
+
     async def learn(self, baseline: Baseline | None) -> None:
         """Replace what is known of the calm voice here, between two blocks, and keep that.
 
         Args:
-            baseline: None to forget it, and begin with the population's.
+            baseline: None to forget it and what the room is like, and begin with the population's.
 
         Raises:
             CommandError: The disk has not told yet what is known; nothing was changed.
@@ -270,6 +286,8 @@ class Listener:
             if self._unread:
                 raise CommandError("the disk does not answer; check it for errors, and try again")
             self._pipeline.decider.start_from(baseline)
+            if baseline is None:
+                self._pipeline.room = Room()
             await self._commit((), memory=self._memory())
 
     async def listen_in(self) -> AsyncGenerator[Block]:
@@ -364,6 +382,7 @@ class Listener:
             hum=None if signal is None else round(signal.hum, 4),
             signal=self._pipeline.alarm.signal,
             expires_at=utc(now + health_lasts(self._health_every)),
+            thresholds=thresholds_told(self._pipeline.thresholds()),
         )
 
     def _note_conditions(self) -> None:
@@ -391,6 +410,7 @@ class Listener:
         """On the scoring thread: a block, or the end of what was audible."""
         if block is not None:
             self._watch.feed(block)
+            self._pipeline.credible = not self._watch.conditions
         began = self._clock.monotonic()
         outcomes = self._pipeline.flush(Cut.GAP) if block is None else self._pipeline.feed(block)
         self._metrics.scored(
@@ -424,6 +444,8 @@ class Listener:
             self._paused = earlier.alarm.pause
         else:
             self._reporter.story = replace(told, seq=max(told.seq, earlier.story.seq))
+        self._pipeline.room = earlier.alarm.room
+        self._room_saved = self._pipeline.room
         if earlier.baseline is not None:
             self._pipeline.decider.start_from(earlier.baseline)
         self._saved = self._pipeline.decider.baseline
@@ -433,6 +455,7 @@ class Listener:
         if self._unread:
             return None
         self._saved, self._saved_at = self._pipeline.decider.baseline, self._clock.monotonic()
+        self._room_saved = self._pipeline.room
         moved = self._saved if self._saved.count else None
         kept = Remembered(self._pipeline.alarm, self._reporter.story, moved)
         return Memory(self.name, remember(kept, features=self._features))
@@ -444,8 +467,14 @@ class Listener:
         if self._unread:
             self._saved_at = self._clock.monotonic()
             await self._go_on()
-        elif self._saved is not self._pipeline.decider.baseline:
+        elif self._has_learned:
             await self._commit((), memory=self._memory())
+
+    @property
+    def _has_learned(self) -> bool:
+        """Enough to keep it."""
+        lived = self._pipeline.room.heard - self._room_saved.heard
+        return self._saved is not self._pipeline.decider.baseline or lived >= ROOM_SAVED_EVERY
 
     def _pass_on(self, block: Block | None) -> None:
         """To whoever listens in; an interruption shows in the positions of the blocks."""
@@ -479,6 +508,8 @@ class Listener:
         if transition.heard:
             self._note(transition.decision)  # the state that goes with the alert says the same
         alert = self._reporter.alert(transition, published_at=self._clock.wall())
+        if transition.event in BEGINS:
+            self._pipeline.room = raised(self._pipeline.room, alert.alert_id)
         _log.log(
             logging.INFO if transition.event in GOOD_NEWS else logging.WARNING,
             "alarm %s: source=%s level=%s reason=%s",
