@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.decisions import START, decision
@@ -5,6 +6,7 @@ from support.decisions import START, decision
 from vser_stream.config import AlarmConfig, AngryConfig, PanicConfig
 from vser_stream.core.alarm import step, tick
 from vser_stream.core.alarm_state import AlarmEvent, AlarmState, Transition
+from vser_stream.core.votes import Vote, peaks
 from vser_stream.values import Decision, Label
 
 CONFIG = AlarmConfig(
@@ -39,6 +41,18 @@ def test_one_unsure_panic_raises_nothing_and_two_within_seconds_do() -> None:
 
 def test_one_sure_panic_is_enough() -> None:
     assert run((1, SURE_PANIC)) == [(1, AlarmEvent.RAISED, Label.PANIC)]
+
+
+def test_a_scream_however_short_counts_as_a_second_of_it_and_a_short_word_does_not() -> None:
+    def told(*, wordless: float, lasts: float) -> float:
+        cry = decision(at=1.0, lasts=lasts, panic=0.97, calm=0.03, wordless=wordless)
+        return peaks((Vote(START + 1, cry),), START + 1, config=CONFIG)[Label.PANIC]
+
+    second = told(wordless=0.97, lasts=1.0)
+    assert told(wordless=0.97, lasts=0.3) == pytest.approx(second)
+    assert told(wordless=0.0, lasts=1.0) == second
+    assert told(wordless=0.0, lasts=0.3) < told(wordless=0.5, lasts=0.3) < second
+    assert told(wordless=0.97, lasts=2.0) > second
 
 
 def test_as_shipped_a_voice_in_distress_for_half_a_minute_raises_though_no_word_of_it_is_sure() -> None:
