@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def show(best: dict[str, dict[str, float]]) -> None:
     ours, *others = best.values()
     print(f"{'':28}" + "".join(f"{name:>14}" for name in best) + ("         ratio" if others else ""))
     for part in ours:
-        ratio = "".join(f"{ours[part] / other[part]:14.2f}" for other in others)
+        ratio = "".join(f"{ours[part] / max(other[part], 1e-9):14.2f}" for other in others)
         print(f"{part:28}" + "".join(f"{one[part]:14.2f}" for one in best.values()) + ratio)
     print(
         f"aims: first judge at most {JUDGE_AIM:g} ms, all at most {AIM:g} ms; load {os.getloadavg()[0]:.1f}"
@@ -102,8 +102,13 @@ def measured(files: list[Path]) -> dict[str, float]:
     parts: dict[str, float] = defaultdict(float)
     timed(decide.Decider, "measure", parts, "features")
     timed(svm.OnnxSvm, "score", parts, "score")
+    with suppress(ImportError):  # an older tree
+        from vser_stream.adapters.second_look import OnnxSecondLook  # noqa: PLC0415
+
+        timed(OnnxSecondLook, "look", parts, "second look")
     list(rows_of(files[0], model, pitch, writer=writer))  # warm up
     parts.clear()
+    parts["second look"] = 0.0  # a model may do without
     speech, cpu = 0.0, time.process_time()
     while speech < LEAST:
         for file in files:
