@@ -40,6 +40,8 @@ def open_graph(graph: bytes, *, name: str) -> onnxruntime.InferenceSession:
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    # Speech is of any length, and what is remembered of each would be memory (11 MB) for no time.
+    options.enable_mem_pattern = False
     options.add_session_config_entry(_EXACT, "1")
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -15,6 +15,9 @@ __all__ = ["NETWORK", "SwiftF0Tracker"]
 NETWORK = files("vser_stream.adapters") / "swift_f0.onnx"
 """Cut out of the file in the wheel swift-f0 by :mod:`vser_stream.training.pitch_network`."""
 
+_PIECE = 192
+"""Hops that are computed together: more take longer each, and 20 MB of memory for an utterance of 8 s."""
+
 
 class SwiftF0Tracker:
     """Runs the network alone: its spectra come from core.features.log_frequency."""
@@ -24,7 +27,11 @@ class SwiftF0Tracker:
 
     def track(self, spectra: Spectra) -> PitchTrack:
         """Return one estimate for each hop but the first :data:`CONTEXT`, centred on the start of the hop."""
-        if spectra.shape[2] <= CONTEXT:
-            return PitchTrack(f0=np.empty(0), voicing=np.empty(0))
-        f0, voicing = self._session.run(["f0", "voicing"], {"spectra": spectra[np.newaxis]})
-        return PitchTrack(f0=f0[0], voicing=voicing[0].astype(np.float64))
+        f0, voicing = [np.empty(0)], [np.empty(0)]
+        for first in range(0, spectra.shape[2] - CONTEXT, _PIECE):
+            # The network looks as far ahead as back.
+            seen = spectra[np.newaxis, ..., first : first + _PIECE + 2 * CONTEXT]
+            answers = self._session.run(["f0", "voicing"], {"spectra": seen})
+            f0.append(answers[0][0, :_PIECE])
+            voicing.append(answers[1][0, :_PIECE].astype(np.float64))
+        return PitchTrack(f0=np.concatenate(f0), voicing=np.concatenate(voicing))
