@@ -69,6 +69,13 @@ def test_how_somebody_speaks_makes_no_speech_of_a_sound(one: Probabilities, reas
     assert (together.other, together.wordless) == pytest.approx((one.other, one.wordless))
 
 
+def test_a_reasoner_weighs_speech_against_speech_only() -> None:
+    lively = Probabilities(calm=0.55, angry=0.4, panic=0.05, other=0.5)
+    told = fuse(lively, Probabilities(calm=1 / 3, angry=1 / 3, panic=1 / 3))
+    assert told.calm_voice == pytest.approx(told.panic)
+    assert told.angry == pytest.approx(0.5 * 8**0.5 / (2 + 8**0.5))
+
+
 @given(folded)
 def test_what_a_label_is_mostly_about_is_told(one: Probabilities) -> None:
     assert (one.mostly(Label.CALM) is Sound.HARMLESS) == (one.other > one.calm / 2)

@@ -122,6 +122,10 @@ class SourceConfig(Section):
     false_alarms_per_day: PerDay | None = Field(
         None, description="as in [alarm], for this source; default: what stands there"
     )
+    baby_cry: bool = Field(
+        default=False,
+        description="tell a baby's cry that goes on, as the condition baby_cry of low priority, no alarm",
+    )
 
     @model_validator(mode="after")
     def _exactly_one_origin(self) -> Self:

@@ -4,6 +4,8 @@ import json
 import signal
 from pathlib import Path
 
+import numpy as np
+from support.audio import cries, write
 from support.broker import Mosquitto
 from support.daemon import Subscriber, configuration, daemon, wait_for
 from support.panic_model import panic_model
@@ -11,6 +13,7 @@ from support.panics import panics
 from support.patience import HANGS
 
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.values import RATE
 
 
 def alarms(subscriber: Subscriber) -> list[str]:
@@ -46,6 +49,20 @@ def test_a_scene_is_heard_alarmed_and_reported_and_the_daemon_ends_with_it(tmp_p
             (memory,) = kept.memories()
         assert json.loads(memory.document)["baseline"]["calm"]["count"][0] >= 1
         assert {path.name for path in outbox.parent.iterdir()} == {"outbox.db", "control.sock"}
+
+
+def test_a_crying_baby_is_told_in_the_room_where_somebody_asked_for_it(tmp_path: Path) -> None:
+    recording = write(tmp_path / "baby.wav", np.concatenate([np.zeros(RATE, np.int16), cries(5)]))
+    nursery = f'[[sources]]\nname = "nursery"\nfile = "{recording}"\nbaby_cry = true'
+    with Mosquitto(tmp_path) as broker, Subscriber(broker) as subscriber:
+        config = configuration(tmp_path, broker.port, source=f'file = "{recording}"\n{nursery}')
+        with daemon(config) as process:
+            assert process.wait(timeout=HANGS) == 0
+        wait_for(lambda: "stopped" in subscriber.statuses(), within=5, what="the farewell")
+        told = {
+            (it["source"], one["name"]) for it in subscriber.documents("health") for one in it["conditions"]
+        }
+    assert {source for source, name in told if name == "baby_cry"} == {"nursery"}
 
 
 def test_each_room_is_as_sensitive_as_false_alarms_are_allowed_in_it(tmp_path: Path) -> None:

@@ -28,6 +28,21 @@ def voice(seconds: float, *, rate: int = RATE, seed: int = 1) -> Pcm:
     return np.asarray(12_000 * signal / np.abs(signal).max(), np.int16)
 
 
+def cries(count: int, *, seed: int = 1) -> Pcm:
+    """As a baby's: a second each at 440 Hz, pressed and bright, with half a second of breath between."""
+    rng, time = np.random.default_rng(seed), np.arange(RATE) / RATE
+    breath = np.zeros(RATE // 2)
+    parts = []
+    for _ in range(count):
+        arc = 440.0 * 2 ** ((1.5 * np.sin(np.pi * time) + 0.3 * np.sin(2 * np.pi * 6 * time)) / 12)
+        arc *= 1 + 0.004 * rng.standard_normal(RATE)
+        phase = 2 * np.pi * np.cumsum(arc) / RATE
+        loud = np.minimum(1.0, 8 * np.minimum(time, 1.0 - time)) * (1 + 0.3 * np.sin(2 * np.pi * 3 * time))
+        parts += [loud * sum(np.sin(order * phase) for order in range(1, 9)), breath]
+    signal = np.concatenate(parts) + 0.01 * rng.standard_normal(count * 3 * RATE // 2)
+    return np.asarray(8_000 * signal / np.abs(signal).max(), np.int16)
+
+
 def tone(seconds: float, *, frequency: float = 440.0, rate: int = RATE) -> Pcm:
     """A sine at -10 dB re full scale."""
     time = np.arange(round(seconds * rate)) / rate

@@ -68,10 +68,11 @@ def taught(count: int) -> Baseline:
     return baseline
 
 
-def pipeline_of(scorer: Scorer, *, curves: Curves | None = None) -> Pipeline:
+def pipeline_of(scorer: Scorer, *, curves: Curves | None = None, baby_cry: bool = False) -> Pipeline:
     """One that is sure of a panic at .9."""
     decider = Decider(Judge(scorer, PRIOR, escalate_below=0.6), _PITCH)
-    return Pipeline(decider, WebRtcVad(), alarm=AlarmConfig(panic=PanicConfig(fast=0.9)), curves=curves)
+    alarm = AlarmConfig(panic=PanicConfig(fast=0.9))
+    return Pipeline(decider, WebRtcVad(), alarm=alarm, curves=curves, baby_cry=baby_cry)
 
 
 def reporter() -> Reporter:

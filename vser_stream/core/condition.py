@@ -1,4 +1,4 @@
-"""A technical condition: something about the equipment that somebody should know."""
+"""A condition below every alarm: something about the equipment, or the room, that somebody should know."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Condition", "ConditionName"]
 
 
 class ConditionName(StrEnum):
-    """What can be wrong with a source."""
+    """What can be wrong with a source, or is told of its room."""
 
     CAPTURE_LOST = "capture_lost"
     DIGITAL_SILENCE = "digital_silence"
@@ -27,6 +27,7 @@ class ConditionName(StrEnum):
     COMMANDS_AWAY = "commands_away"
     SITE_TWICE = "site_twice"
     DISK = "disk"
+    BABY_CRY = "baby_cry"
 
 
 @dataclass(frozen=True, slots=True)

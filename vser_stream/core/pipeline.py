@@ -25,7 +25,9 @@ from vser_stream.core.alarm import (
 from vser_stream.core.alarm_curve import Curves, as_asked
 from vser_stream.core.alarm_room import Room, Threshold, settled, thresholds_of
 from vser_stream.core.alarm_state import AlarmState, Transition
+from vser_stream.core.baby_cry import BabyCry
 from vser_stream.core.baseline import is_calm_enough
+from vser_stream.core.condition import Condition
 from vser_stream.core.decide import Decider
 from vser_stream.core.frames import Framer
 from vser_stream.core.quality import quality_of
@@ -73,6 +75,7 @@ class Pipeline:
         segment: When speech begins, is looked at, and ends.
         alarm: When an alarm is raised.
         curves: Of the model: what thresholds of the alarm cost with it.
+        baby_cry: Listen for a baby's cry, too.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Pipeline:
         segment: SegmentConfig | None = None,
         alarm: AlarmConfig | None = None,
         curves: Curves | None = None,
+        baby_cry: bool = False,
     ) -> None:
         self.decider = decider
         self._detector = detector
@@ -103,6 +107,7 @@ class Pipeline:
         self.gaps = 0
         """Interruptions of the audio so far."""
 
+        self._baby_cry = BabyCry() if baby_cry else None
         self._at = 0
         self._now = 0.0
         self._calm_utterance: int | None = None
@@ -129,6 +134,11 @@ class Pipeline:
     def floor_db(self) -> float:
         """Noise floor (dB re full scale)."""
         return self._segmenter.floor_db
+
+    def conditions(self) -> Iterator[Condition]:
+        """What is to be told of the room besides alarms."""
+        if self._baby_cry and (condition := self._baby_cry.condition(self._now)):
+            yield condition
 
     def feed(self, block: Block) -> list[Outcome]:
         """Take the next block; return what came of it, in order."""
@@ -211,6 +221,9 @@ class Pipeline:
         if noise := no_voice(vector):
             yield from _rejected(segment, noise)
             return
+        if self._baby_cry and segment.kind is SegmentKind.UTTERANCE:
+            lasted = (segment.end - segment.onset) / RATE
+            self._baby_cry.feed(vector, lasted=lasted, now=self._now)
         decision = self.decider.decide(segment, vector)
         if unsure := quality.cannot_be(decision.label):
             yield from _rejected(segment, unsure)

@@ -315,6 +315,7 @@ class Agent:
                 segment=config.segment,
                 alarm=config.alarm_of(source),
                 curves=self._model.curves,
+                baby_cry=source.baby_cry,
             ),
             reporter=Reporter(site=config.site, source=source.name, versions=self._versions, new_id=new_id),
             recall=partial(self._recall, source.name),

@@ -329,8 +329,8 @@ class Listener:
         return self.capture.overdue
 
     def conditions(self) -> tuple[Condition, ...]:
-        """What is technically wrong with the source now."""
-        found = [*self._watch.conditions, *self._besides()]
+        """What is technically wrong with the source now, and what else is to be told of its room."""
+        found = [*self._watch.conditions, *self._besides(), *self._pipeline.conditions()]
         if (since := self.capture.deaf_since) is not None:
             reason = self.capture.reason or "being opened"
             found.insert(0, Condition(ConditionName.CAPTURE_LOST, "medium", since, reason))
