@@ -20,14 +20,15 @@ from vser_stream.core.features.extract import Extractor
 from vser_stream.core.pipeline import Pipeline
 from vser_stream.training import homes
 from vser_stream.training.cache import FeatureCache
-from vser_stream.training.corpus import read_manifest
-from vser_stream.training.evaluate_events import evaluate_scenes, events_figure, events_table
+from vser_stream.training.corpus import read_corpora, read_manifest, sides_of
+from vser_stream.training.evaluate_events import _by_corpus, evaluate_scenes, events_figure, events_table
 from vser_stream.training.event_figures import EventEvaluation
 from vser_stream.training.events import alarms
 from vser_stream.training.export import to_graph
 from vser_stream.training.fit import fit
 from vser_stream.training.homes import Heard, Home, Model, _cast, _enrolled, decisions_of, furnish, listen
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.rehearsal import SIDES
 from vser_stream.training.report import write_events_report
 from vser_stream.training.scenes import Scene, compose
 from vser_stream.training.tables import Material, table_of
@@ -138,6 +139,23 @@ def test_a_recipe_is_judged_by_models_that_have_not_heard_the_home(evaluation: E
     assert list(evaluation.detections) == ["cold", "warm 3"]
     assert sum(it.events for it in evaluation.detections["cold"].values()) >= 2
     assert list(evaluation.quiet) == ["talk", "meeting", "radio"]
+    assert sum(it.homes for it in evaluation.corpora.values()) == 2
+
+
+def test_corpora_are_left_out_whole_with_all_that_was_heard_with_them(corpus: Path, sounds: Path) -> None:
+    clips = [
+        replace(clip, corpus="two") if clip.speaker in {"s1", "s3"} else clip
+        for clip in read_corpora([corpus, sounds])
+    ]
+    for split in _by_corpus(clips):
+        spoken = [clip for clip in clips if clip.spoken]
+        known = [spoken[index] for index in split.known]
+        sides = sides_of(clips, SIDES)
+        assert split.corpus not in {clip.corpus for clip in known}
+        assert {clip.person for clip in known}.isdisjoint(clip.person for clip in split.unheard)
+        mine = {sides[clip.person] for clip in split.unheard if clip.corpus != split.corpus}
+        assert mine.isdisjoint(sides[clip.person] for clip in known)
+    assert [split.corpus for split in _by_corpus(clips)] == ["one", "two"]
 
 
 def test_a_trained_model_is_judged_as_it_was_exported(

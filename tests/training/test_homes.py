@@ -2,18 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from vser_stream.core.baseline import Prior
 from vser_stream.errors import DataError
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Clip
-from vser_stream.training.homes import Model, furnish, furnish_quiet, listen_all
+from vser_stream.training.homes import NOBODY, furnish, furnish_quiet, listen_all
 from vser_stream.training.kinds import Answer, Role
 from vser_stream.training.scenes import Hours
-
-NOBODY = Model(b"", Prior(*(np.zeros(1, np.float32) for _ in range(3))))
 
 
 def clips(speaker: str, corpus: str, *, calm: int = 8, panic: int = 4) -> list[Clip]:
@@ -40,6 +36,12 @@ def test_only_speakers_with_enough_calm_and_panic_live_anywhere_and_once() -> No
     homes = furnish(EVERYBODY, NOBODY, homes=99, seed=0)
     assert sorted(home.resident for home in homes) == ["a0", "a1", "a2", "b0"]
     assert len({home.seed for home in homes}) == 4
+
+
+def test_people_of_one_corpus_only_may_live_there_among_all() -> None:
+    homes = furnish(EVERYBODY, NOBODY, homes=99, seed=0, corpus="one")
+    assert sorted(home.resident for home in homes) == ["a0", "a1", "a2"]
+    assert all(sum(map(len, home.around.clips.values())) == len(EVERYBODY) for home in homes)
 
 
 def test_a_home_is_of_one_resident_among_all_that_was_not_heard() -> None:

@@ -36,8 +36,12 @@ def evaluate(
     scenes: Annotated[
         bool, typer.Option("--scenes", help="Count events told and false alarms in composed hours instead.")
     ] = False,
-    homes: Annotated[int, typer.Option(min=1, help="With --scenes: homes, at most one for a speaker.")] = 12,
-    minutes: Annotated[float, typer.Option(min=1, help="With --scenes: length of each.")] = 60.0,
+    homes: Annotated[int, typer.Option(min=1, help="With --scenes: homes, at most one for a speaker.")] = 32,
+    minutes: Annotated[float, typer.Option(min=1, help="With --scenes: length of each.")] = 15.0,
+    left_out: Annotated[
+        bool,
+        typer.Option("--left-out", help="With --scenes: leave whole corpora out in turn, instead of people."),
+    ] = False,
     ablation: Annotated[
         bool, typer.Option("--ablation", help="Leave out each group of features in turn instead.")
     ] = False,
@@ -77,7 +81,7 @@ def evaluate(
         return
     if scenes:
         _evaluate_scenes(
-            data, model, homes=homes, minutes=minutes, report=report, as_json=as_json,
+            data, model, homes=homes, minutes=minutes, left_out=left_out, report=report, as_json=as_json,
             seed=seed, cache=cache, processes=processes,
         )  # fmt: skip
         return
@@ -127,12 +131,15 @@ def _evaluate_scenes(
     *,
     homes: int,
     minutes: float,
+    left_out: bool,
     report: Path | None,
     as_json: bool,
     seed: int,
     cache: Path | None,
     processes: int,
 ) -> None:
+    if left_out and model:
+        raise UserError("--left-out trains without each corpus in turn; a --model has heard what it has")
     with needs_train():
         from vser_stream.training import evaluate_events as events  # noqa: PLC0415 - extra [train]
         from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
@@ -143,6 +150,7 @@ def _evaluate_scenes(
             model=model,
             homes=homes,
             minutes=minutes,
+            left_out=left_out,
             seed=seed,
             cache=FeatureCache(cache, processes=processes),
             processes=processes,

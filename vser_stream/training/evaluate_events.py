@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.config import AlarmConfig
@@ -20,12 +22,13 @@ from vser_stream.training.event_figures import (
     Detection,
     EventEvaluation,
     FalseAlarms,
+    OfCorpus,
     Point,
     figures_of,
 )
 from vser_stream.training.export import to_graph
 from vser_stream.training.fit import fit
-from vser_stream.training.homes import Home, Model, furnish, furnish_quiet, listen_all
+from vser_stream.training.homes import NOBODY, Home, Model, furnish, furnish_quiet, listen_all
 from vser_stream.training.kinds import OUTSIDE, Answer
 from vser_stream.training.metrics import Interval
 from vser_stream.training.progress import Progress, silent, tracked
@@ -49,6 +52,7 @@ def evaluate_scenes(
     data: Data,
     *,
     model: Path | None = None,
+    left_out: bool = False,
     homes: int = 32,
     minutes: float = 15.0,
     recipe: Recipe | None = None,
@@ -64,6 +68,8 @@ def evaluate_scenes(
         data: The manifests: people who speak, and sounds.
         model: A model folder, which must have heard none of them. Without it the recipe is trained once
             for each of three folds of people and sounds, and each model listens to the others.
+        left_out: Leave whole corpora out in turn, instead of people: who lives there speaks as nobody whom
+            the model has heard.
         homes: Wanted; fewer if not so many speakers have enough clips. Beside them, a quarter as many of
             each kind of hours in which nothing happens.
         minutes: Length of each scene.
@@ -80,18 +86,19 @@ def evaluate_scenes(
         ModelError: The model cannot be loaded.
     """
     recipe, cache = recipe or Recipe(), cache or FeatureCache(processes=processes)
-    models: list[tuple[Model, Sequence[Clip]]]
     curves: Curves = {}
     if model is None:
         clips = read_corpora(data, exclude=recipe.exclude)
-        models = _unheard(clips, recipe, cache, seed=seed, processes=processes, progress=progress)
-        subject = f"recipe, {len(models)} folds of people and sounds"
+        splits = _by_corpus(clips) if left_out else _by_people(clips)
+        models = _learned(clips, splits, recipe, cache, seed=seed, processes=processes, progress=progress)
+        subject = f"recipe, {len(splits)} {'corpora left out' if left_out else 'folds of people and sounds'}"
     else:
         loaded = OnnxSvm.load(model, features=cache.features)
-        models = [(Model((model / "svm.onnx").read_bytes(), loaded.prior), read_corpora(data))]
+        models = [Model((model / "svm.onnx").read_bytes(), loaded.prior)]
+        splits = [_Split(np.empty(0, np.int64), read_corpora(data))]
         subject, curves = f"{loaded.name} {loaded.version}", loaded.curves
     heard = listen_all(
-        _homes(models, homes, seed=seed),
+        _homes(models, splits, homes, seed=seed),
         minutes=minutes,
         cache=cache,
         processes=processes,
@@ -108,6 +115,7 @@ def events_table(evaluation: EventEvaluation) -> str:
         lines += ["", f"{mode}:", *(_detected(kind, it) for kind, it in detections.items())]
         lines += [_falsely(f"false {level}", it) for level, it in evaluation.false_alarms[mode].items()]
         lines += map(_line, evaluation.curves[mode][Label.PANIC])
+    lines += ["", *(_corpus_line(name, it) for name, it in evaluation.corpora.items())]
     for hours, levels in evaluation.quiet.items():
         lines += ["", f"{hours} alone, {levels['any'].hours:.1f} h:"]
         lines += [_falsely(f"false {level}", it) for level, it in levels.items()]
@@ -161,6 +169,13 @@ def _falsely(name: str, it: FalseAlarms) -> str:
     return f"  {name:<11} {_told(it.per_hour)} an hour; by {causes or 'nothing'}"
 
 
+def _corpus_line(name: str, it: OfCorpus) -> str:
+    return (
+        f"  {name:<14} {it.homes:>3} homes: panic {_told(it.recall)}  scream {_told(it.screams)}"
+        f"  false panic/h {_told(it.false_per_hour)}"
+    )
+
+
 def _line(point: Point) -> str:
     median = "-" if point.median_s is None else f"{point.median_s:.1f}"
     return (
@@ -169,29 +184,66 @@ def _line(point: Point) -> str:
     )
 
 
-def _unheard(
+@dataclass(frozen=True, slots=True, eq=False)
+class _Split:
+    """What a model learns from, and what it has not heard."""
+
+    known: NDArray[np.int64]
+    """Of the calm, angry and frightened clips."""
+
+    unheard: tuple[Clip, ...]
+    corpus: str | None = None
+    """Whose people alone live in the homes; None for anybody's."""
+
+
+def _by_people(clips: Sequence[Clip]) -> list[_Split]:
+    """Three folds, each of some of the sides."""
+    sides = sides_of(clips, SIDES)
+    mine = np.array([sides[clip.person] for clip in clips if clip.spoken])
+    folds = [part.tolist() for part in np.array_split(np.arange(SIDES), _FOLDS)]
+    return [
+        _Split(
+            np.flatnonzero(~np.isin(mine, fold)),
+            tuple(clip for clip in clips if sides[clip.person] in fold),
+        )
+        for fold in folds
+    ]
+
+
+def _by_corpus(clips: Sequence[Clip]) -> list[_Split]:
+    """One for each corpus whose people can live somewhere: all its people, and the sounds of the last side.
+
+    Wordless screams of the corpus may be learned from on the other sides.
+    """
+    sides, last = sides_of(clips, SIDES), SIDES - 1
+    spoken = [clip for clip in clips if clip.spoken]
+    corpora, mine = (
+        np.array(it) for it in zip(*((it.corpus, sides[it.person]) for it in spoken), strict=True)
+    )
+    splits = []
+    for corpus in sorted({home.corpus for home in furnish(clips, NOBODY, homes=len(clips), seed=0)}):
+        people = {clip.person for clip in spoken if clip.corpus == corpus}
+        theirs = [clip for clip in clips if clip.person in people or sides[clip.person] == last]
+        known = np.flatnonzero((corpora != corpus) & (mine != last))
+        splits.append(_Split(known, tuple(theirs), corpus))
+    return splits
+
+
+def _learned(
     clips: Sequence[Clip],
+    splits: Sequence[_Split],
     recipe: Recipe,
     cache: FeatureCache,
     *,
     seed: int,
     processes: int,
     progress: Progress,
-) -> list[tuple[Model, Sequence[Clip]]]:
-    """A model for each fold, and the clips of the speakers it has not heard."""
-    sides = sides_of(clips, SIDES)
-    spoken = [clip for clip in clips if clip.spoken]
+) -> list[Model]:
+    """A model for each split."""
     material = material_of(clips, cache, recipe, seed=_MATERIAL, processes=processes, progress=progress)
-    folds = [set(part.tolist()) for part in np.array_split(np.arange(SIDES), _FOLDS)]
-    mine = np.array([sides[clip.person] for clip in spoken])
-    known = [np.flatnonzero(~np.isin(mine, list(fold))) for fold in folds]
-    jobs = (joblib.delayed(_learn)(material.where(rows), recipe, seed) for rows in known)
+    jobs = (joblib.delayed(_learn)(material.where(split.known), recipe, seed) for split in splits)
     done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
-    models = tracked(done, "models", total=_FOLDS, progress=progress)
-    return [
-        (model, [clip for clip in clips if sides[clip.person] in fold])
-        for model, fold in zip(models, folds, strict=True)
-    ]
+    return list(tracked(done, "models", total=len(splits), progress=progress))
 
 
 def _learn(material: Material, recipe: Recipe, seed: int) -> Model:
@@ -199,14 +251,14 @@ def _learn(material: Material, recipe: Recipe, seed: int) -> Model:
     return Model(to_graph(fitted), fitted.prior)
 
 
-def _homes(models: Sequence[tuple[Model, Sequence[Clip]]], homes: int, *, seed: int) -> list[Home]:
+def _homes(models: Sequence[Model], splits: Sequence[_Split], homes: int, *, seed: int) -> list[Home]:
     """As even a share for each model as there can be."""
     shares = [len(part) for part in np.array_split(np.arange(homes), len(models))]
     return [
         home
-        for index, ((model, clips), share) in enumerate(zip(models, shares, strict=True))
+        for index, (model, split, share) in enumerate(zip(models, splits, shares, strict=True))
         for home in (
-            *furnish(clips, model, homes=share, seed=seed + index),
-            *furnish_quiet(clips, model, homes=-(-share // _QUIET), seed=seed + index),
+            *furnish(split.unheard, model, homes=share, seed=seed + index, corpus=split.corpus),
+            *furnish_quiet(split.unheard, model, homes=-(-share // _QUIET), seed=seed + index),
         )
     ]

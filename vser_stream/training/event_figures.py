@@ -22,8 +22,8 @@ from vser_stream.training.scenes import Hours
 from vser_stream.values import Label
 
 __all__ = [
-    "ALARMS", "EVENTS", "FACTORS", "Detection", "EventEvaluation", "FalseAlarms", "Point", "figures_of",
-    "scaled",
+    "ALARMS", "EVENTS", "FACTORS", "Detection", "EventEvaluation", "FalseAlarms", "OfCorpus", "Point",
+    "figures_of", "scaled",
 ]  # fmt: skip
 
 EVENTS = (Answer.PANIC, Answer.SCREAM, Answer.ANGRY)
@@ -104,6 +104,19 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class OfCorpus:
+    """What homes gave in which people of one corpus live, at the configured thresholds, nobody known."""
+
+    homes: int
+    recall: Interval | None
+    """Of events of panic."""
+
+    screams: Interval | None
+    false_per_hour: Interval | None
+    """Alarms of panic outside all events."""
+
+
+@dataclass(frozen=True, slots=True)
 class EventEvaluation:
     """What composed hours gave; every dictionary is by mode, then by kind of event or level of alarm."""
 
@@ -119,6 +132,9 @@ class EventEvaluation:
     false_alarms: dict[str, dict[str, FalseAlarms]]
     quiet: dict[str, dict[str, FalseAlarms]]
     """Where nothing happened, nobody known: natural talk, meetings and a radio alone; then by level."""
+
+    corpora: dict[str, OfCorpus]
+    """By the corpus of who lives there."""
 
     curves: dict[str, dict[str, list[Point]]]
     """By mode, then by level."""
@@ -145,6 +161,7 @@ def figures_of(
             told = [judge(home, config) for home in homes]
             for level in ALARMS:
                 curves[mode][level].append(_point(told, level, config=config, factor=factor))
+    cold = list(zip(modes[MODES[0]], verdicts[MODES[0]], strict=True))
     quiet = {
         hours.value: [judge(one, alarm) for one in heard if one.hours is hours]
         for hours in Hours
@@ -160,6 +177,10 @@ def figures_of(
         },
         false_alarms={mode: _false_alarms(some) for mode, some in verdicts.items()},
         quiet={hours: _false_alarms(some) for hours, some in quiet.items() if some},
+        corpora={
+            name: _of_corpus([it for home, it in cold if home.corpus == name])
+            for name in sorted({home.corpus for home in lived_in})
+        },
         curves=curves,
         delays={
             mode: {
@@ -214,6 +235,15 @@ def _false_alarms(verdicts: Sequence[Verdict]) -> dict[str, FalseAlarms]:
         )
         for name, levels in _LEVELS.items()
     }
+
+
+def _of_corpus(verdicts: Sequence[Verdict]) -> OfCorpus:
+    return OfCorpus(
+        homes=len(verdicts),
+        recall=_recall(_told(verdicts, Answer.PANIC)),
+        screams=_recall(_told(verdicts, Answer.SCREAM)),
+        false_per_hour=_false_per_hour(verdicts, _LEVELS["panic"]),
+    )
 
 
 def _point(verdicts: Sequence[Verdict], level: Label, *, config: AlarmConfig, factor: float) -> Point:

@@ -37,7 +37,8 @@ from vser_stream.training.surroundings import VISITOR, Surroundings
 from vser_stream.values import RATE, Block, Decision
 
 __all__ = [
-    "MODES", "Heard", "Home", "Model", "decisions_of", "furnish", "furnish_quiet", "listen", "listen_all",
+    "MODES", "NOBODY", "Heard", "Home", "Model", "decisions_of", "furnish", "furnish_quiet", "listen",
+    "listen_all",
 ]  # fmt: skip
 
 MODES = ("cold", "warm 3")
@@ -84,6 +85,10 @@ class Model:
         )
 
 
+NOBODY = Model(b"", Prior(*(np.zeros(0, np.float32) for _ in range(3))))
+"""Where it only matters who lives there."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Home:
     """Who lives there, what is heard there, and which model listens."""
@@ -116,7 +121,9 @@ class Heard:
     """Each with the time at which it was made (s)."""
 
 
-def furnish(clips: Sequence[Clip], model: Model, *, homes: int, seed: int) -> list[Home]:
+def furnish(
+    clips: Sequence[Clip], model: Model, *, homes: int, seed: int, corpus: str | None = None
+) -> list[Home]:
     """Return homes for residents with enough clips, corpora in turn, each resident once at most.
 
     Args:
@@ -124,13 +131,15 @@ def furnish(clips: Sequence[Clip], model: Model, *, homes: int, seed: int) -> li
         model: That listens.
         homes: How many are wanted; fewer if there are not enough residents.
         seed: Of the choice.
+        corpus: Only whose people live anywhere.
     """
     of_speaker: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
         if clip.role is Role.VOICE:
             of_speaker[clip.speaker].append(clip)
     around = Surroundings.of(clips)
-    residents = _in_turns(of_speaker, np.random.default_rng(seed))[:homes]
+    possible = _in_turns(of_speaker, np.random.default_rng(seed))
+    residents = [it for it in possible if corpus in {None, _corpus(of_speaker[it])}][:homes]
     return [
         Home(
             resident=resident,
