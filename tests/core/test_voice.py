@@ -37,6 +37,23 @@ def test_a_scream_that_is_held_is_a_voice_although_it_is_as_steady_as_a_machine(
     assert no_voice(measured(scream)) is None
 
 
+def dripping(*, seed: int, noise: float) -> np.ndarray:
+    """Decaying tones of 300 to 900 Hz, ten a second, each gliding a little."""
+    chance = np.random.default_rng(seed)
+    wave, time = np.zeros(2 * RATE), np.arange(RATE // 4) / RATE
+    for start in np.cumsum(chance.exponential(RATE / 10, size=40)).astype(int):
+        if start + len(time) < len(wave):
+            pitch = chance.uniform(300, 900) * (1 + 0.3 * time)
+            ring = np.sin(2 * np.pi * np.cumsum(pitch) / RATE) * np.exp(-8 * time)
+            wave[start : start + len(time)] += chance.uniform(0.2, 1.0) * ring
+    return 8000 * wave + noise * chance.normal(size=len(wave))
+
+
+def test_what_drips_or_is_struck_is_no_voice_in_quiet_or_in_noise() -> None:
+    said = [no_voice(measured(dripping(seed=seed, noise=noise))) for seed in range(8) for noise in (10, 300)]
+    assert sum("tone" in str(one) for one in said) >= 14
+
+
 def held(drift: float, loudness_db: np.ndarray | float) -> Vector:
     """A tone of 900 Hz with overtones that rises and falls by ``drift`` semitones in 2 s."""
     pitch = 900.0 * 2 ** (drift * np.sin(np.pi * TIME / 2) / 12)

@@ -41,8 +41,24 @@ HELD_GLIDE, HELD_DB = 1.5, 1.2
 """And yet no tone of a machine: twelve held screams glide by 2.0 semitones a second and rise and fall by
 1.6 dB at least; beeps, horns' and whistles' tones glide by less than 1.4, or rise and fall by 0.3."""
 
+STRUCK_S = 0.3
+"""What drips, rings or is struck sounds in short pieces; a voice that leaps holds its tones longer (s)."""
+
+LOOSE_DB, LEAPS_DB = 13.0, 4.0
+"""Its overtones are those of one tone and then of another: the first harmonic over the second spreads
+(standard deviation) and leaps (from frame to frame) at least so far (dB)."""
+
+SMOOTH, SLOW = 0.36, 24.0
+"""Yet each of its tones is pure and comes to rest: less spectral change (share), less glide (semitones a
+second). With the three limits above true of nine in ten of 137 scenes of drops, chimes and music boxes in
+three noises, and of none of 642 utterances of speech and 640 of screams, sobs and moans."""
+
 _NAMES = ("voiced_s", "energy_sd", "hnr_mean", "jitter", "pitch_motion", "pitch_p50")
 _COLUMN = {name: FEATURES.index(name) for name in _NAMES}
+_STRUCK = [
+    FEATURES.index(name)
+    for name in ("voiced_length", "h1_h2_sd", "h1_h2_motion", "flux_mean", "pitch_motion")
+]
 
 
 def voiced_s(vector: Vector) -> float:
@@ -60,4 +76,12 @@ def no_voice(vector: Vector) -> str | None:
     held = voiced >= HELD_S and pitch >= HIGH and motion >= HELD_GLIDE and spread >= HELD_DB
     if jitter < TREMOR and motion < GLIDE and not held:
         return "a tone without a tremor, not a voice"
+    if _is_struck(vector):
+        return "tones that are struck, not a voice"
     return None
+
+
+def _is_struck(vector: Vector) -> bool:
+    length, spread, leaps, change, motion = (float(vector[column]) for column in _STRUCK)
+    loose = spread >= LOOSE_DB and leaps >= LEAPS_DB
+    return length <= STRUCK_S and loose and change <= SMOOTH and motion <= SLOW
