@@ -32,6 +32,9 @@ AIM = 15.0
 JUDGE_AIM = 8.0
 """Of that for features and the first score (ms/s)."""
 
+QUIET = 30.0
+"""Of a room where nobody speaks (s)."""
+
 LEAST = 100.0
 """Speech to measure on: shorter lists of files are played again (s)."""
 
@@ -93,10 +96,12 @@ def measured(files: list[Path]) -> dict[str, float]:
     from vser_stream.adapters import svm  # noqa: PLC0415
     from vser_stream.adapters.pitch import SwiftF0Tracker  # noqa: PLC0415
     from vser_stream.adapters.rulebook import shelf_of  # noqa: PLC0415
+    from vser_stream.adapters.vad import WebRtcVad  # noqa: PLC0415
     from vser_stream.cli.models import load_model  # noqa: PLC0415
     from vser_stream.cli.replay import rows_of  # noqa: PLC0415
     from vser_stream.config import shipped_model  # noqa: PLC0415
     from vser_stream.core import decide  # noqa: PLC0415
+    from vser_stream.core.pipeline import Pipeline  # noqa: PLC0415
 
     model, pitch, writer = load_model(shipped_model()), SwiftF0Tracker(), shelf_of(None).writer()
     parts: dict[str, float] = defaultdict(float)
@@ -117,8 +122,25 @@ def measured(files: list[Path]) -> dict[str, float]:
     cpu = time.process_time() - cpu
     parts["first judge: both"] = parts["features"] + parts["score"]
     parts["all, with decoding"] = cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {f"{part} (ms/s)": 1000 * spent / speech for part, spent in parts.items()} | {"memory (MB)": peak}
+    figures = {f"{part} (ms/s)": 1000 * spent / speech for part, spent in parts.items()}
+    judge = decide.Judge(scorer=model, prior=model.prior, escalate_below=model.escalate_below)
+    figures["a quiet room (ms/s)"] = 1000 * quiet_room(Pipeline(decide.Decider(judge, pitch), WebRtcVad()))
+    return figures | {"memory (MB)": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def quiet_room(pipeline: Any) -> float:
+    """CPU per second in which nobody speaks (s/s)."""
+    import numpy as np  # noqa: PLC0415 - the package has asked for one thread before
+
+    from vser_stream.values import RATE, Block  # noqa: PLC0415
+
+    noise = (60 * np.random.default_rng(1).standard_normal(int(QUIET * RATE))).astype(np.int16)
+    starts = range(0, len(noise), RATE // 10)
+    blocks = [Block(noise[at : at + RATE // 10].copy(), start=at, heard_at=at / RATE) for at in starts]
+    cpu = time.process_time()
+    for block in blocks:
+        pipeline.feed(block)
+    return (time.process_time() - cpu) / QUIET
 
 
 def timed(owner: Any, name: str, parts: dict[str, float], part: str) -> None:
