@@ -50,8 +50,9 @@ LOOSE_DB, LEAPS_DB = 13.0, 4.0
 
 SMOOTH, SLOW = 0.36, 24.0
 """Yet each of its tones is pure and comes to rest: less spectral change (share), less glide (semitones a
-second). With the three limits above true of nine in ten of 137 scenes of drops, chimes and music boxes in
-three noises, and of none of 642 utterances of speech and 640 of screams, sobs and moans."""
+second). With the three limits above it is true of 89 % of 137 utterances of made drops, chimes and music
+boxes in three noises and of three quarters of their first seconds, of 5 % of recorded music, and of none of
+642 utterances of speech and 640 of screams, sobs and moans."""
 
 _NAMES = ("voiced_s", "energy_sd", "hnr_mean", "jitter", "pitch_motion", "pitch_p50")
 _COLUMN = {name: FEATURES.index(name) for name in _NAMES}
