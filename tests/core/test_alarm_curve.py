@@ -43,6 +43,14 @@ def test_the_rate_at_a_threshold_is_the_one_that_asks_for_it(per_day: float) -> 
     assert CURVE.per_day_at(CURVE.distress_for(per_day)) == pytest.approx(per_day)
 
 
+def test_of_anger_no_less_is_asked_for_than_of_panic() -> None:
+    easy = Curve(per_day=(20.0, 0.1), distress=(1.0, 1.5))
+    asked = as_asked(allowing(10.0), {Label.PANIC: CURVE, Label.ANGRY: easy})
+    assert asked.angry.distress == asked.panic.distress == pytest.approx(4.0)
+    alone = as_asked(allowing(10.0, angry=AngryConfig(distress=2)), {Label.PANIC: CURVE, Label.ANGRY: easy})
+    assert alone.angry.distress == 2.0
+
+
 def test_without_a_curve_the_thresholds_are_as_they_are() -> None:
     assert as_asked(allowing(0.5), {}) == allowing(0.5)
     only_panic = as_asked(allowing(0.5), {Label.PANIC: CURVE})

@@ -74,6 +74,15 @@ def test_a_quiet_room_is_listened_to_more_closely_and_one_with_loud_people_less(
     assert factor(after(fresh(), 7, peaks=(6.5, 6.5))) == 1.0  # just what is allowed
 
 
+def test_where_panic_is_harder_to_raise_so_is_anger() -> None:
+    room = fresh()
+    for _ in range(7 * 8):
+        room = lived(noted(room, {Label.PANIC: 8.5}), MINUTE, present=False)
+        room = lived(noted(room, {}), 3 * HOUR, present=False)
+    panic, angry = thresholds_of(CONFIG, CURVES, settle(room))
+    assert angry.distress >= panic.distress > panic.usual
+
+
 def test_what_is_allowed_decides_how_much_a_room_is_given_way_to() -> None:
     many = AlarmConfig(false_alarms_per_day=8.0)
     loud = after(fresh(), 7, peaks=(6.5,) * 6)

@@ -83,12 +83,18 @@ def as_asked(config: AlarmConfig, curves: Curves) -> AlarmConfig:
     """The configuration with the thresholds that its false alarms a day ask for.
 
     What somebody wrote into the file themselves stays, and so does all where a model has no curve.
+    Of anger no less is asked for than of panic: what makes an alarm is called what it sounds of, so false
+    alarms of panic would come by that way.
     """
-    asked = {
-        level.value: _asked(rules_of(level, config), curve, config.false_alarms_per_day)
+    levels = {
+        level: _asked(rules_of(level, config), curve, config.false_alarms_per_day)
         for level, curve in curves.items()
     }
-    return config.model_copy(update=asked)
+    if len(following(config, curves)) > 1:
+        least = levels[Label.PANIC].distress
+        angry = levels[Label.ANGRY]
+        levels[Label.ANGRY] = angry.model_copy(update={"distress": max(least, angry.distress)})
+    return config.model_copy(update={level.value: rules for level, rules in levels.items()})
 
 
 def following(config: AlarmConfig, curves: Curves) -> Curves:

@@ -18,7 +18,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,8 +202,14 @@ def settled(room: Room, config: AlarmConfig, curves: Curves) -> Room:
     basis = basis_of(config, curves)
     if room.basis != basis:
         room = Room(basis=basis)
-    of = partial(_factor, room)
-    factors = {level: of(level, curve, config) for level, curve in following(config, curves).items()}
+    asked = as_asked(config, curves)
+    factors = {
+        level: _factor(room, level, curve, rules_of(level, asked).distress)
+        for level, curve in following(config, curves).items()
+    }
+    if len(factors) > 1:  # of anger no less is asked for than of panic, as without a room
+        least = factors[Label.PANIC] * asked.panic.distress / asked.angry.distress
+        factors[Label.ANGRY] = max(least, factors[Label.ANGRY])
     return replace(room, factors=factors)
 
 
@@ -294,12 +299,11 @@ def _at_least(room: Room, level: Label) -> NDArray[np.float64]:
     return counts[::-1].cumsum()[::-1]
 
 
-def _factor(room: Room, level: Label, curve: Curve, config: AlarmConfig) -> float:
-    """What the threshold must be multiplied by so that what is allowed is kept to."""
+def _factor(room: Room, level: Label, curve: Curve, distress: float) -> float:
+    """What the threshold must be multiplied by so that there are no more alarms than the curve has at it."""
     if not room.days:
         return 1.0
-    distress = curve.distress_for(config.false_alarms_per_day)
-    allowed = curve.per_day_at(distress)  # within what was measured
+    allowed = curve.per_day_at(distress)
     reached_by = _at_least(room, level)
     for factor in _FACTORS:
         counted = float(np.interp(factor * distress, EDGES, reached_by))
