@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +44,12 @@ def test_three_answers_have_no_parts_that_are_told() -> None:
 def test_any_other_number_of_answers_is_none_of_ours(several: list[float]) -> None:
     with pytest.raises(ValueError, match="unpack"):
         Probabilities.folded(several)
+
+
+def test_five_answers_are_not_taken_for_three_and_their_parts() -> None:
+    five: Any = [0.1, 0.2, 0.3, 0.15, 0.25]
+    with pytest.raises(TypeError):
+        Probabilities(*five)
 
 
 @given(answers)

@@ -7,7 +7,7 @@ Unix time in seconds and is carried beside them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
@@ -105,10 +105,10 @@ class Probabilities:
     panic: float
     """Distress, ``wordless`` among it."""
 
-    other: float = 0.0
+    other: float = field(default=0.0, kw_only=True)
     """The part of ``calm`` that is no calm voice: lively speech, laughter, music, any harmless sound."""
 
-    wordless: float = 0.0
+    wordless: float = field(default=0.0, kw_only=True)
     """The part of ``panic`` that is no speech: screams, sobs, moans."""
 
     @classmethod
@@ -120,14 +120,20 @@ class Probabilities:
         """
         calm, angry, panic, other, scream = (*answers, 0.0, 0.0) if len(answers) == len(LABELS) else answers
         total = calm + angry + panic + other + scream
-        shares = (calm + other, angry, panic + scream, other, scream)
-        return cls(*(float(share / total) for share in shares))
+        shares = {
+            "calm": calm + other,
+            "angry": angry,
+            "panic": panic + scream,
+            "other": other,
+            "wordless": scream,
+        }
+        return cls(**{name: float(share / total) for name, share in shares.items()})
 
     @classmethod
     def mean(cls, opinions: Sequence[Probabilities]) -> Self:
         """The mean of at least one opinion."""
         names = ("calm", "angry", "panic", "other", "wordless")
-        return cls(*(sum(getattr(one, name) for one in opinions) / len(opinions) for name in names))
+        return cls(**{name: sum(getattr(one, name) for one in opinions) / len(opinions) for name in names})
 
     @property
     def answers(self) -> tuple[float, float, float, float, float]:

@@ -136,7 +136,7 @@ def running(
         inputs[now] = [model_input(table.features[row], baselines[agent]) for agent, row in listening]
         probabilities[now] = judged(table.features[now], [baselines[agent] for agent, _ in listening], judge)
         for agent, row in listening:
-            if is_calm_enough(Probabilities(*probabilities[row])):
+            if is_calm_enough(Probabilities.folded(probabilities[row])):
                 baselines[agent] = baselines[agent].updated(table.features[row])
     return inputs, probabilities
 

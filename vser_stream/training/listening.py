@@ -237,7 +237,7 @@ def follow(
         decided = judged(heard, [baselines[agent] for agent in now], judge)
         for agent, probabilities in zip(now, decided, strict=True):
             given[agent][step] = probabilities
-            if is_calm_enough(Probabilities(*probabilities)):
+            if is_calm_enough(Probabilities.folded(probabilities)):
                 baselines[agent] = baselines[agent].updated(vectors[agent][step])
     return given
 
@@ -329,7 +329,7 @@ def _scenario(followed: Sequence[_Followed]) -> Scenario:
         it.y[index]
         for it in followed
         for index, row in enumerate(it.listening)
-        if is_calm_enough(Probabilities(*row))
+        if is_calm_enough(Probabilities.folded(row))
     ]
     longest = max(len(it.y) - it.turn for it in followed)
     counted = {f"first {count}": count for count in _FIRST if count < longest} | {"all": longest}

@@ -237,4 +237,4 @@ class _Agent:
 
 
 def _belief(row: NDArray[np.float64]) -> Probabilities:
-    return Probabilities(*(row / row.sum()).tolist())
+    return Probabilities.folded(row.tolist())
