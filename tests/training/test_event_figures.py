@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from support.decisions import decision
 from support.heard import heard
 
 from vser_stream.config import AlarmConfig, PanicConfig
-from vser_stream.training.event_figures import FACTORS, EventEvaluation, figures_of, scaled
+from vser_stream.training.event_figures import FACTORS, EventEvaluation, FalseAlarms, figures_of, scaled
 from vser_stream.training.homes import MODES, Heard
 from vser_stream.training.kinds import Answer
 from vser_stream.training.metrics import Interval
@@ -30,6 +31,7 @@ def evaluation() -> EventEvaluation:
     missed = {201.0: 0.7, 202.0: 0.7}
     homes = [home(beliefs, mode) for mode in MODES for beliefs in (found, missed)]
     told = [(at, decision(calm=0.05, panic=0.95, at=at)) for at in (100.0, 900.0)]
+    told += [(at, decision(angry=1.0, at=at)) for at in np.arange(2000.0, 2008.0, 0.5).tolist()]
     homes.append(heard([], told, sounds=[Sound("visitor", 0.0, 3600.0, Answer.CALM)], hours=Hours.TALK))
     return figures_of(homes, ALARM, subject="test")
 
@@ -60,8 +62,9 @@ def test_false_alarms_of_panic_and_of_any_level_are_counted_by_what_raised_them(
 
 def test_hours_in_which_nothing_happens_are_counted_apart(evaluation: EventEvaluation) -> None:
     assert list(evaluation.quiet) == ["talk"]
-    talk = evaluation.quiet["talk"]["any"]
-    assert (talk.hours, talk.causes, talk.per_hour) == (1.0, {"visitor": 2}, Interval(2.0, 2.0, 2.0))
+    talk = evaluation.quiet["talk"]
+    assert talk["panic"] == FalseAlarms(1.0, Interval(2.0, 2.0, 2.0), {"visitor": 2})
+    assert talk["any"] == FalseAlarms(1.0, Interval(3.0, 3.0, 3.0), {"visitor": 3})
 
 
 def test_a_kind_without_events_has_no_recall(evaluation: EventEvaluation) -> None:

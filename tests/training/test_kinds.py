@@ -28,6 +28,7 @@ def test_answers_are_in_the_order_of_a_models() -> None:
         ("essentia-audio", "freesound single sound", Role.BACKGROUND),
         ("web-audio-samples", "impulse response", Role.IMPULSE),
         ("mine", "a woman screaming", Role.SCREAM),
+        ("mine", "slaughterhouse", Role.BACKGROUND),
         ("mine", "", Role.BACKGROUND),
     ],
 )
