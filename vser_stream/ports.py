@@ -91,8 +91,11 @@ class SecondLook(Protocol):
     late: int
     """Times an alarm could not wait for it."""
 
-    def look(self, pcm: Pcm) -> Probabilities | None:
-        """Judge speech, shape (n,); None where an alarm cannot wait for the answer."""
+    def look(self, pcm: Pcm, rows: Rows) -> Probabilities | None:
+        """Judge speech, shape (n,), with its model inputs, shape (k, n_inputs).
+
+        None where an alarm cannot wait for the answer.
+        """
         ...
 
 

@@ -1,8 +1,9 @@
 """The second look of a model folder: one ONNX file, from a spectrogram of the speech to probabilities.
 
 Inside are the first two blocks of a pretrained encoder, the mean and the standard deviation of its frames
-over the speech, and a logistic regression; see :mod:`vser_stream.training.second_look`. A graph cannot be
-hurried: where an alarm cannot wait for it, the look is broken off between two of its operators.
+over the speech, and small networks that weigh them with the model inputs; see
+:mod:`vser_stream.training.second_look`. A graph cannot be hurried: where an alarm cannot wait for it, the
+look is broken off between two of its operators.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ __all__ = [
     "SECTION",
     "OnnxSecondLook",
     "answers",
+    "golden_rows",
     "golden_sound",
     "look_of",
     "statistics",
@@ -68,20 +70,20 @@ class OnnxSecondLook:
         self._worker = ThreadPoolExecutor(1, "second-look") if within is not None else None
         self.answered = self.late = 0
 
-    def look(self, pcm: Pcm) -> Probabilities | None:
-        """Judge speech, shape (n,); None where the answer would come too late."""
-        found = self._answers(pcm)
+    def look(self, pcm: Pcm, rows: NDArray[np.float32]) -> Probabilities | None:
+        """Judge speech, shape (n,), with its model inputs, shape (k, n_inputs); None if it comes too late."""
+        found = self._answers(pcm, rows)
         if found is None:
             self.late += 1
             return None
         self.answered += 1
         return Probabilities.folded(found.tolist())
 
-    def _answers(self, pcm: Pcm) -> NDArray[np.float32] | None:
+    def _answers(self, pcm: Pcm, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
         if self._worker is None:
-            return answers(self._session, pcm)
+            return answers(self._session, pcm, rows)
         options = onnxruntime.RunOptions()
-        looking = self._worker.submit(_run, self._session, "probabilities", pcm, options)
+        looking = self._worker.submit(_run, self._session, "probabilities", _given(pcm, rows), options)
         try:
             return looking.result(self._within)
         except TimeoutError:
@@ -90,35 +92,42 @@ class OnnxSecondLook:
             return None
 
 
-def answers(session: onnxruntime.InferenceSession, pcm: Pcm) -> NDArray[np.float32]:
+def answers(
+    session: onnxruntime.InferenceSession, pcm: Pcm, rows: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Belief in each answer to speech, shape (5,).
 
     Args:
         session: Of a second look.
         pcm: The speech alone, shape (n,).
+        rows: Its model inputs, shape (k, n_inputs): from each place that calm is measured from.
     """
-    return _run(session, "probabilities", pcm)
+    return _run(session, "probabilities", _given(pcm, rows))
 
 
 def statistics(session: onnxruntime.InferenceSession, pcm: Pcm) -> NDArray[np.float32]:
     """Mean, then standard deviation, of what the encoder makes of speech, shape (768,).
 
     Args:
-        session: Of an encoder, or of a second look.
+        session: Of an encoder.
         pcm: The speech alone, shape (n,).
     """
-    return _run(session, "statistics", pcm)
+    return _run(session, "statistics", _given(pcm))
+
+
+def _given(pcm: Pcm, rows: NDArray[np.float32] | None = None) -> dict[str, NDArray[np.float32]]:
+    latest = pcm[-_LONGEST:]
+    padded = np.pad(latest, (0, max(0, _SHORTEST - len(latest))))
+    return {"log_mel": log_mel(padded)[np.newaxis]} | ({} if rows is None else {"X": rows})
 
 
 def _run(
     session: onnxruntime.InferenceSession,
     output: str,
-    pcm: Pcm,
+    given: dict[str, NDArray[np.float32]],
     options: onnxruntime.RunOptions | None = None,
 ) -> NDArray[np.float32]:
-    latest = pcm[-_LONGEST:]
-    padded = np.pad(latest, (0, max(0, _SHORTEST - len(latest))))
-    (found,) = session.run([output], {"log_mel": log_mel(padded)[np.newaxis]}, options)
+    (found,) = session.run([output], given, options)
     return np.asarray(found[0], np.float32)
 
 
@@ -173,9 +182,9 @@ def _section(document: Mapping[str, Any], folder: Path) -> _Section:
 
 def _check_golden(session: onnxruntime.InferenceSession, golden: tuple[float, ...], path: Path) -> None:
     try:
-        found = answers(session, golden_sound())
+        found = answers(session, golden_sound(), golden_rows(session))
         worst = float(np.max(np.abs(found - np.asarray(golden))))
-    except (*GRAPH_ERRORS, ValueError) as exc:
+    except (*GRAPH_ERRORS, ValueError, StopIteration) as exc:
         raise ModelError(f"{path}: does not take a sound; {COPY_AGAIN}") from exc
     # Not "worst > tolerance": a NaN must not pass.
     if not worst <= _GOLDEN_TOLERANCE:
@@ -183,6 +192,12 @@ def _check_golden(session: onnxruntime.InferenceSession, golden: tuple[float, ..
             f"{path}: answers {worst:.1e} off its golden answer, over {_GOLDEN_TOLERANCE}; "
             "install the onnxruntime it was trained with, or set enabled = false in [second_look]"
         )
+
+
+def golden_rows(session: onnxruntime.InferenceSession) -> NDArray[np.float32]:
+    """The model inputs that go with the known sound: nothing stands out, shape (1, n_inputs)."""
+    width = next(one.shape[1] for one in session.get_inputs() if one.name == "X")
+    return np.zeros((1, width), np.float32)
 
 
 def golden_sound() -> Pcm:

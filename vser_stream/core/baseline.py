@@ -15,6 +15,7 @@ from typing import Final, Self
 import numpy as np
 
 from vser_stream.core.features.functionals import ABSOLUTE, FEATURES, GATES
+from vser_stream.core.loudness import LOUDNESS, UNKNOWN
 from vser_stream.values import Label, Probabilities, Vector
 
 __all__ = ["MODEL_INPUT", "Baseline", "Prior", "is_calm_enough", "model_input", "model_inputs"]
@@ -43,11 +44,11 @@ _ANCHOR = "anchor_"
 _JUDGED = tuple(name for name in FEATURES if name not in {*ABSOLUTE, *GATES})
 _COLUMNS = np.array([FEATURES.index(name) for name in _JUDGED])
 
-MODEL_INPUT: Final = (*_JUDGED, *(f"{name}_from_calm" for name in _JUDGED), "baseline_known")
+MODEL_INPUT: Final = (*_JUDGED, *(f"{name}_from_calm" for name in _JUDGED), "baseline_known", *LOUDNESS)
 """Names of the model's inputs, in their order.
 
-Absolute levels stay out, relative to calm too: measured, they add nothing on known recordings, and
-on a live microphone the distance to the mouth would speak.
+Absolute levels stay out, relative to calm too: measured, they add nothing on known recordings. Levels among
+what the source hears (:mod:`vser_stream.core.loudness`) tell who is near.
 """
 
 
@@ -176,16 +177,18 @@ def _read(numbers: Sequence[float]) -> Vector:
     return values.astype(np.float32)
 
 
-def model_inputs(vector: Vector, baseline: Baseline) -> tuple[Vector, ...]:
+def model_inputs(vector: Vector, baseline: Baseline, loudness: Vector = UNKNOWN) -> tuple[Vector, ...]:
     """Return the rows whose mean decides: from the baseline, and from its anchor if it has one."""
     anchors = (baseline.anchor,) if baseline.anchor else ()
-    return tuple(model_input(vector, start) for start in (baseline, *anchors))
+    return tuple(model_input(vector, start, loudness) for start in (baseline, *anchors))
 
 
-def model_input(vector: Vector, baseline: Baseline) -> Vector:
-    """Return the model's row: features as they are, relative to calm, and how well calm is known."""
+def model_input(vector: Vector, baseline: Baseline, loudness: Vector = UNKNOWN) -> Vector:
+    """Return the model's row: features as they are, relative to calm, how well calm is known, loudness."""
     known = min(baseline.count, _SETTLED) / _SETTLED
-    return np.concatenate([vector[_COLUMNS], baseline.relative(vector)[_COLUMNS], [known]]).astype(np.float32)
+    return np.concatenate([vector[_COLUMNS], baseline.relative(vector)[_COLUMNS], [known], loudness]).astype(
+        np.float32
+    )
 
 
 def is_calm_enough(probabilities: Probabilities) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from vser_stream.core.baseline import Baseline, Prior, model_inputs
 from vser_stream.core.describe import describe
 from vser_stream.core.features.extract import Extractor
+from vser_stream.core.loudness import Loudness
 from vser_stream.core.reason.written import Writer
 from vser_stream.core.route import is_ambiguous
 from vser_stream.core.second_look import Look, fused, heard
@@ -47,6 +48,7 @@ class Decider:
     ) -> None:
         self._judge = judge
         self._extractor = Extractor(pitch_tracker)
+        self._loudness = Loudness()
         self.baseline: Baseline
         """Of this source; calm utterances move it."""
 
@@ -58,9 +60,11 @@ class Decider:
 
     def decide(self, segment: Segment, vector: Vector) -> Decision:
         """Judge a measured segment against the baseline as it is now."""
-        rows = np.stack(model_inputs(vector, self.baseline))
+        rows = np.stack(model_inputs(vector, self.baseline, self._loudness.columns(vector)))
+        if segment.kind is SegmentKind.UTTERANCE:
+            self._loudness = self._loudness.after(vector)
         scored = self._judge.scorer.score(rows)
-        look = self._look(segment, scored)
+        look = self._look(segment, rows, scored)
         probabilities = self._both(scored, look)
         escalated = is_ambiguous(probabilities, escalate_below=self._judge.escalate_below)
         fallback = escalated and self._judge.reasoner_expected
@@ -79,9 +83,9 @@ class Decider:
         )
         return self._judge.writer().reasoned(decision)
 
-    def _look(self, segment: Segment, scored: Probabilities) -> Probabilities | None:
+    def _look(self, segment: Segment, rows: Rows, scored: Probabilities) -> Probabilities | None:
         look = self._judge.look
-        return look.judge.look(heard(segment)) if look and look.needed(scored) else None
+        return look.judge.look(heard(segment), rows) if look and look.needed(scored) else None
 
     def _both(self, scored: Probabilities, look: Probabilities | None) -> Probabilities:
         if self._judge.look is None or look is None:

@@ -92,6 +92,11 @@ class FeatureCache:
         self._is_named = folder is not None
         self._processes = processes
 
+    @property
+    def folder(self) -> Path:
+        """Where all of it is."""
+        return self._root
+
     def beside(self, sources: Sequence[Path], *, name: str) -> Path:
         """Make the folder ``name`` for what depends on further code, too.
 

@@ -58,6 +58,11 @@ class Clip:
         return self.answer not in {Answer.OTHER, Answer.SCREAM}
 
     @property
+    def alone(self) -> bool:
+        """It is a voice, and none of those."""
+        return not self.spoken and self.role in {Role.VOICE, Role.LIVELY, Role.SCREAM, Role.LOOK_ALIKE}
+
+    @property
     def person(self) -> str:
         """Who or what must not be on both sides of a split: recordings of unknown people, by their place."""
         return re.sub(r"^(unk-.+)-[^-]+$", r"\1", self.speaker)

@@ -15,16 +15,19 @@ from vser_stream.core.baseline import Prior
 from vser_stream.errors import DataError
 from vser_stream.training.augment import CONDITIONS
 from vser_stream.training.cache import FeatureCache
-from vser_stream.training.corpus import Clip, Data, read_manifest
-from vser_stream.training.evaluation import ByHistory, Curve, Evaluation
+from vser_stream.training.corpus import Clip, Data, read_corpora, read_manifest
+from vser_stream.training.evaluation import ByHistory, Called, Curve, Evaluation
 from vser_stream.training.histories import CALM, Judge, Table
 from vser_stream.training.metrics import Figures, reliability, risk_coverage
 from vser_stream.training.nested import Choice, nested
 from vser_stream.training.progress import Progress, silent
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.rehearsal import Rehearsal
 from vser_stream.training.tables import Material, material_of, table_of
 from vser_stream.training.validate import (
+    BOTH,
     HISTORIES,
+    LIVELY,
     Outcome,
     by_corpus,
     by_name,
@@ -94,13 +97,14 @@ def evaluate_recipe(
         AudioError: A recording cannot be read.
     """
     recipe, cache = recipe or Recipe(), cache or FeatureCache(processes=processes)
-    clips = read_manifest(data, exclude=(*recipe.exclude, *recipe.calm_only))
+    clips = read_corpora(data, exclude=recipe.exclude)
     material = material_of(clips, cache, recipe, seed=seed, processes=processes, progress=progress)
-    spoiled = conditions_of(clips, cache, seed=seed, progress=progress) if conditions else {}
+    spoken = [clip for clip in clips if clip.spoken]
+    spoiled = conditions_of(spoken, cache, seed=seed, progress=progress) if conditions else {}
     return judge_recipe(
         material,
         recipe,
-        groups=groups_of(clips),
+        groups=groups_of(spoken),
         conditions=spoiled,
         choice_nested=choice_nested,
         seed=seed,
@@ -129,6 +133,7 @@ def judge_recipe(
     groups: Mapping[str, NDArray[np.str_]],
     conditions: Mapping[str, Table],
     choice_nested: bool = True,
+    left_out: bool = True,
     seed: int,
     processes: int = 2,
     progress: Progress = silent,
@@ -141,18 +146,20 @@ def judge_recipe(
         groups: As :func:`groups_of` gives them.
         conditions: The same speakers through noise, rooms and codecs.
         choice_nested: As there.
+        left_out: Also judge each corpus by a model that has heard only the others.
         seed: Of the folds and all draws.
         processes: Folds worked on at once.
         progress: Told of each step.
     """
     table, how = material.clean, _How(seed=seed, processes=processes, progress=progress)
     judged = through(material, recipe, {_CLEAN: table, **conditions}, **how)
-    outcomes = judged.pop(_CLEAN)
-    left_out: dict[str, ByHistory] = {}
+    alone, lively = judged.pop(_CLEAN), judged.pop(LIVELY, {})
+    outcomes = judged.pop(BOTH, alone)
+    by_others: dict[str, ByHistory] = {}
     within: dict[str, ByHistory] = {}
-    if len(np.unique(table.corpora)) > 1:
+    if left_out and len(np.unique(table.corpora)) > 1:
         others, own = leave_one_corpus_out(material, recipe, **how), within_corpora(material, recipe, **how)
-        left_out = {"all": pooled(table, others), **by_corpus(table, others)}
+        by_others = {"all": pooled(table, others), **by_corpus(table, others)}
         within = by_corpus(table, own) if own else {}
     unchosen: dict[str, Outcome] = {}
     chosen: list[Choice] = []
@@ -168,12 +175,34 @@ def judge_recipe(
         missed=panic_missed(table, outcomes, below=below[recipe.default_share]),
         thresholds=below,
         curves=_curves(table, outcomes),
-        left_out=left_out,
+        left_out=by_others,
         within=within,
         nested=pooled(table, unchosen),
         chosen=chosen,
         conditions={name: _unenrolled(pooled(conditions[name], found)) for name, found in judged.items()},
+        alone={} if outcomes is alone else {"all": pooled(table, alone), **by_corpus(table, alone)},
+        lively=_called(material.lively, lively["cold"]) if material.lively and lively else {},
     )
+
+
+def _called(lively: Rehearsal, outcome: Outcome) -> dict[str, Called]:
+    """By what the clips are, and for each of these by corpus."""
+    said = outcome.probabilities.argmax(axis=1)
+    whats, corpora = lively.whats[outcome.clips], lively.table.corpora[outcome.clips]
+    kinds = {what: whats == what for what in np.unique(whats).tolist()}
+    cells = {
+        f"{what}, {corpus}": mask & (corpora == corpus)
+        for what, mask in kinds.items()
+        for corpus in np.unique(corpora[mask]).tolist()
+    }
+    return {
+        name: Called(
+            int(mask.sum()),
+            angry=float(np.mean(said[mask] == LABELS.index(Label.ANGRY))),
+            panic=float(np.mean(said[mask] == _PANIC)),
+        )
+        for name, mask in (kinds | cells).items()
+    }
 
 
 def evaluate_model(

@@ -10,7 +10,7 @@ from vser_stream.training.metrics import Figures, Interval, Missed
 from vser_stream.training.nested import Choice
 from vser_stream.values import LABELS
 
-__all__ = ["ByHistory", "Curve", "Evaluation", "missed_text", "text_table"]
+__all__ = ["ByHistory", "Called", "Curve", "Evaluation", "missed_text", "text_table"]
 
 ByHistory = dict[str, Figures]
 
@@ -35,6 +35,15 @@ class Curve:
 
     falsely: list[float]
     """Share of all else called panic there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What an agent that knows nothing of the source calls some clips (shares)."""
+
+    clips: int
+    angry: float
+    panic: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,12 @@ class Evaluation:
     conditions: dict[str, ByHistory] = field(default_factory=dict)
     """The same clips through noise, rooms and codecs."""
 
+    alone: dict[str, ByHistory] = field(default_factory=dict)
+    """The same clips by the machines alone, where all else has a second look: all, and each corpus."""
+
+    lively: dict[str, Called] = field(default_factory=dict)
+    """What becomes of clips that are none of the three, and of screams, by what they are and by corpus."""
+
     heard: tuple[str, ...] = ()
     """Corpora the model was trained on: their figures promise nothing for other speakers."""
 
@@ -89,7 +104,8 @@ def text_table(evaluation: Evaluation) -> str:
     sections = {
         "": {"all": evaluation.pooled, **evaluation.by_corpus},
         **{f"by {group}": section for group, section in evaluation.by_group.items()},
-        "corpus left out": evaluation.left_out,
+        "the machines alone": evaluation.alone,
+        "corpus left out (the machines alone)": evaluation.left_out,
         "within corpora": evaluation.within,
         "choice nested": {"all": evaluation.nested} if evaluation.nested else {},
         "never learned from": evaluation.unheard,
@@ -103,6 +119,8 @@ def text_table(evaluation: Evaluation) -> str:
     for corpus, shares in evaluation.false_alarms.items():
         told = ", ".join(f"{history} {share:.1%}" for history, share in shares.items())
         lines += ["", f"calm {corpus} called angry or panic: {told}"]
+    for name, one in evaluation.lively.items():
+        lines += [f"{name}: {one.clips} clips, angry {one.angry:.1%}, panic {one.panic:.1%}"]
     if evaluation.heard:
         told = ", ".join(evaluation.heard)
         lines += ["", f"trained on {told}: figures of these and of all clips promise nothing for others"]

@@ -1,6 +1,6 @@
 """From a fitted pipeline to a model folder.
 
-The exported graph must answer real rows as scikit-learn does, or nothing is written.
+The exported graph must answer real rows as the trained machines do, or nothing is written.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from vser_stream.adapters.second_look import NOTICE, SECTION
 from vser_stream.adapters.svm import FILES, SECOND, answer
 from vser_stream.core.baseline import Prior
 from vser_stream.errors import ModelError
-from vser_stream.training.fit import Fitted
+from vser_stream.training.fit import FARTHEST, Fitted
 from vser_stream.training.second_look import SecondLookMade, notice
-from vser_stream.values import LABELS
+from vser_stream.values import ANSWERS
 
 __all__ = ["OPSET", "PARITY", "check_model_folder", "check_parity", "to_graph", "toml", "write_folder"]
 
@@ -39,30 +39,21 @@ _IR = 8
 """Format of the file: that of the operator set, which older runtimes read too."""
 
 PARITY = 1e-4
-"""Largest difference of a probability to scikit-learn's that float32 arithmetic explains."""
+"""Largest difference of a probability to the trained machines' that float32 arithmetic explains."""
 
 _Rows = NDArray[np.float32]
 _Probabilities = NDArray[np.float64]
 
 
 def to_graph(fitted: Fitted) -> bytes:
-    """Write a fitted classifier as a graph; its probability output has the columns of ``LABELS``.
-
-    The machines share many support vectors, so one product gives the kernel of them all.
-
-    Raises:
-        ModelError: It was fitted on other labels.
-    """
-    classes = fitted.machine.classes_
-    if list(classes) != list(range(len(LABELS))):
-        raise ModelError(f"the machine knows the classes {classes}; train with clips of every label")
+    """Write fitted machines as a graph; its probability output has the columns of ``ANSWERS``."""
     constants = _constants(fitted)
-    inputs = len(fitted.scaler.mean_)
+    inputs = len(fitted.mean)
     graph = helper.make_graph(
         [helper.make_node(*node) for node in _NODES],
         "svm",
         [helper.make_tensor_value_info("X", onnx.TensorProto.FLOAT, [None, inputs])],
-        [helper.make_tensor_value_info("probabilities", onnx.TensorProto.FLOAT, [None, len(LABELS)])],
+        [helper.make_tensor_value_info("probabilities", onnx.TensorProto.FLOAT, [None, len(ANSWERS)])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR)
@@ -71,47 +62,35 @@ def to_graph(fitted: Fitted) -> bytes:
 
 _NODES: Final = (
     ("Sub", ["X", "mean"], ["centred"]),
-    ("Div", ["centred", "scale"], ["scaled"]),
+    ("Div", ["centred", "scale"], ["far"]),
+    ("Clip", ["far", "least", "most"], ["scaled"]),
     # -gamma |x - s|^2, as -gamma x.x + 2 gamma x.s - gamma s.s
     ("Mul", ["scaled", "scaled"], ["squares"]),
     ("MatMul", ["squares", "own"], ["length"]),
-    ("Gemm", ["scaled", "support", "lengths"], ["across"]),
+    ("Gemm", ["scaled", "landmarks", "lengths"], ["across"]),
     ("Add", ["across", "length"], ["exponent"]),
     ("Exp", ["exponent"], ["kernel"]),
     ("Gemm", ["kernel", "dual", "offset"], ["logits"]),
-    ("Sigmoid", ["logits"], ["sides"]),
-    ("ReduceSum", ["sides", "columns"], ["sum"]),
-    ("Div", ["sides", "sum"], ["modest"]),
-    ("Pow", ["modest", "sharpness"], ["raised"]),
-    ("ReduceSum", ["raised", "columns"], ["total"]),
-    ("Div", ["raised", "total"], ["probabilities"]),
+    ("Softmax", ["logits"], ["probabilities"]),
 )
 """Operator, inputs and output, in order."""
 
 
 def _constants(fitted: Fitted) -> dict[str, NDArray[Any]]:
-    """The sigmoid of a machine is of ``-(slope f(x) + at)``: its two numbers go into its weights."""
-    (calibrated,) = fitted.machine.calibrated_classifiers_
-    machines = calibrated.estimator.estimators_
-    shared = np.unique(np.concatenate([it.support_ for it in machines]))
-    dual, offset = np.zeros((len(shared), len(machines))), np.zeros(len(machines))
-    for column, (machine, sigmoid) in enumerate(zip(machines, calibrated.calibrators, strict=True)):
-        dual[np.searchsorted(shared, machine.support_), column] = -sigmoid.a_ * machine.dual_coef_[0]
-        offset[column] = -sigmoid.a_ * machine.intercept_[0] - sigmoid.b_
-    support = fitted.learned[shared]
+    """What calibrates is linear in the margins, and goes into the weights of the machines."""
+    calibration = fitted.sharpness * fitted.calibration
     constants = {
-        "mean": fitted.scaler.mean_,
-        "scale": fitted.scaler.scale_,
-        "own": np.full((support.shape[1], 1), -fitted.gamma),
-        "support": 2 * fitted.gamma * support.T,
-        "lengths": -fitted.gamma * np.sum(support**2, axis=1),
-        "dual": dual,
-        "offset": offset,
-        "sharpness": np.array(fitted.sharpness),
+        "mean": fitted.mean,
+        "scale": fitted.scale,
+        "least": np.array(-FARTHEST),
+        "most": np.array(FARTHEST),
+        "own": np.full((fitted.landmarks.shape[1], 1), -fitted.gamma),
+        "landmarks": 2 * fitted.gamma * fitted.landmarks.T,
+        "lengths": -fitted.gamma * np.sum(fitted.landmarks**2, axis=1),
+        "dual": fitted.dual @ calibration[:-1],
+        "offset": fitted.offset @ calibration[:-1] + calibration[-1],
     }
-    return {name: value.astype(np.float32) for name, value in constants.items()} | {
-        "columns": np.array([1], np.int64)
-    }
+    return {name: value.astype(np.float32) for name, value in constants.items()}
 
 
 def check_parity(graph: bytes, rows: _Rows, *, expected: _Probabilities) -> float:
@@ -120,7 +99,7 @@ def check_parity(graph: bytes, rows: _Rows, *, expected: _Probabilities) -> floa
     Args:
         graph: The exported model.
         rows: Real model inputs, shape (n, n_inputs).
-        expected: What scikit-learn says about them, shape (n, 3).
+        expected: What the machines themselves say about them, shape (n, 5).
 
     Raises:
         ModelError: A probability differs by more than :data:`PARITY`.
@@ -132,7 +111,7 @@ def check_parity(graph: bytes, rows: _Rows, *, expected: _Probabilities) -> floa
     if not worst <= PARITY:
         raise ModelError(
             f"the exported graph answers {others} of {len(rows)} rows with another label (largest difference "
-            f"{worst:.1e}); install the version of scikit-learn that pyproject.toml names"
+            f"{worst:.1e}); install the version of onnxruntime that pyproject.toml names"
         )
     return worst
 

