@@ -10,6 +10,7 @@ import typer
 
 from vser_stream.cli.extras import needs_train
 from vser_stream.cli.progress import bars
+from vser_stream.errors import UserError
 
 __all__ = ["train"]
 
@@ -23,6 +24,19 @@ def train(
     conditions: Annotated[
         bool, typer.Option("--conditions", help="Also judge clips through noise, rooms and codecs.")
     ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Judge no corpus left out, and nest no choice: hours less.")
+    ] = False,
+    encoder: Annotated[
+        Path | None,
+        typer.Option(
+            help="What the second look is cut from: smart-turn-v3.2-cpu.onnx, or the wheel of pipecat-ai "
+            "1.14.0 that holds it. Else pip fetches that wheel from its index."
+        ),
+    ] = None,
+    no_second_look: Annotated[
+        bool, typer.Option("--no-second-look", help="Train the machines alone; nothing is fetched.")
+    ] = False,
     study: Annotated[
         list[Path] | None, typer.Option(help="Text of further figures for the model card; repeatable.")
     ] = None,
@@ -35,6 +49,8 @@ def train(
 
     A model that is already in the folder stays until the new one is whole and answers as it should.
     """
+    if encoder and no_second_look:
+        raise UserError("--encoder and --no-second-look exclude each other; give one of them")
     with needs_train():
         from vser_stream.training import evaluation as figures  # noqa: PLC0415 - extra [train]
         from vser_stream.training import train as training  # noqa: PLC0415 - extra [train]
@@ -45,6 +61,9 @@ def train(
             out,
             conditions=conditions,
             studies=study or (),
+            second_look=not no_second_look,
+            encoder_file=encoder,
+            thorough=not quick,
             seed=seed,
             cache=FeatureCache(cache, processes=processes),
             processes=processes,

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vser_stream.training.corpus import Clip
-from vser_stream.training.evaluation import Evaluation, missed_text
+from vser_stream.training.evaluation import Called, Evaluation, missed_text
 from vser_stream.training.metrics import Figures
-from vser_stream.values import LABELS
+from vser_stream.values import ANSWERS, LABELS
 
 __all__ = ["Corpus", "corpora_of", "model_card"]
 
@@ -21,7 +21,7 @@ class Corpus:
     language: str
     speakers: int
     clips: dict[str, int]
-    """Number of clips of each label."""
+    """Number of clips of each answer."""
 
     licence: str
 
@@ -35,8 +35,9 @@ def corpora_of(clips: Sequence[Clip]) -> list[Corpus]:
             Corpus(
                 name=name,
                 language=", ".join(sorted({clip.language for clip in theirs if clip.language})),
-                speakers=len({clip.speaker for clip in theirs}),
-                clips={label.value: sum(clip.label is label for clip in theirs) for label in LABELS},
+                # A sound without a speaker has its own name in place of one.
+                speakers=len({clip.speaker for clip in theirs if clip.speaker != clip.name}),
+                clips={answer: sum(clip.answer == answer for clip in theirs) for answer in ANSWERS},
                 licence="; ".join(sorted({clip.licence for clip in theirs if clip.licence})) or "not stated",
             )
         )
@@ -54,22 +55,29 @@ def model_card(
 ) -> str:
     """Write ``MODEL_CARD.md``; ``studies`` are texts of further figures by their name."""
     languages = ", ".join(sorted({corpus.language for corpus in corpora if corpus.language})) or "not stated"
+    looks = bool(evaluation.alone)
     return _CARD.format(
         name=name,
         version=version,
         languages=languages,
+        second_look=_LOOK if looks else _NO_LOOK,
+        judges=_BOTH if looks else _MACHINES,
+        alone=_alone(evaluation.alone),
+        lively=_lively(evaluation.lively),
+        looking="" if looks else " --no-second-look",
         corpora="\n".join(_corpus_row(corpus) for corpus in corpora),
         pooled=_table({"all": evaluation.pooled, "choice nested": evaluation.nested}),
         chosen=", ".join(f"{it.variant} (sharpness {it.sharpness:g})" for it in evaluation.chosen)
-        or "not done, too few speakers",
+        or "not done",
         by_group=_table({name: it for group in evaluation.by_group.values() for name, it in group.items()})
         or "Neither was stated.",
-        within=_table(evaluation.within) or "No corpus has enough speakers with all labels.",
+        within=_table(evaluation.within)
+        or f"Not judged. {_WHY_NOT} Or no corpus has enough speakers with all labels.",
         missed="\n".join(f"- {missed_text(history, one)}" for history, one in evaluation.missed.items()),
         conditions=_table(evaluation.conditions) or "Not tried.",
         studies="\n\n".join(_study(*study) for study in studies.items()) or "None was added.",
         by_corpus=_table(evaluation.by_corpus),
-        left_out=_table(evaluation.left_out) or "Only one corpus was learned from.",
+        left_out=_table(evaluation.left_out) or f"Not judged. {_WHY_NOT}",
         unheard=_table(evaluation.unheard) or "None was given.",
         false_alarms=_false_alarms(evaluation.false_alarms),
         thresholds=", ".join(
@@ -80,7 +88,7 @@ def model_card(
 
 
 def _corpus_row(corpus: Corpus) -> str:
-    counts = " | ".join(str(corpus.clips[label]) for label in LABELS)
+    counts = " | ".join(str(corpus.clips[answer]) for answer in ANSWERS)
     return f"| {corpus.name} | {corpus.language} | {corpus.speakers} | {counts} | {corpus.licence} |"
 
 
@@ -93,6 +101,15 @@ def _table(sections: Mapping[str, Mapping[str, Figures]]) -> str:
         for history, one in histories.items()
     ]
     return "\n".join([*_HEADER, *rows]) if rows else ""
+
+
+def _alone(sections: Mapping[str, Mapping[str, Figures]]) -> str:
+    return f"{_ALONE}\n\n{_table(sections)}\n\n" if sections else ""
+
+
+def _lively(called: Mapping[str, Called]) -> str:
+    rows = [f"| {name} | {one.clips} | {one.angry:.1%} | {one.panic:.1%} |" for name, one in called.items()]
+    return "\n".join([*_LIVELY, *rows]) if rows else "No such clips were given."
 
 
 def _study(name: str, text: str) -> str:
@@ -112,6 +129,28 @@ _HEADER = (
     "|---|---|---|---|---|---|---|---|---|---|",
 )
 
+_LIVELY = ("| kind, corpus | clips | called angry | called panic |", "|---|---|---|---|")
+
+_WHY_NOT = "Only one corpus was learned from, or this was not asked for."
+
+_MACHINES = "Judged by the machines: there is no second look."
+
+_BOTH = """Judged by both, the machines and the second look, where nothing else is said. Judged by
+the machines alone are the conditions, the corpora that are left out or never learned from, "within" and
+"choice nested"; the second look is in none of these."""
+
+_ALONE = "The same clips by the machines alone, all and each corpus:"
+
+_NO_LOOK = "This model has no second look: the machines decide alone."
+
+_LOOK = """What the machines do not surely take for calm is heard again by a second look (`second_look.onnx`):
+the first two blocks of a small speech encoder made by others, the mean and the deviation of its frames over the
+latest 4 s of speech, and small networks of ours, which weigh these with the inputs of the machines. What both
+believe is multiplied, each raised to a power that was chosen on people whom neither had learned from; that
+product decides. Where the answer does not come in time, and where it is switched off, the machines decide.
+The encoder is that of Smart Turn v3.2 (Daily, BSD-2-Clause), tuned from Whisper tiny (OpenAI, MIT); its file
+was taken from the Python package pipecat-ai 1.14.0, and nothing else of it. `NOTICE` has both licences."""
+
 _CARD = """# {name} {version}
 
 Says of one utterance how probable it is that the voice is calm, angry or in panic.
@@ -125,25 +164,30 @@ prohibited or restricted in some places; ask before listening, and tell those wh
 
 ## Data
 
-Acted or read speech, mostly from good microphones; `panic` is acted fear. No real emergency call was
-heard. Languages: {languages}. The recordings are not part of this package; their licences allow
-research use, several only non-commercial use, and the model is to be used accordingly.
+Mostly acted or read speech, from good microphones; `panic` is acted fear, and most screams were made for
+a microphone, too. No real emergency call was heard. Languages: {languages}. The recordings are not part of
+this package; their licences allow research use, several only non-commercial use, and the model is to be used
+accordingly: for research, not for commerce.
 
-| corpus | language | speakers | calm | angry | panic | licence |
-|---|---|---|---|---|---|---|
+Inside there are five answers: calm, angry, panic; `other`, which is lively speech (happy, sad, surprised,
+sung), laughter, coughs, a baby, music and whatever else is heard in a home; and `scream`, distress without
+words (screams, cries, sobs, moans). Outside there are three: `other` is told as calm, `scream` as panic.
+
+| corpus | language | speakers | calm | angry | panic | other | scream | licence |
+|---|---|---|---|---|---|---|---|---|
 {corpora}
 
 ## Model
 
 Statistics of an utterance (pitch, energy, spectrum, voice quality, rhythm), as they are and relative to
-the speaker's calm voice; one-against-rest support vector machines with a radial kernel; sigmoid
-calibration over folds of speakers. A history is what the agent knows of the speaker: nothing (cold),
-what it took for calm itself while listening (running), or 1 or 3 calm clips that were given to it (warm).
-While it listens it is asked twice, from the calm it has learned by itself and from where it began, and
-the mean decides.
+the speaker's calm voice, and how loud it is among what the source hears; a support vector machine for each
+of the five answers on a radial kernel (compared are some landmarks: Nystroem); a logistic calibration on
+people and sounds that the machines had not heard. A history is what the agent knows of the speaker: nothing
+(cold), what it took for calm itself while listening (running), or 1 or 3 calm clips that were given to it
+(warm). While it listens it is asked twice, from the calm it has learned by itself and from where it began,
+and the mean decides.
 
-Beside it `second.onnx` (boosted trees and small networks on the same inputs) has a second opinion of
-ambiguous utterances, which only a reasoner hears.
+{second_look}
 
 Learned are the clips as they were recorded and as the pipeline hears them in composed homes: cut into
 windows and utterances by its own segmenter, between visitors, laughter, coughs and wordless screams, over
@@ -153,15 +197,18 @@ what it is.
 
 ## Figures
 
-Five-fold cross-validation by speaker: every clip is judged by a model that has not heard its speaker.
-Recall by label; macro-F1 over the labels that occur, with its 95 % bootstrap interval over speakers.
-The recipe was chosen by figures of the same cross-validation, and of composed homes of the same
-speakers. In "choice nested" each fold has chosen by itself, without its judged speakers, among five
+Cross-validation by person: every clip is judged by a model that has not heard its speaker, nor any sound of
+the homes where that speaker is heard. Recall by label, of the three that are told; macro-F1 over the labels
+that occur, with its 95 % bootstrap interval over speakers.
+{judges}
+
+The recipe was chosen by figures of such cross-validations, and of composed homes of the same
+speakers. In "choice nested" each fold has chosen by itself, without its judged speakers, among some
 variants and the sharpness: {chosen}.
 
 {pooled}
 
-Panic that is missed:
+{alone}Panic that is missed:
 
 {missed}
 
@@ -172,6 +219,12 @@ By language and by sex:
 By corpus:
 
 {by_corpus}
+
+Lively speech, look-alikes (laughter, coughs, sneezes, babies, singing) and screams, heard alone and cold, by
+models that have not heard these people and sounds. Of the first two each one called angry or panic is wrong,
+of screams each one that is not called panic:
+
+{lively}
 
 Each corpus by a model that has heard only the others (another language, room and microphone):
 
@@ -214,14 +267,18 @@ decisions above: {thresholds}. In force unless configured otherwise: {default_sh
 ## Limits
 
 - A new language, room or microphone costs as much as the figures for left-out corpora show.
-- Acted fear is not panic in an emergency: real recall is unknown.
-- Whispering, crying, children and speech disorders were not heard; nor were several voices at once.
+- Acted fear is not panic in an emergency: real recall is unknown, of screams, too.
+- Not heard: quiet sobbing, a scream behind a closed door, gasps and choking without voice, whispering, and
+  somebody who can make no sound. Silence is never an alarm.
+- Children and speech disorders were not learned; several voices at once are taken for one.
+- Laughter, a lively quarrel on television or a baby may still be taken for distress; how often, see above.
 - A baseline learned from a speaker who is never calm measures from the wrong place.
 
 ## Made by
 
-    vser-stream train --data CORPUS --out models/{name} --conditions \\
+    vser-stream train --data CORPUS --out models/{name}{looking} --conditions \\
         --study homes.txt --study baselines.txt --study ablation.txt
 
-with the recipe and the seed in `manifest.toml`; CORPUS is a folder with a `manifest.csv`.
+with the recipe and the seed in `manifest.toml`; CORPUS is a folder with a `manifest.csv`. What was not asked
+for (`--conditions`, `--study`; with `--quick` no corpus is left out and no choice nested) is told above.
 """

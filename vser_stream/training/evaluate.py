@@ -17,7 +17,8 @@ from vser_stream.training.augment import CONDITIONS
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Clip, Data, read_corpora, read_manifest
 from vser_stream.training.evaluation import ByHistory, Called, Curve, Evaluation
-from vser_stream.training.histories import CALM, Judge, Table
+from vser_stream.training.fit import outside, side_folds
+from vser_stream.training.histories import CALM, Judge, Rows, Table
 from vser_stream.training.metrics import Figures, reliability, risk_coverage
 from vser_stream.training.nested import Choice, nested
 from vser_stream.training.progress import Progress, silent
@@ -40,7 +41,7 @@ from vser_stream.training.validate import (
     try_out,
     within_corpora,
 )
-from vser_stream.values import LABELS, Label
+from vser_stream.values import ANSWERS, LABELS, Label
 
 __all__ = [
     "conditions_of",
@@ -167,8 +168,9 @@ def judge_recipe(
         with contextlib.suppress(DataError):  # too few speakers to choose among themselves
             unchosen, chosen = nested(material, recipe, **how)
     below = thresholds(outcomes["running"], recipe.shares)
+    folds = len(side_folds(material, recipe.folds, seed=seed))
     return Evaluation(
-        subject=f"recipe, {recipe.folds}-fold cross-validation by speaker",
+        subject=f"recipe, {folds}-fold cross-validation by speaker",
         pooled=pooled(table, outcomes),
         by_corpus=by_corpus(table, outcomes),
         by_group=_by_group(table, outcomes, groups),
@@ -233,11 +235,11 @@ def evaluate_model(
     cache = cache or FeatureCache(processes=processes)
     clips = read_manifest(data)
     table = table_of(clips, cache, progress=progress)
-    judge = partial(answer, model.session)
+    judge = partial(_told, model)
     outcomes = try_out(table, judge=judge, prior=model.prior, seed=seed)
     spoiled = conditions_of(clips, cache, seed=seed, progress=progress) if conditions else {}
     return Evaluation(
-        subject=f"{model.name} {model.version}",
+        subject=f"{model.name} {model.version}" + (", the machines alone" if model.look else ""),
         pooled=pooled(table, outcomes),
         by_corpus=by_corpus(table, outcomes),
         by_group=_by_group(table, outcomes, groups_of(clips)),
@@ -253,6 +255,12 @@ def evaluate_model(
             name for name in np.unique(table.corpora).tolist() if name in model.manifest.get("corpora", {})
         ),
     )
+
+
+def _told(model: OnnxSvm, rows: Rows) -> NDArray[np.float64]:
+    """Probabilities of the three labels, whatever a model answers inside; shape (n, 3)."""
+    answers = answer(model.session, rows)
+    return outside(answers) if answers.shape[1:] == (len(ANSWERS),) else answers
 
 
 def conditions_of(

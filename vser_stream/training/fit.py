@@ -38,6 +38,7 @@ __all__ = [
     "label_weights",
     "outside",
     "rows_of",
+    "side_folds",
     "speaker_folds",
 ]
 
@@ -159,15 +160,18 @@ def speaker_folds(table: Table, folds: int, *, seed: int) -> list[Split]:
 
 
 def side_folds(material: Material, folds: int, *, seed: int) -> list[Split]:
-    """Each side against the others; where nobody was dealt to any, as :func:`speaker_folds`.
+    """Each side against the others, some joined where there are more than ``folds``.
+
+    Where nobody was dealt to any, as :func:`speaker_folds`.
 
     Raises:
         DataError: As there.
     """
     if material.sides is None:
         return speaker_folds(material.clean, folds, seed=seed)
-    sides = material.sides
-    return [(np.flatnonzero(sides != side), np.flatnonzero(sides == side)) for side in np.unique(sides)]
+    _, turns = np.unique(material.sides, return_inverse=True)
+    joined = turns % folds
+    return [(np.flatnonzero(joined != one), np.flatnonzero(joined == one)) for one in np.unique(joined)]
 
 
 def fit(material: Material, recipe: Recipe, *, seed: int) -> Fitted:
@@ -176,9 +180,6 @@ def fit(material: Material, recipe: Recipe, *, seed: int) -> Fitted:
     Raises:
         DataError: A label has too few speakers.
     """
-    for index, label in enumerate(LABELS):
-        if not np.any(material.clean.y == index):
-            raise DataError(f"0 speakers have {label} clips, 2 are needed; record more speakers")
     prior = population(material.clean)
     learned = rows_of(material, prior, recipe, seed=seed)
     return fit_learned(learned, prior, recipe, seed=seed)[0]
@@ -201,7 +202,14 @@ def fit_learned(learned: Learned, prior: Prior, recipe: Recipe, *, seed: int) ->
 
 
 def rows_of(material: Material, prior: Prior, recipe: Recipe, *, seed: int) -> Learned:
-    """Return model inputs of all there is, cold or after some listening, and what each weighs."""
+    """Return model inputs of all there is, cold or after some listening, and what each weighs.
+
+    Raises:
+        DataError: A label has too few speakers.
+    """
+    for index, label in enumerate(LABELS):
+        if not np.any(material.clean.y == index):
+            raise DataError(f"0 speakers have {label} clips, 2 are needed; record more speakers")
     rng = np.random.default_rng(seed)
     sides = _sides(material, recipe, seed=seed)
     looks = bool(material.embeddings)

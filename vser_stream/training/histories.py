@@ -13,7 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vser_stream.core.baseline import Baseline, Prior, is_calm_enough, model_input, model_inputs
+from vser_stream.core.baseline import (
+    MODEL_INPUT,
+    Baseline,
+    Prior,
+    is_calm_enough,
+    model_input,
+    model_inputs,
+)
 from vser_stream.core.loudness import LOUDNESS, Loudness
 from vser_stream.errors import DataError
 from vser_stream.values import LABELS, Label, Probabilities
@@ -97,7 +104,8 @@ def speaker_rows(speakers: NDArray[np.str_]) -> list[NDArray[np.int64]]:
 def cold(table: Table, prior: Prior) -> Rows:
     """Model inputs when nothing is known of the speaker."""
     start = Baseline.from_prior(prior)
-    return np.array([model_input(row, start) for row in table.features])
+    rows = [model_input(row, start) for row in table.features]
+    return np.array(rows, np.float32).reshape(len(table), len(MODEL_INPUT))
 
 
 def listened(table: Table, prior: Prior, *, longest: int, slips: float, rng: np.random.Generator) -> Rows:

@@ -14,7 +14,7 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from vser_stream.training.fit import Split, fit, speaker_folds
+from vser_stream.training.fit import Split, fit, side_folds
 from vser_stream.training.metrics import figures
 from vser_stream.training.progress import Progress, silent, tracked
 from vser_stream.training.recipe import Recipe
@@ -60,7 +60,9 @@ def nested(
         processes: Folds worked on at once.
         progress: Told of each fold.
     """
-    folds = speaker_folds(material.clean, recipe.folds, seed=seed)
+    # The machines alone: what is chosen is theirs.
+    material = material.without_looks
+    folds = side_folds(material, recipe.folds, seed=seed)
     jobs = (joblib.delayed(_fold)(material, fold, recipe, seed) for fold in folds)
     done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
     parts = list(tracked(done, "nested", total=len(folds), progress=progress))

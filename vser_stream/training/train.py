@@ -15,7 +15,7 @@ from vser_stream import __version__
 from vser_stream.errors import DataError
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.card import Corpus, corpora_of, model_card
-from vser_stream.training.corpus import Data, read_corpora, read_manifest
+from vser_stream.training.corpus import Clip, Data, read_corpora, read_manifest
 from vser_stream.training.evaluate import conditions_of, groups_of, judge_recipe, judge_unlearned
 from vser_stream.training.evaluation import Evaluation
 from vser_stream.training.export import check_model_folder, check_parity, to_graph, write_folder
@@ -42,7 +42,7 @@ class Trained:
     version: str
     evaluation: Evaluation
     parity: float
-    """Largest difference of a probability between scikit-learn and the exported graph."""
+    """Largest difference of a probability between the machines and the exported graph."""
 
     size: int
     """Of ``svm.onnx`` (bytes)."""
@@ -84,7 +84,8 @@ def train(
 
     Raises:
         UserError: Something else than a model is in ``out``.
-        DataError: The manifest is incomplete, has too few speakers, or a study cannot be read.
+        DataError: The manifest is incomplete, has too few speakers or no clips for a second look, the encoder
+            cannot be had, or a study cannot be read.
         AudioError: A recording cannot be read.
         ModelError: The exported graph does not answer as the trained one, or cannot be written.
     """
@@ -92,9 +93,9 @@ def train(
     check_model_folder(out)
     recipe, cache = recipe or Recipe(), cache or FeatureCache(processes=processes)
     told = {path.stem: _read(path) for path in studies}
-    encoder = Encoder(cut(turn_model(cache.folder, given=encoder_file))) if second_look else None
     learned = read_corpora(data, exclude=recipe.exclude)
     spoken = [clip for clip in learned if clip.spoken]
+    encoder = _encoder(learned, cache.folder, encoder_file) if second_look else None
     material = material_of(
         learned, cache, recipe, encoder=encoder, seed=seed, processes=processes, progress=progress
     )
@@ -119,6 +120,15 @@ def train(
         evaluation = replace(evaluation, unheard=found[0], false_alarms=found[1])
     made = _Made(corpora_of(learned), material.clean, judges, encoder, evaluation)
     return _write(out, made, told, recipe=recipe, seed=seed, features=cache.features, began=began)
+
+
+def _encoder(clips: Sequence[Clip], folder: Path, given: Path | None) -> Encoder:
+    if missing := [answer for answer in ANSWERS if not any(clip.answer == answer for clip in clips)]:
+        raise DataError(
+            f"no clip of {', '.join(missing)} for the second look to learn from; add some, "
+            "or train without it (--no-second-look)"
+        )
+    return Encoder(cut(turn_model(folder, given=given)))
 
 
 def _read(path: Path) -> str:
