@@ -38,6 +38,7 @@ __all__ = [
     "label_weights",
     "outside",
     "rows_of",
+    "shift_of",
     "side_folds",
     "speaker_folds",
 ]
@@ -191,6 +192,7 @@ def fit_learned(learned: Learned, prior: Prior, recipe: Recipe, *, seed: int) ->
     Returns:
         The machines, and calibrated beliefs in each row by machines that have not heard it, shape (n, 5).
     """
+    learned = replace(learned, weights=learned.weights * np.exp(shift_of(recipe))[learned.y])
     unheard = np.zeros((len(learned), len(ANSWERS)))
     for side in np.unique(learned.sides):
         judged = learned.sides == side
@@ -199,6 +201,11 @@ def fit_learned(learned: Learned, prior: Prior, recipe: Recipe, *, seed: int) ->
     calibration = _logistic(unheard, learned.y, learned.weights)
     machines = _machines(learned, prior, recipe, seed=seed)
     return replace(machines, calibration=calibration), _softmax(unheard, calibration)
+
+
+def shift_of(recipe: Recipe) -> _Floats:
+    """From logits of answers that weigh as they are given in a home to such as they are told, shape (5,)."""
+    return np.asarray(np.log(np.array(recipe.told) / np.array(recipe.answers)), np.float64)
 
 
 def rows_of(material: Material, prior: Prior, recipe: Recipe, *, seed: int) -> Learned:

@@ -5,7 +5,7 @@ How far each is trusted is chosen on what neither has learned from: each side by
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vser_stream.core.baseline import MODEL_INPUT, Prior
 from vser_stream.core.features.functionals import FEATURES
 from vser_stream.core.second_look import LEAST, Fusion
-from vser_stream.training.fit import Fitted, fit_learned, outside, rows_of
+from vser_stream.training.fit import Fitted, fit_learned, outside, rows_of, shift_of
 from vser_stream.training.histories import Judge, Rows, Table, population
 from vser_stream.training.look_head import Head, fit_head
 from vser_stream.training.recipe import Recipe
@@ -92,4 +92,7 @@ def learn(material: Material, recipe: Recipe, *, seed: int) -> Judges:
         some = fit_head(rows.where(~judged), seed=seed, networks=1)
         look[judged] = some.judge(rows.inputs[judged], rows.embeddings[judged])
     fusion = fit_fusion(first, look, rows.y, weights=rows.weights)
-    return Judges(fitted, fit_head(rows, seed=seed), fusion, recipe.unless_calm)
+    # Chosen where answers weigh as in a home; told is as if they weighed what the machines learned.
+    bias = np.asarray(fusion.bias) + shift_of(recipe)
+    told = replace(fusion, bias=tuple(float(one) for one in bias))
+    return Judges(fitted, fit_head(rows, seed=seed), told, recipe.unless_calm)

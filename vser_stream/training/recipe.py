@@ -61,6 +61,10 @@ class Recipe:
     """What the answers weigh, in the order of ``values.ANSWERS``: near to how often they are right in a
     home. With all alike, half of the panic events at the same false alarms an hour (measured)."""
 
+    told: tuple[float, ...] = (0.30, 0.25, 0.25, 0.15, 0.05)
+    """What they are taken to weigh where a probability is told: emotions at eye level. With the weights of a
+    home, macro-F1 of unheard people is 0.73 instead of 0.85, for they are seldom called angry (measured)."""
+
     unless_calm: float = 0.97
     """What the machines take for calm with this probability is not looked at again."""
 
