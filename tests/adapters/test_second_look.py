@@ -14,12 +14,14 @@ from support.turn_model import whole_model
 
 from vser_stream.adapters.graphs import GRAPH_ERRORS, open_graph
 from vser_stream.adapters.second_look import FILE, NOTICE, OnnxSecondLook, golden_sound, look_of
+from vser_stream.core.baseline import MODEL_INPUT
 from vser_stream.errors import ModelError
 from vser_stream.training.second_look import cut
 from vser_stream.values import ANSWERS, RATE
 
 MADE = second_look()
 GRAPH, SECTION = MADE.graph, MADE.section
+ROWS = np.zeros((1, len(MODEL_INPUT)), np.float32)
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def test_it_is_what_was_trained(folder: Path) -> None:
     look = look_of(folder, sums=sums(folder), document={"second_look": SECTION})
     assert look is not None
     assert (look.fusion, look.unless_calm) == (MADE.fusion, 0.9)
-    found = look.judge.look(golden_sound())
+    found = look.judge.look(golden_sound(), ROWS)
     assert found is not None
     assert found.answers == pytest.approx(SECTION["golden"], abs=1e-4)
 
@@ -113,21 +115,21 @@ def test_a_manifest_that_says_nothing_of_it_is_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize("samples", [0, 1, 160, 6399, 6400, 8 * RATE, 20 * RATE])
 def test_any_length_is_answered(samples: int) -> None:
-    found = OnnxSecondLook(session()).look(np.resize(golden_sound(), samples))
+    found = OnnxSecondLook(session()).look(np.resize(golden_sound(), samples), ROWS)
     assert found is not None
     assert sum(found.answers) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("level", [0, 1, 32767, -32768])
 def test_a_sound_without_a_wave_is_answered(level: int) -> None:
-    found = OnnxSecondLook(session()).look(np.full(RATE, level, np.int16))
+    found = OnnxSecondLook(session()).look(np.full(RATE, level, np.int16), ROWS)
     assert found is not None
     assert sum(found.answers) == pytest.approx(1.0)
 
 
 def test_who_can_wait_hears_the_same_as_who_cannot() -> None:
     patient, hurried = OnnxSecondLook(session()), OnnxSecondLook(session(), within=120.0)
-    assert hurried.look(golden_sound()) == patient.look(golden_sound())
+    assert hurried.look(golden_sound(), ROWS) == patient.look(golden_sound(), ROWS)
     assert (hurried.answered, hurried.late) == (1, 0)
 
 
@@ -149,8 +151,8 @@ class Stuck:
 def test_an_answer_nobody_can_wait_for_is_none_and_broken_off() -> None:
     stuck = Stuck()
     look = OnnxSecondLook(stuck, within=0.05)
-    assert look.look(golden_sound()) is None
-    assert look.look(golden_sound()) is None
+    assert look.look(golden_sound(), ROWS) is None
+    assert look.look(golden_sound(), ROWS) is None
     assert (look.answered, look.late) == (0, 2)
     assert [options.terminate for options in stuck.options] == [True]
     stuck.freed.set()
@@ -159,5 +161,6 @@ def test_an_answer_nobody_can_wait_for_is_none_and_broken_off() -> None:
 def test_a_look_that_was_broken_off_ends_before_its_answer() -> None:
     options = onnxruntime.RunOptions()
     options.terminate = True
+    given = {"log_mel": np.zeros((1, 80, 100), np.float32), "X": ROWS}
     with pytest.raises(GRAPH_ERRORS):
-        session().run(["probabilities"], {"log_mel": np.zeros((1, 80, 100), np.float32)}, options)
+        session().run(["probabilities"], given, options)

@@ -5,9 +5,10 @@ import pytest
 from support.audio import voice
 
 from vser_stream.adapters.pitch import SwiftF0Tracker
-from vser_stream.core.baseline import Prior
+from vser_stream.core.baseline import MODEL_INPUT, Prior
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.features.functionals import FEATURES
+from vser_stream.core.loudness import LOUDNESS
 from vser_stream.core.second_look import Fusion, Look, fused, heard
 from vser_stream.values import RATE, Decision, Label, Pcm, Probabilities, Rows, Segment, SegmentKind
 
@@ -37,9 +38,11 @@ class Ears:
     def __init__(self, opinion: Probabilities | None) -> None:
         self._opinion = opinion
         self.heard: list[Pcm] = []
+        self.rows: list[Rows] = []
 
-    def look(self, pcm: Pcm) -> Probabilities | None:
+    def look(self, pcm: Pcm, rows: Rows) -> Probabilities | None:
         self.heard.append(pcm)
+        self.rows.append(rows)
         return self._opinion
 
 
@@ -72,6 +75,7 @@ def test_what_is_not_surely_calm_is_heard_again_and_both_decide(kind: SegmentKin
     decision = decided(UNSURE, ears, kind=kind)
     assert [len(pcm) for pcm in ears.heard] == [len(heard(segment(kind)))]
     assert np.array_equal(ears.heard[0], heard(segment(kind)))
+    assert [rows is decision.rows for rows in ears.rows] == [True]
     assert decision.probabilities == fused(UNSURE, SCREAM, FUSION)
     assert decision.label is Label.PANIC
     assert decision.probabilities.wordless > 0.3
@@ -109,3 +113,25 @@ def test_a_reasoner_is_told_what_was_heard_and_else_what_the_figures_say_to_anot
     settled = decided(UNSURE, Ears(SCREAM), second=CALM)
     assert not settled.escalated
     assert settled.second is None, "nobody weighs what is clear"
+
+
+def test_how_loud_a_voice_is_among_what_was_heard_is_told_and_windows_are_not_remembered() -> None:
+    decider = Decider(Judge(Always(CALM), Prior(ONES, ONES, ONES), escalate_below=0.6), PITCH)
+    utterance, window = segment(), segment(SegmentKind.WINDOW)
+    vector = decider.measure(utterance)
+    columns = [MODEL_INPUT.index(name) for name in LOUDNESS]
+
+    def known(one: Segment, louder: float = 0.0) -> list[float]:
+        rows = decider.decide(one, vector + np.float32(louder)).rows
+        assert rows is not None
+        return [float(value) for value in rows[0, columns]]
+
+    for _ in range(5):
+        assert known(window) == [0.0, 0.0, 0.0], "nothing was remembered of a window"
+    for _ in range(3):
+        assert known(utterance) == [0.0, 0.0, 0.0], "of an utterance nothing before it is over"
+    before = known(window)
+    assert before[0] == pytest.approx(0.0, abs=1e-6)
+    assert before[2] == pytest.approx(3 / 8)
+    assert known(window, louder=6.0)[:2] == pytest.approx([value + 1.0 for value in before[:2]], abs=1e-4)
+    assert known(window) == before

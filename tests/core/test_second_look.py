@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vser_stream.core.second_look import LONGEST, Fusion, Look, fused, heard
-from vser_stream.values import ANSWERS, RATE, Label, Pcm, Probabilities, Segment, SegmentKind
+from vser_stream.values import ANSWERS, RATE, Label, Pcm, Probabilities, Rows, Segment, SegmentKind
 
 EVEN = Probabilities.folded([0.2] * len(ANSWERS))
 PLAIN = (0.0,) * len(ANSWERS)
@@ -36,8 +36,8 @@ def said(seconds: float, *, before: float = 0.3, after: float = 0.4) -> Segment:
 class Asked:
     answered = late = 0
 
-    def look(self, pcm: Pcm) -> Probabilities | None:
-        raise AssertionError(f"asked for {len(pcm)} samples")
+    def look(self, pcm: Pcm, rows: Rows) -> Probabilities | None:
+        raise AssertionError(f"asked for {len(pcm)} samples, {len(rows)} rows")
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, LONGEST, 7.9])

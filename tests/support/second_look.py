@@ -12,9 +12,11 @@ from support.turn_model import WIDTH, whole_model
 
 from vser_stream.adapters.manifest import SUMS
 from vser_stream.adapters.second_look import FILE, NOTICE, SECTION
+from vser_stream.core.baseline import MODEL_INPUT
 from vser_stream.core.second_look import Fusion
 from vser_stream.training.export import toml
-from vser_stream.training.second_look import Head, SecondLookMade, cut, with_head
+from vser_stream.training.look_head import Head
+from vser_stream.training.second_look import SecondLookMade, cut, with_head
 from vser_stream.values import ANSWERS
 
 __all__ = ["add_second_look", "second_look"]
@@ -25,11 +27,13 @@ FUSION = Fusion(0.75, 0.5, bias=(0.1, 0.2, 0.3, 0.4, 0.0))
 @cache
 def second_look(*, answer: str | None = None, fusion: Fusion = FUSION) -> SecondLookMade:
     """Return one that says the same of every sound, or something else of each."""
-    weights = np.random.default_rng(1).normal(0, 0.3, (2 * WIDTH, len(ANSWERS))).astype(np.float32)
+    values, inputs = len(MODEL_INPUT) + 2 * WIDTH, len(MODEL_INPUT)
+    weights = np.random.default_rng(1).normal(0, 0.3, (values, len(ANSWERS))).astype(np.float32)
     bias = np.zeros(len(ANSWERS), np.float32)
     if answer is not None:
         weights[:], bias[ANSWERS.index(answer)] = 0.0, 5.0
-    return SecondLookMade(with_head(cut(whole_model()), Head(weights, bias)), fusion, unless_calm=0.9)
+    head = Head(np.zeros(values, np.float32), np.ones(values, np.float32), (((weights, bias),),))
+    return SecondLookMade(with_head(cut(whole_model()), head, inputs=inputs), fusion, unless_calm=0.9)
 
 
 def add_second_look(folder: Path, look: SecondLookMade) -> Path:

@@ -15,7 +15,7 @@ from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.config import AlarmConfig
 from vser_stream.core.alarm_state import Transition
 from vser_stream.core.baseline import Baseline
-from vser_stream.core.decide import Decider, Judge
+from vser_stream.core.decide import Decider
 from vser_stream.core.features.extract import Extractor
 from vser_stream.core.pipeline import Pipeline
 from vser_stream.training import homes
@@ -99,7 +99,7 @@ def test_a_home_that_was_listened_to_is_not_measured_again_and_sounds_the_same(
 
 def test_what_is_recalled_is_what_a_pipeline_without_a_memory_measures(home: Home, both: list[Heard]) -> None:
     scene = compose(_cast(home), minutes=2, seed=home.seed)
-    judge, tracker = Judge(home.model.scorer(), home.model.prior, escalate_below=0.0), SwiftF0Tracker()
+    judge, tracker = home.model.judge(), SwiftF0Tracker()
     for heard, baseline in zip(
         both, (None, _enrolled(scene, home.model.prior, Extractor(tracker))), strict=True
     ):
@@ -122,7 +122,7 @@ def test_the_alarm_run_again_gives_what_the_live_pipeline_gives(home: Home) -> N
     said = [speak(label, pitch=150, rng=rng) for label in LABELS for _ in range(12)]
     pcm = np.concatenate([*said, np.zeros(70 * RATE, np.int16), *said])
     scene = Scene(pcm=pcm, sounds=(), events=(), enrolment=())
-    judge, tracker = Judge(home.model.scorer(), home.model.prior, escalate_below=0.0), SwiftF0Tracker()
+    judge, tracker = home.model.judge(), SwiftF0Tracker()
     again = alarms(decisions_of(scene, Decider(judge, tracker)), config=AlarmConfig(), end=len(pcm) / RATE)
     pipeline = Pipeline(Decider(judge, tracker), WebRtcVad(), alarm=AlarmConfig().unattended)
     outcomes = [it for block in scene.blocks() for it in pipeline.feed(block)] + pipeline.flush()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,24 @@ def fitted() -> Fitted:
     return fit(Material(TABLE), Recipe(calibration_folds=2), seed=0)
 
 
-def test_the_graph_answers_as_the_pipeline_does(fitted: Fitted) -> None:
+def test_the_graph_answers_as_the_machines_do(fitted: Fitted) -> None:
     rows = cold(TABLE, fitted.prior)
-    assert check_parity(to_graph(fitted), rows, expected=fitted.judge(rows)) <= PARITY
+    rows = np.concatenate([rows, 1e3 * rows[:5], np.zeros_like(rows[:1])])
+    assert np.ptp(fitted.answers(rows), axis=0).max() > 0.5
+    assert check_parity(to_graph(fitted), rows, expected=fitted.answers(rows)) <= PARITY
+
+
+def test_the_graph_is_as_sharp_as_the_recipe_says(fitted: Fitted) -> None:
+    rows, sharp = cold(TABLE, fitted.prior), replace(fitted, sharpness=1.5)
+    assert check_parity(to_graph(sharp), rows, expected=sharp.answers(rows)) <= PARITY
+    with pytest.raises(ModelError, match="largest difference"):
+        check_parity(to_graph(sharp), rows, expected=fitted.answers(rows))
+
+
+def test_what_an_older_runtime_reads_is_what_is_written(fitted: Fitted) -> None:
+    model = onnx.load_from_string(to_graph(fitted))
+    onnx.checker.check_model(model, full_check=True)
+    assert (model.ir_version, [it.version for it in model.opset_import]) == (8, [17])
 
 
 def test_a_graph_with_swapped_columns_is_refused(fitted: Fitted) -> None:
@@ -38,17 +54,17 @@ def test_a_graph_with_swapped_columns_is_refused(fitted: Fitted) -> None:
     (output,) = (out for out in graph.graph.output if out.name == "probabilities")
     for node in graph.graph.node:
         node.output[:] = ["unswapped" if name == "probabilities" else name for name in node.output]
-    order = onnx.helper.make_tensor("order", onnx.TensorProto.INT64, [3], [0, 2, 1])
+    order = onnx.helper.make_tensor("order", onnx.TensorProto.INT64, [5], [0, 2, 1, 3, 4])
     graph.graph.initializer.append(order)
     graph.graph.node.append(onnx.helper.make_node("Gather", ["unswapped", "order"], [output.name], axis=1))
-    with pytest.raises(ModelError, match=r"with another label.*install the version of scikit-learn"):
-        check_parity(graph.SerializeToString(), rows, expected=fitted.judge(rows))
+    with pytest.raises(ModelError, match=r"with another label.*install the version of onnxruntime"):
+        check_parity(graph.SerializeToString(), rows, expected=fitted.answers(rows))
 
 
 def test_a_graph_that_answers_no_numbers_is_refused(fitted: Fitted) -> None:
     rows = cold(TABLE, fitted.prior)[:3]
     with pytest.raises(ModelError):
-        check_parity(to_graph(fitted), rows, expected=np.full((3, 3), np.nan))
+        check_parity(to_graph(fitted), rows, expected=np.full((3, 5), np.nan))
 
 
 def write(
@@ -63,7 +79,7 @@ def write(
         folder,
         graph=b"graph",
         prior=fitted.prior,
-        golden=(rows, fitted.judge(rows)),
+        golden=(rows, fitted.answers(rows)),
         manifest={"name": folder.name},
         card=card,
         second=second,

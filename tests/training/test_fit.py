@@ -4,15 +4,26 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.tables import invented
+from support.tables import invented, invented_homes
 
 from vser_stream.core.baseline import MODEL_INPUT
 from vser_stream.core.features.functionals import FEATURES
+from vser_stream.core.loudness import LOUDNESS
 from vser_stream.errors import DataError
-from vser_stream.training.fit import fit, label_weights, speaker_folds
-from vser_stream.training.histories import cold
+from vser_stream.training.fit import (
+    Learned,
+    fit,
+    fit_learned,
+    label_weights,
+    outside,
+    rows_of,
+    side_folds,
+    speaker_folds,
+)
+from vser_stream.training.histories import Table, cold, population
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.tables import Material
+from vser_stream.values import ANSWERS
 
 SMALL = Recipe(calibration_folds=2, folds=2)
 
@@ -76,3 +87,104 @@ def test_every_label_weighs_the_same_and_corpora_are_evened_out_as_told() -> Non
         calm = table.y == 0
         small, large = (weights[calm & (table.corpora == name)][0] for name in ("small", "large"))
         assert small / large == pytest.approx(ratio)
+
+
+def five(*, seed: int = 0, count: int = 60, told: float = 3.0) -> Learned:
+    """Rows of people on three sides; each answer is moved along inputs of its own."""
+    rng = np.random.default_rng(seed)
+    y = np.tile(np.arange(len(ANSWERS)), count)
+    inputs = rng.normal(0, 1, (len(y), len(MODEL_INPUT)))
+    for answer in range(len(ANSWERS)):
+        inputs[y == answer, 20 * answer : 20 * answer + 20] += told
+    sides = np.repeat(np.arange(3), -(-len(y) // 3))[: len(y)]
+    nothing = np.zeros((len(y), 0), np.float32)
+    return Learned(inputs.astype(np.float32), nothing, y, np.ones(len(y)), sides)
+
+
+def test_the_machines_tell_the_five_answers_apart() -> None:
+    prior = population(invented())
+    fitted, unheard = fit_learned(five(), prior, SMALL, seed=0)
+    others = five(seed=1)
+    believed = fitted.answers(others.inputs)
+    assert np.mean(believed.argmax(axis=1) == others.y) > 0.95
+    assert np.mean(unheard.argmax(axis=1) == five().y) > 0.95
+    assert believed.sum(axis=1) == pytest.approx(np.ones(len(others)))
+    assert np.array_equal(fitted.judge(others.inputs), outside(believed))
+
+
+def test_the_three_labels_are_what_the_five_answers_add_up_to() -> None:
+    five_of_them = np.array([[0.1, 0.2, 0.3, 0.25, 0.15]])
+    assert outside(five_of_them) == pytest.approx(np.array([[0.35, 0.2, 0.45]]))
+
+
+def test_what_calibrates_is_never_heard_by_the_machines_it_is_judged_by() -> None:
+    """Rows that mean nothing are learned by heart: only who has not heard them knows it is a guess."""
+    prior, nothing = population(invented()), five(told=0.0)
+    fitted, unheard = fit_learned(nothing, prior, replace(SMALL, c=100.0), seed=0)
+    assert np.mean(fitted.margins(nothing.inputs).argmax(axis=1) == nothing.y) > 0.9, "learned by heart"
+    assert np.mean(unheard.argmax(axis=1) == nothing.y) < 0.35
+    assert unheard.max(axis=1).mean() < 0.4
+    assert fitted.answers(nothing.inputs).max(axis=1).mean() < 0.6, "nor is it sure of what it has learned"
+
+
+def test_confidence_is_how_often_unheard_people_are_told_right() -> None:
+    prior, rows = population(invented()), five(told=0.5, count=200)
+    fitted, _ = fit_learned(rows, prior, SMALL, seed=0)
+    others = five(told=0.5, count=200, seed=1)
+    believed = fitted.answers(others.inputs)
+    right = np.mean(believed.argmax(axis=1) == others.y)
+    assert 0.3 < right < 0.95
+    assert believed.max(axis=1).mean() == pytest.approx(right, abs=0.06)
+
+
+def test_of_clips_alone_nothing_is_said_of_loudness_and_in_homes_it_is_sometimes_known() -> None:
+    table, homes = invented(), invented_homes()
+    loud = slice(-len(LOUDNESS), None)
+    alone = rows_of(Material(table, (table,)), population(table), SMALL, seed=0)
+    assert not alone.inputs[:, loud].any()
+    both = rows_of(Material(table, rehearsal=homes), population(table), SMALL, seed=0)
+    assert not both.inputs[: len(table), loud].any()
+    known = both.inputs[len(table) :, -1] > 0.0
+    assert 0.2 < known.mean() < 0.9
+    never = replace(SMALL, unknown_loudness=1.0)
+    assert (
+        not rows_of(Material(table, rehearsal=homes), population(table), never, seed=0).inputs[:, loud].any()
+    )
+
+
+def test_answers_and_homes_weigh_as_the_recipe_says() -> None:
+    table, homes = invented(), invented_homes()
+    recipe = replace(SMALL, answers=(0.5, 0.2, 0.1, 0.15, 0.05), homes=3.0)
+    rows = rows_of(Material(table, rehearsal=homes), population(table), recipe, seed=0)
+    clips, heard = rows.weights[: len(table)], rows.weights[len(table) :]
+    assert heard.sum() / clips.sum() == pytest.approx(3.0)
+    shares = [heard[homes.answers == answer].sum() / heard.sum() for answer in range(len(ANSWERS))]
+    assert shares == pytest.approx(recipe.answers)
+
+
+def test_sides_are_folds_and_joined_where_there_are_more() -> None:
+    table = invented(speakers=12)
+    sides = np.unique(table.speakers, return_inverse=True)[1] % 5
+    material = Material(table, sides=sides)
+    assert len(side_folds(material, 5, seed=0)) == 5
+    for count in (2, 3):
+        folds = side_folds(material, count, seed=0)
+        assert len(folds) == count
+        for known, unheard in folds:
+            assert not set(sides[known]) & set(sides[unheard])
+        assert sorted(np.concatenate([unheard for _, unheard in folds]).tolist()) == list(range(len(table)))
+
+
+def test_people_nobody_dealt_to_a_side_are_on_the_same_one_in_their_homes() -> None:
+    table, homes = invented(), invented_homes()
+    rows = rows_of(Material(table, rehearsal=homes), population(table), SMALL, seed=0)
+    speakers = np.concatenate([table.speakers, homes.table.speakers])
+    for speaker in np.unique(speakers):
+        assert len(set(rows.sides[speakers == speaker].tolist())) == 1
+    assert len(set(rows.sides.tolist())) == SMALL.calibration_folds
+
+
+def test_rows_of_a_table_without_clips_are_none() -> None:
+    table: Table = invented().where(np.zeros(0, np.int64))
+    fitted = fit(Material(invented()), SMALL, seed=0)
+    assert fitted.judge(cold(table, fitted.prior)).shape == (0, 3)

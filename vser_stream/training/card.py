@@ -144,12 +144,13 @@ _ALONE = "The same clips by the machines alone, all and each corpus:"
 _NO_LOOK = "This model has no second look: the machines decide alone."
 
 _LOOK = """What the machines do not surely take for calm is heard again by a second look (`second_look.onnx`):
-the first two blocks of a small speech encoder made by others, the mean and the deviation of its frames over the
-latest 4 s of speech, and small networks of ours, which weigh these with the inputs of the machines. What both
-believe is multiplied, each raised to a power that was chosen on people whom neither had learned from; that
-product decides. Where the answer does not come in time, and where it is switched off, the machines decide.
-The encoder is that of Smart Turn v3.2 (Daily, BSD-2-Clause), tuned from Whisper tiny (OpenAI, MIT); its file
-was taken from the Python package pipecat-ai 1.14.0, and nothing else of it. `NOTICE` has both licences."""
+the first two blocks of a small speech encoder made by others, the mean and the deviation of its frames over
+the latest 4 s of speech, and small networks of ours, which weigh these with the inputs of the machines. What
+both believe is multiplied, each raised to a power that was chosen on people whom neither had learned from;
+that product decides. Where the answer does not come in time, and where it is switched off, the machines
+decide. The encoder is that of Smart Turn v3.2 (Daily, BSD-2-Clause), tuned from Whisper tiny (OpenAI, MIT);
+its file was taken from the Python package pipecat-ai 1.14.0, and nothing else of it. `NOTICE` has both
+licences."""
 
 _CARD = """# {name} {version}
 

@@ -243,7 +243,8 @@ def rows_of(material: Material, prior: Prior, recipe: Recipe, *, seed: int) -> L
     known = rng.random(len(inputs)) >= recipe.unknown_loudness
     loudness = loudness_of(homes.table, homes.rooms, whole=homes.kinds == SegmentKind.UTTERANCE)
     inputs[known, -len(LOUDNESS) :] = loudness[known]
-    heard = _learned(inputs, homes.looks[:, : None if looks else 0], homes.answers, homes.sides)
+    dealt = homes.sides if material.sides is not None else _of_speakers(material.clean, sides, homes.table)
+    heard = _learned(inputs, homes.looks[:, : None if looks else 0], homes.answers, dealt)
     rows = _joined([clips, _weighted(heard, homes.table.corpora, recipe, total=recipe.homes)])
     return replace(rows, weights=rows.weights / rows.weights.mean())
 
@@ -262,6 +263,12 @@ def _sides(material: Material, recipe: Recipe, *, seed: int) -> NDArray[np.int64
     for side, (_, judged) in enumerate(speaker_folds(material.clean, recipe.calibration_folds, seed=seed)):
         sides[judged] = side
     return sides
+
+
+def _of_speakers(clean: Table, sides: NDArray[np.int64], heard: Table) -> NDArray[np.int64]:
+    """The side of who speaks in each row."""
+    side = dict(zip(clean.speakers.tolist(), sides.tolist(), strict=True))
+    return np.array([side[speaker] for speaker in heard.speakers], np.int64)
 
 
 def _known(
