@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,10 @@ from vser_stream.cli.models import load_model
 from vser_stream.cli.progress import bars
 from vser_stream.config import shipped_rules
 from vser_stream.errors import UserError
+
+if TYPE_CHECKING:
+    from vser_stream.training.cache import FeatureCache
+    from vser_stream.training.second_look import Encoder
 
 __all__ = ["evaluate"]
 
@@ -42,6 +46,10 @@ def evaluate(
         bool,
         typer.Option("--left-out", help="With --scenes: leave whole corpora out in turn, instead of people."),
     ] = False,
+    encoder: Annotated[
+        Path | None, typer.Option(help="Second look: its encoder, or the wheel that holds it.")
+    ] = None,
+    no_second_look: Annotated[bool, typer.Option("--no-second-look", help="Try the machines alone.")] = False,
     ablation: Annotated[
         bool, typer.Option("--ablation", help="Leave out each group of features in turn instead.")
     ] = False,
@@ -82,7 +90,7 @@ def evaluate(
     if scenes:
         _evaluate_scenes(
             data, model, homes=homes, minutes=minutes, left_out=left_out, report=report, as_json=as_json,
-            seed=seed, cache=cache, processes=processes,
+            encoder=encoder, second_look=not no_second_look, seed=seed, cache=cache, processes=processes,
         )  # fmt: skip
         return
     if nested and model:
@@ -103,6 +111,7 @@ def evaluate(
         if model is None:
             evaluation = figures.evaluate_recipe(
                 data,
+                encoder=None if no_second_look else _encoder(data, features, encoder),
                 conditions=conditions,
                 choice_nested=nested,
                 seed=seed,
@@ -125,6 +134,14 @@ def evaluate(
     print(json.dumps(evaluation.to_dict()) if as_json else text_table(evaluation))
 
 
+def _encoder(data: list[Path], cache: FeatureCache, given: Path | None) -> Encoder:
+    """Of the second look that is tried with the machines."""
+    from vser_stream.training.corpus import read_corpora  # noqa: PLC0415 - extra [train]
+    from vser_stream.training.second_look import encoder_for  # noqa: PLC0415 - extra [train]
+
+    return encoder_for(read_corpora(data), cache.folder, given)
+
+
 def _evaluate_scenes(
     data: list[Path],
     model: Path | None,
@@ -134,6 +151,8 @@ def _evaluate_scenes(
     left_out: bool,
     report: Path | None,
     as_json: bool,
+    encoder: Path | None,
+    second_look: bool,
     seed: int,
     cache: Path | None,
     processes: int,
@@ -144,6 +163,7 @@ def _evaluate_scenes(
         from vser_stream.training import evaluate_events as events  # noqa: PLC0415 - extra [train]
         from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
         from vser_stream.training.report import write_events_report  # noqa: PLC0415 - extra [train]
+    features = FeatureCache(cache, processes=processes)
     with bars() as progress:
         evaluation = events.evaluate_scenes(
             data,
@@ -151,8 +171,9 @@ def _evaluate_scenes(
             homes=homes,
             minutes=minutes,
             left_out=left_out,
+            encoder=_encoder(data, features, encoder) if second_look and not model else None,
             seed=seed,
-            cache=FeatureCache(cache, processes=processes),
+            cache=features,
             processes=processes,
             progress=progress,
         )

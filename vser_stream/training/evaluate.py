@@ -24,6 +24,7 @@ from vser_stream.training.nested import Choice, nested
 from vser_stream.training.progress import Progress, silent
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.rehearsal import Rehearsal
+from vser_stream.training.second_look import Encoder
 from vser_stream.training.tables import Material, material_of, table_of
 from vser_stream.training.validate import (
     BOTH,
@@ -74,6 +75,7 @@ def evaluate_recipe(
     data: Data,
     *,
     recipe: Recipe | None = None,
+    encoder: Encoder | None = None,
     conditions: bool = False,
     choice_nested: bool = False,
     seed: int = 0,
@@ -86,6 +88,7 @@ def evaluate_recipe(
     Args:
         data: The manifest, or the folder that holds it.
         recipe: The shipped one, unless told otherwise.
+        encoder: Of a second look that is trained, too; None for the machines alone.
         conditions: Also every fifth clip through noise, rooms and codecs.
         choice_nested: Also with the recipe chosen anew in each fold, which takes longer than all else.
         seed: Of the folds and all draws.
@@ -99,7 +102,9 @@ def evaluate_recipe(
     """
     recipe, cache = recipe or Recipe(), cache or FeatureCache(processes=processes)
     clips = read_corpora(data, exclude=recipe.exclude)
-    material = material_of(clips, cache, recipe, seed=seed, processes=processes, progress=progress)
+    material = material_of(
+        clips, cache, recipe, encoder=encoder, seed=seed, processes=processes, progress=progress
+    )
     spoken = [clip for clip in clips if clip.spoken]
     spoiled = conditions_of(spoken, cache, seed=seed, progress=progress) if conditions else {}
     return judge_recipe(

@@ -12,9 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from vser_stream.adapters.second_look import FILE as SECOND_LOOK
 from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.config import AlarmConfig
 from vser_stream.core.alarm_curve import Curves, as_asked
+from vser_stream.core.second_look import Look
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Clip, Data, read_corpora, sides_of
 from vser_stream.training.event_figures import (
@@ -27,13 +29,14 @@ from vser_stream.training.event_figures import (
     figures_of,
 )
 from vser_stream.training.export import to_graph
-from vser_stream.training.fit import fit
 from vser_stream.training.homes import NOBODY, Home, Model, furnish, furnish_quiet, listen_all
 from vser_stream.training.kinds import OUTSIDE, Answer
+from vser_stream.training.learn import learn
 from vser_stream.training.metrics import Interval
 from vser_stream.training.progress import Progress, silent, tracked
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.rehearsal import SIDES
+from vser_stream.training.second_look import Encoder, SecondLookMade
 from vser_stream.training.tables import Material, material_of
 from vser_stream.values import Label
 
@@ -56,6 +59,7 @@ def evaluate_scenes(
     homes: int = 32,
     minutes: float = 15.0,
     recipe: Recipe | None = None,
+    encoder: Encoder | None = None,
     alarm: AlarmConfig | None = None,
     seed: int = 0,
     cache: FeatureCache | None = None,
@@ -74,6 +78,7 @@ def evaluate_scenes(
             each kind of hours in which nothing happens.
         minutes: Length of each scene.
         recipe: How models are made, and what is left out of the data.
+        encoder: Of second looks that are trained, too; None for the machines alone.
         alarm: Configuration of the alarm; default: as the daemon has it with that model.
         seed: Of the folds, the models, the homes and the scenes.
         cache: Of features.
@@ -90,11 +95,13 @@ def evaluate_scenes(
     if model is None:
         clips = read_corpora(data, exclude=recipe.exclude)
         splits = _by_corpus(clips) if left_out else _by_people(clips)
-        models = _learned(clips, splits, recipe, cache, seed=seed, processes=processes, progress=progress)
+        models = _learned(
+            clips, splits, recipe, cache, encoder=encoder, seed=seed, processes=processes, progress=progress
+        )
         subject = f"recipe, {len(splits)} {'corpora left out' if left_out else 'folds of people and sounds'}"
     else:
         loaded = OnnxSvm.load(model, features=cache.features)
-        models = [Model((model / "svm.onnx").read_bytes(), loaded.prior)]
+        models = [Model((model / "svm.onnx").read_bytes(), loaded.prior, _look_of(loaded.look, model))]
         splits = [_Split(np.empty(0, np.int64), read_corpora(data))]
         subject, curves = f"{loaded.name} {loaded.version}", loaded.curves
     heard = listen_all(
@@ -235,20 +242,29 @@ def _learned(
     recipe: Recipe,
     cache: FeatureCache,
     *,
+    encoder: Encoder | None,
     seed: int,
     processes: int,
     progress: Progress,
 ) -> list[Model]:
     """A model for each split."""
-    material = material_of(clips, cache, recipe, seed=_MATERIAL, processes=processes, progress=progress)
-    jobs = (joblib.delayed(_learn)(material.where(split.known), recipe, seed) for split in splits)
+    material = material_of(
+        clips, cache, recipe, encoder=encoder, seed=_MATERIAL, processes=processes, progress=progress
+    )
+    jobs = (joblib.delayed(_learn)(material.where(split.known), recipe, encoder, seed) for split in splits)
     done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
     return list(tracked(done, "models", total=len(splits), progress=progress))
 
 
-def _learn(material: Material, recipe: Recipe, seed: int) -> Model:
-    fitted = fit(material, recipe, seed=seed)
-    return Model(to_graph(fitted), fitted.prior)
+def _learn(material: Material, recipe: Recipe, encoder: Encoder | None, seed: int) -> Model:
+    judges = learn(material, recipe, seed=seed)
+    return Model(to_graph(judges.fitted), judges.prior, encoder and judges.second_look(encoder))
+
+
+def _look_of(look: Look | None, folder: Path) -> SecondLookMade | None:
+    if look is None:
+        return None
+    return SecondLookMade((folder / SECOND_LOOK).read_bytes(), look.fusion, look.unless_calm)
 
 
 def _homes(models: Sequence[Model], splits: Sequence[_Split], homes: int, *, seed: int) -> list[Home]:

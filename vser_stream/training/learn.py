@@ -17,7 +17,7 @@ from vser_stream.training.fit import Fitted, fit_learned, outside, rows_of, shif
 from vser_stream.training.histories import Judge, Rows, Table, population
 from vser_stream.training.look_head import Head, fit_head
 from vser_stream.training.recipe import Recipe
-from vser_stream.training.second_look import fit_fusion
+from vser_stream.training.second_look import Encoder, SecondLookMade, fit_fusion, with_head
 from vser_stream.training.tables import Material
 from vser_stream.values import ANSWERS
 
@@ -45,6 +45,13 @@ class Judges:
     def prior(self) -> Prior:
         """The population that is measured from."""
         return self.fitted.prior
+
+    def second_look(self, encoder: Encoder) -> SecondLookMade | None:
+        """Return what a model folder gets, where there is one."""
+        if self.head is None or self.fusion is None:
+            return None
+        graph = with_head(encoder.graph, self.head, inputs=len(MODEL_INPUT))
+        return SecondLookMade(graph, self.fusion, self.unless_calm)
 
     def both(self, table: Table, embeddings: Rows) -> Judge:
         """Return what judges model inputs of a table with the second look, too.

@@ -30,6 +30,7 @@ from vser_stream.adapters.graphs import open_graph
 from vser_stream.adapters.second_look import answers, golden_rows, golden_sound, statistics
 from vser_stream.core.second_look import LEAST, Fusion, heard
 from vser_stream.errors import DataError
+from vser_stream.training.corpus import Clip
 from vser_stream.training.look_head import Head, head_nodes
 from vser_stream.values import ANSWERS, Segment, Vector
 
@@ -37,6 +38,7 @@ __all__ = [
     "Encoder",
     "SecondLookMade",
     "cut",
+    "encoder_for",
     "fit_fusion",
     "notice",
     "turn_model",
@@ -266,6 +268,20 @@ def fit_fusion(
     bounds = [(0.0, _MOST), (0.0, _MOST), *[(None, None)] * (len(ANSWERS) - 1)]
     found = minimize(loss, np.array([0.5, 0.5, *[0.0] * (len(ANSWERS) - 1)]), bounds=bounds).x
     return Fusion(float(found[0]), float(found[1]), tuple(float(one) for one in [*found[2:], 0.0]))
+
+
+def encoder_for(clips: Sequence[Clip], folder: Path, given: Path | None) -> Encoder:
+    """Return the encoder of a second look that is to learn from some clips.
+
+    Raises:
+        DataError: An answer has no clip, or the encoder cannot be had.
+    """
+    if missing := [answer for answer in ANSWERS if not any(clip.answer == answer for clip in clips)]:
+        raise DataError(
+            f"no clip of {', '.join(missing)} for the second look to learn from; add some, "
+            "or train without it (--no-second-look)"
+        )
+    return Encoder(cut(turn_model(folder, given=given)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from vser_stream import __version__
 from vser_stream.errors import DataError
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.card import Corpus, corpora_of, model_card
-from vser_stream.training.corpus import Clip, Data, read_corpora, read_manifest
+from vser_stream.training.corpus import Data, read_corpora, read_manifest
 from vser_stream.training.evaluate import conditions_of, groups_of, judge_recipe, judge_unlearned
 from vser_stream.training.evaluation import Evaluation
 from vser_stream.training.export import check_model_folder, check_parity, to_graph, write_folder
@@ -24,7 +24,7 @@ from vser_stream.training.learn import Judges, learn
 from vser_stream.training.metrics import Figures
 from vser_stream.training.progress import Progress, silent
 from vser_stream.training.recipe import Recipe
-from vser_stream.training.second_look import Encoder, SecondLookMade, cut, turn_model, with_head
+from vser_stream.training.second_look import Encoder
 from vser_stream.training.tables import material_of, table_of
 from vser_stream.values import ANSWERS
 
@@ -95,7 +95,7 @@ def train(
     told = {path.stem: _read(path) for path in studies}
     learned = read_corpora(data, exclude=recipe.exclude)
     spoken = [clip for clip in learned if clip.spoken]
-    encoder = _encoder(learned, cache.folder, encoder_file) if second_look else None
+    encoder = encoder_for(learned, cache.folder, encoder_file) if second_look else None
     material = material_of(
         learned, cache, recipe, encoder=encoder, seed=seed, processes=processes, progress=progress
     )
@@ -120,15 +120,6 @@ def train(
         evaluation = replace(evaluation, unheard=found[0], false_alarms=found[1])
     made = _Made(corpora_of(learned), material.clean, judges, encoder, evaluation)
     return _write(out, made, told, recipe=recipe, seed=seed, features=cache.features, began=began)
-
-
-def _encoder(clips: Sequence[Clip], folder: Path, given: Path | None) -> Encoder:
-    if missing := [answer for answer in ANSWERS if not any(clip.answer == answer for clip in clips)]:
-        raise DataError(
-            f"no clip of {', '.join(missing)} for the second look to learn from; add some, "
-            "or train without it (--no-second-look)"
-        )
-    return Encoder(cut(turn_model(folder, given=given)))
 
 
 def _read(path: Path) -> str:
@@ -191,18 +182,10 @@ def _write(
         golden=(rows[golden], expected[golden]),
         manifest=manifest,
         card=card,
-        look=_look(made, inputs=rows.shape[1]),
+        look=made.encoder and made.judges.second_look(made.encoder),
     )
     took = time.monotonic() - began
     return Trained(out, version, evaluation=made.evaluation, parity=parity, size=len(graph), took=took)
-
-
-def _look(made: _Made, *, inputs: int) -> SecondLookMade | None:
-    judges = made.judges
-    if made.encoder is None or judges.head is None or judges.fusion is None:
-        return None
-    graph = with_head(made.encoder.graph, judges.head, inputs=inputs)
-    return SecondLookMade(graph, judges.fusion, judges.unless_calm)
 
 
 def _real_rows(made: _Made, recipe: Recipe, *, seed: int) -> Rows:
