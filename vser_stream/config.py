@@ -212,10 +212,10 @@ class ReasonerConfig(Section):
 class LevelConfig(Section):
     """When one alarm level begins and ends."""
 
-    # Below half a false alarm of each level an hour on composed homes (vser-stream evaluate --scenes),
-    # chosen on other homes than those in the model card.
+    # Below half a false panic alarm an hour in composed homes of unheard people and sounds
+    # (vser-stream evaluate --scenes), chosen on other homes than those in the model card.
     distress: Number = Field(
-        5.6,
+        3.0,
         ge=0.1,
         le=1000,
         description="how much evidence of distress raises it; lower is more sensitive. Default: what"
@@ -227,7 +227,7 @@ class LevelConfig(Section):
     # at 0.9 would never be enough.
     half_life: Number = Field(20.0, ge=0.1, le=86_400, description="s after which evidence counts half")
     at_least: Number = Field(
-        0.82,
+        0.85,
         ge=0.5,
         lt=1,
         description="probability of not being calm above which an utterance adds evidence, below which it"
@@ -256,7 +256,7 @@ class LevelConfig(Section):
 class PanicConfig(LevelConfig):
     """Panic: held long, latched."""
 
-    fast: Share = 0.99
+    fast: Share = 0.97
     hold: Hold = 60.0
     refractory: Refractory = 0.0
     latching: bool = True

@@ -258,7 +258,7 @@ def _learned(
 
 def _learn(material: Material, recipe: Recipe, encoder: Encoder | None, seed: int) -> Model:
     judges = learn(material, recipe, seed=seed)
-    return Model(to_graph(judges.fitted), judges.prior, encoder and judges.second_look(encoder))
+    return Model(to_graph(judges.fitted), judges.prior, judges.second_look(encoder))
 
 
 def _look_of(look: Look | None, folder: Path) -> SecondLookMade | None:

@@ -46,9 +46,9 @@ class Judges:
         """The population that is measured from."""
         return self.fitted.prior
 
-    def second_look(self, encoder: Encoder) -> SecondLookMade | None:
+    def second_look(self, encoder: Encoder | None) -> SecondLookMade | None:
         """Return what a model folder gets, where there is one."""
-        if self.head is None or self.fusion is None:
+        if encoder is None or self.head is None or self.fusion is None:
             return None
         graph = with_head(encoder.graph, self.head, inputs=len(MODEL_INPUT))
         return SecondLookMade(graph, self.fusion, self.unless_calm)

@@ -24,7 +24,7 @@ from vser_stream.training.learn import Judges, learn
 from vser_stream.training.metrics import Figures
 from vser_stream.training.progress import Progress, silent
 from vser_stream.training.recipe import Recipe
-from vser_stream.training.second_look import Encoder
+from vser_stream.training.second_look import Encoder, encoder_for
 from vser_stream.training.tables import material_of, table_of
 from vser_stream.values import ANSWERS
 
@@ -182,7 +182,7 @@ def _write(
         golden=(rows[golden], expected[golden]),
         manifest=manifest,
         card=card,
-        look=made.encoder and made.judges.second_look(made.encoder),
+        look=made.judges.second_look(made.encoder),
     )
     took = time.monotonic() - began
     return Trained(out, version, evaluation=made.evaluation, parity=parity, size=len(graph), took=took)
