@@ -178,9 +178,13 @@ def test_sides_are_folds_and_joined_where_there_are_more() -> None:
 def test_people_nobody_dealt_to_a_side_are_on_the_same_one_in_their_homes() -> None:
     table, homes = invented(), invented_homes()
     rows = rows_of(Material(table, rehearsal=homes), population(table), SMALL, seed=0)
+    first = FEATURES.index(MODEL_INPUT[0])
+    said = np.concatenate([table.features[:, first], homes.table.features[:, first]])
     speakers = np.concatenate([table.speakers, homes.table.speakers])
+    who = dict(zip(said.tolist(), speakers.tolist(), strict=True))
+    heard = np.array([who[value] for value in rows.inputs[:, 0].tolist()])
     for speaker in np.unique(speakers):
-        assert len(set(rows.sides[speakers == speaker].tolist())) == 1
+        assert len(set(rows.sides[heard == speaker].tolist())) == 1
     assert len(set(rows.sides.tolist())) == SMALL.calibration_folds
 
 
