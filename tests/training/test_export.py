@@ -30,14 +30,14 @@ def fitted() -> Fitted:
 
 def test_the_graph_answers_as_the_machines_do(fitted: Fitted) -> None:
     rows = cold(TABLE, fitted.prior)
-    rows = np.concatenate([rows, 1e3 * rows[:5], np.zeros_like(rows[:1])])
+    rows = np.concatenate([rows, 1e3 * rows[:5], np.zeros_like(rows[:1])]).astype(np.float32)
     assert np.ptp(fitted.answers(rows), axis=0).max() > 0.5
     assert check_parity(to_graph(fitted), rows, expected=fitted.answers(rows)) <= PARITY
 
 
 def test_the_graph_is_as_sharp_as_the_recipe_says(fitted: Fitted) -> None:
     rows, sharp = cold(TABLE, fitted.prior), replace(fitted, sharpness=1.5)
-    rows = (rows + rows[::-1]) / 2  # between the labels
+    rows = np.asarray((rows + rows[::-1]) / 2, np.float32)  # between the labels
     assert check_parity(to_graph(sharp), rows, expected=sharp.answers(rows)) <= PARITY
     with pytest.raises(ModelError, match="largest difference"):
         check_parity(to_graph(sharp), rows, expected=fitted.answers(rows))

@@ -120,7 +120,7 @@ def test_the_three_labels_are_what_the_five_answers_add_up_to() -> None:
 def test_what_calibrates_is_never_heard_by_the_machines_it_is_judged_by() -> None:
     """Rows that mean nothing are learned by heart: only who has not heard them knows it is a guess."""
     prior, nothing = population(invented()), five(told=0.0)
-    fitted, unheard = fit_learned(nothing, prior, replace(SMALL, c=100.0), seed=0)
+    fitted, unheard = fit_learned(nothing, prior, replace(SMALL, c=100.0, told=SMALL.answers), seed=0)
     assert np.mean(fitted.margins(nothing.inputs).argmax(axis=1) == nothing.y) > 0.9, "learned by heart"
     assert np.mean(unheard.argmax(axis=1) == nothing.y) < 0.35
     assert unheard.max(axis=1).mean() < 0.4

@@ -48,7 +48,7 @@ def some_head() -> Head:
         for shape in (values, values, (values, 9), 9, (9, 5), 5, (values, 5), 5)
     )
     deep = ((weights[0], weights[1]), (weights[2], weights[3]))
-    return Head(mean, np.abs(spread) + 0.5, (deep, ((weights[4], weights[5]),)))
+    return Head(mean, np.asarray(np.abs(spread) + 0.5, np.float32), (deep, ((weights[4], weights[5]),)))
 
 
 def some_rows(count: int) -> Rows:
