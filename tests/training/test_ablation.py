@@ -4,15 +4,20 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from support.tables import invented
+from support.tables import invented, invented_homes
 
 from vser_stream.core.baseline import MODEL_INPUT
 from vser_stream.core.features.functionals import ABSOLUTE, FEATURES, GATES
+from vser_stream.core.loudness import LOUDNESS
+from vser_stream.training import ablation as ablation_module
 from vser_stream.training.ablation import GROUPS, Ablation, ablate, ablation_table, without
+from vser_stream.training.histories import Table
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.tables import Material
+from vser_stream.training.validate import Outcome
 
-SMALL = Recipe(calibration_folds=2, folds=2, copies=0, raw_weight=0.5)
+EVEN = (1.0,) * 5
+SMALL = Recipe(calibration_folds=2, folds=2, copies=0, raw_weight=0.5, landmarks=200, answers=EVEN)
 NAMES = ["all", *(f"without {group}" for group in GROUPS), "raw only", "relative only"]
 
 
@@ -43,9 +48,9 @@ def test_each_variant_has_the_inputs_that_are_left(ablation: Ablation) -> None:
     judged = set(FEATURES) - {*ABSOLUTE, *GATES}
     for group, names in GROUPS.items():
         assert inputs[f"without {group}"] == len(MODEL_INPUT) - 2 * len(judged & set(names))
-    assert inputs["all"] == 2 * len(judged) + 1
+    assert inputs["all"] == 2 * len(judged) + 1 + len(LOUDNESS)
     assert inputs["raw only"] == len(judged)
-    assert inputs["relative only"] == len(judged) + 1
+    assert inputs["relative only"] == len(judged) + 1 + len(LOUDNESS)
 
 
 def test_what_tells_the_labels_apart_is_missed_and_the_rest_is_not(ablation: Ablation) -> None:
@@ -75,8 +80,40 @@ def test_a_group_is_blanked_in_every_table_and_the_kernel_made_for_what_is_left(
     assert (blanked.spoiled[0].features == blanked.clean.features).all()
     # All unvoiced features are inputs twice: as they are, and relative.
     both = SMALL.raw_weight**2 + 1
-    whole = both * (len(FEATURES) - len(ABSOLUTE) - len(GATES)) + 1
+    loudness = SMALL.loudness_weight**2 * len(LOUDNESS)
+    whole = both * (len(FEATURES) - len(ABSOLUTE) - len(GATES)) + 1 + loudness
     assert recipe.gamma == pytest.approx(SMALL.gamma * whole / (whole - both * gone.sum()))
+
+
+def test_what_is_learned_beside_clean_clips_is_left_out_where_it_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = invented(speakers=6, clips=2, corpora=1)
+    homes, tried = invented_homes(speakers=6), list[tuple[bool, bool, bool, float]]()
+    material = Material(table, (table,), homes, lively=invented_homes(speakers=6))
+
+    def noted(some: Material, how: Recipe, *, seed: int, processes: int) -> dict[str, Outcome]:
+        del seed, processes
+        tried.append(
+            (bool(some.spoiled), some.lively is not None, some.rehearsal is not None, how.unknown_loudness)
+        )
+        return {history: right(table) for history in ("cold", "running", "warm 3")}
+
+    monkeypatch.setattr(ablation_module, "cross_validate", noted)
+    found = {variant.name: variant.inputs for variant in ablate(material, SMALL, seed=0).variants}
+    usual = SMALL.unknown_loudness
+    assert list(found)[len(NAMES) :] == [
+        "without spoiled clips", "without lively clips", "without homes", "without loudness",
+    ]  # fmt: skip
+    assert tried[len(NAMES) :] == [
+        (False, True, True, usual), (True, False, True, usual), (True, True, False, usual),
+        (True, True, True, 1.0),
+    ]  # fmt: skip
+    assert found["without homes"] - found["without loudness"] == len(LOUDNESS)
+
+
+def right(table: Table) -> Outcome:
+    return Outcome(np.arange(len(table)), np.eye(3)[table.y])
 
 
 def test_without_a_second_corpus_none_is_left_out() -> None:

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from support.tables import invented
 
+from vser_stream.training import nested as nesting
 from vser_stream.training.histories import Table
 from vser_stream.training.nested import Choice, nested, variants
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.tables import Material
 from vser_stream.training.validate import Outcome, pooled
 
-SMALL = Recipe(calibration_folds=2, folds=2)
+SMALL = Recipe(calibration_folds=2, folds=2, landmarks=60)
 Nested = tuple[dict[str, Outcome], list[Choice]]
 
 
@@ -40,3 +41,20 @@ def test_the_judged_speakers_have_no_say_in_the_choice(found: Nested) -> None:
     theirs = np.isin(mixed.speakers, mixed.speakers[outcomes["cold"].clips[: len(mixed) // 2]])
     mixed.features[theirs] = mixed.features[theirs][::-1]
     assert nested(Material(mixed), SMALL, seed=0, processes=1)[1][0] == chosen[0]
+
+
+def test_where_people_were_dealt_to_sides_a_fold_and_its_choice_are_sides(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sides = np.unique(table().speakers, return_inverse=True)[1] % 4
+    chosen: list[list[int]] = []
+
+    def noted(material: Material, recipe: Recipe, seed: int) -> Choice:
+        del recipe, seed
+        assert material.sides is not None
+        chosen.append(sorted(set(material.sides.tolist())))
+        return Choice("as shipped", 1.0)
+
+    monkeypatch.setattr(nesting, "_chosen", noted)
+    nested(Material(table(), sides=sides), SMALL, seed=0, processes=1)
+    assert chosen == [[1, 3], [0, 2]]

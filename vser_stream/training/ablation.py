@@ -7,7 +7,7 @@ width of the kernel follows the number of inputs that are left.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from vser_stream.core.baseline import MODEL_INPUT
 from vser_stream.core.features.functionals import FEATURES
+from vser_stream.core.loudness import LOUDNESS
 from vser_stream.training.cache import FeatureCache
-from vser_stream.training.corpus import Data, read_manifest
+from vser_stream.training.corpus import Data, read_corpora
+from vser_stream.training.fit import importance_of
 from vser_stream.training.histories import Table
 from vser_stream.training.metrics import Interval, figures, gain
 from vser_stream.training.progress import Progress, silent, tracked
@@ -64,6 +66,9 @@ QUICK: Final = replace(Recipe(), folds=3)
 _HISTORIES = ("cold", "running", "warm 3")
 _LEFT_OUT = "corpus left out"
 _FOLDS = "cross-validation"
+
+_CLEAN, _NOT_LIVELY = "without spoiled clips", "without lively clips"
+_NO_HOMES, _NO_LOUDNESS = "without homes", "without loudness"
 
 _ALONE = 100.0
 """Weight of one kind of input beside 1 of the other at which that other is no longer heard."""
@@ -117,7 +122,7 @@ def evaluate_ablation(
         AudioError: A recording cannot be read.
     """
     cache = cache or FeatureCache(processes=processes)
-    clips = read_manifest(data, exclude=(*recipe.exclude, *recipe.calm_only))
+    clips = read_corpora(data, exclude=recipe.exclude)
     material = material_of(clips, cache, recipe, seed=seed, processes=processes, progress=progress)
     return ablate(material, recipe, seed=seed, processes=processes, progress=progress)
 
@@ -161,7 +166,7 @@ def without(material: Material, recipe: Recipe, *, group: str) -> tuple[Material
         features[:, columns] = 0.0
         return replace(table, features=features)
 
-    weights = np.array([recipe.raw_weight if name in FEATURES else 1.0 for name in MODEL_INPUT]) ** 2
+    weights = importance_of(recipe) ** 2
     kept = weights[~_of(GROUPS[group])]
     return material.mapped(blanked), replace(recipe, gamma=recipe.gamma * float(weights.sum() / kept.sum()))
 
@@ -174,7 +179,19 @@ def _variants(material: Material, recipe: Recipe) -> list[tuple[str, Material, R
         *blanked,
         ("raw only", material, replace(recipe, raw_weight=_ALONE)),
         ("relative only", material, replace(recipe, raw_weight=1 / _ALONE)),
+        *_without_rows(material, recipe),
     ]
+
+
+def _without_rows(material: Material, recipe: Recipe) -> Iterator[tuple[str, Material, Recipe]]:
+    """Without what is learned beside the clean clips, each alone."""
+    if material.spoiled:
+        yield _CLEAN, replace(material, spoiled=(), embeddings=material.embeddings[:1]), recipe
+    if material.lively is not None:
+        yield _NOT_LIVELY, replace(material, lively=None), recipe
+    if material.rehearsal is not None:
+        yield _NO_HOMES, replace(material, rehearsal=None), recipe
+        yield _NO_LOUDNESS, material, replace(recipe, unknown_loudness=1.0)
 
 
 def _of(names: Sequence[str]) -> NDArray[np.bool_]:
@@ -187,7 +204,12 @@ def _inputs(variant: str) -> int:
     if group in GROUPS:
         return int(np.sum(~_of(GROUPS[group])))
     raw = sum(name in FEATURES for name in MODEL_INPUT)
-    return {"all": len(MODEL_INPUT), "raw only": raw, "relative only": len(MODEL_INPUT) - raw}[variant]
+    some = {
+        "raw only": raw,
+        "relative only": len(MODEL_INPUT) - raw,
+        _NO_LOUDNESS: len(MODEL_INPUT) - len(LOUDNESS),
+    }
+    return some.get(variant, len(MODEL_INPUT))
 
 
 def _compared(

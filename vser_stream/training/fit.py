@@ -35,6 +35,7 @@ __all__ = [
     "Split",
     "fit",
     "fit_learned",
+    "importance_of",
     "label_weights",
     "outside",
     "rows_of",
@@ -314,7 +315,7 @@ def _machines(rows: Learned, prior: Prior, recipe: Recipe, *, seed: int) -> Fitt
     """Fit a machine for each answer; nothing is calibrated yet."""
     rng = np.random.default_rng(seed)
     weights = rows.weights / rows.weights.mean()
-    importance = np.array([_importance(name, recipe) for name in MODEL_INPUT])
+    importance = importance_of(recipe)
     mean = np.asarray(np.average(rows.inputs, axis=0, weights=weights), np.float64)
     # Scaled wider, an input counts less in the kernel.
     scale = np.asarray((rows.inputs.std(axis=0, dtype=np.float64) + 1e-6) / importance, np.float64)
@@ -342,6 +343,11 @@ def _machines(rows: Learned, prior: Prior, recipe: Recipe, *, seed: int) -> Fitt
         calibration=np.concatenate([np.eye(len(ANSWERS)), np.zeros((1, len(ANSWERS)))]),
         sharpness=recipe.sharpness,
     )
+
+
+def importance_of(recipe: Recipe) -> _Floats:
+    """How much each model input counts in the kernel, shape (n_inputs,)."""
+    return np.array([_importance(name, recipe) for name in MODEL_INPUT])
 
 
 def _importance(name: str, recipe: Recipe) -> float:

@@ -44,7 +44,9 @@ def variants(recipe: Recipe) -> dict[str, Recipe]:
         "c x 3": replace(recipe, c=3 * recipe.c),
         "c / 3": replace(recipe, c=recipe.c / 3),
         "gamma / 2": replace(recipe, gamma=recipe.gamma / 2),
+        "half of the landmarks": replace(recipe, landmarks=recipe.landmarks // 2),
         "half of the homes": replace(recipe, homes=recipe.homes / 2),
+        "answers evened out": replace(recipe, answers=tuple(share**0.5 for share in recipe.answers)),
     }
 
 
