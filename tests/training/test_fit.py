@@ -129,7 +129,7 @@ def test_what_calibrates_is_never_heard_by_the_machines_it_is_judged_by() -> Non
 
 def test_confidence_is_how_often_unheard_people_are_told_right() -> None:
     prior, rows = population(invented()), five(told=0.5, count=200)
-    fitted, _ = fit_learned(rows, prior, SMALL, seed=0)
+    fitted, _ = fit_learned(rows, prior, replace(SMALL, told=SMALL.answers), seed=0)
     others = five(told=0.5, count=200, seed=1)
     believed = fitted.answers(others.inputs)
     right = np.mean(believed.argmax(axis=1) == others.y)
