@@ -17,7 +17,7 @@ from vser_stream.training.tables import Material
 from vser_stream.training.validate import Outcome
 
 EVEN = (1.0,) * 5
-SMALL = Recipe(calibration_folds=2, folds=2, copies=0, raw_weight=0.5, landmarks=200, answers=EVEN)
+SMALL = Recipe(calibration_folds=2, folds=2, copies=0, raw_weight=0.5, answers=EVEN, told=EVEN)
 NAMES = ["all", *(f"without {group}" for group in GROUPS), "raw only", "relative only"]
 
 

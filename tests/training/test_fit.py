@@ -25,7 +25,8 @@ from vser_stream.training.recipe import Recipe
 from vser_stream.training.tables import Material
 from vser_stream.values import ANSWERS
 
-SMALL = Recipe(calibration_folds=2, folds=2)
+EVEN = (0.2,) * 5
+SMALL = Recipe(calibration_folds=2, folds=2, answers=EVEN, told=EVEN)
 
 
 def test_no_speaker_is_on_both_sides_of_a_fold_and_every_clip_is_judged_once() -> None:
@@ -135,6 +136,14 @@ def test_confidence_is_how_often_unheard_people_are_told_right() -> None:
     right = np.mean(believed.argmax(axis=1) == others.y)
     assert 0.3 < right < 0.95
     assert believed.max(axis=1).mean() == pytest.approx(right, abs=0.06)
+
+
+def test_an_answer_is_believed_as_often_as_it_is_taken_to_be_given() -> None:
+    prior, rows = population(invented()), five(told=0.5)
+    often = replace(SMALL, told=(0.1, 0.1, 0.6, 0.1, 0.1))
+    usual, raised = (fit_learned(rows, prior, recipe, seed=0)[1].mean(axis=0) for recipe in (SMALL, often))
+    assert usual == pytest.approx(EVEN, abs=0.02)
+    assert raised[2] > 2 * usual[2]
 
 
 def test_of_clips_alone_nothing_is_said_of_loudness_and_in_homes_it_is_sometimes_known() -> None:

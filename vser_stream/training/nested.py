@@ -46,7 +46,7 @@ def variants(recipe: Recipe) -> dict[str, Recipe]:
         "gamma / 2": replace(recipe, gamma=recipe.gamma / 2),
         "half of the landmarks": replace(recipe, landmarks=recipe.landmarks // 2),
         "half of the homes": replace(recipe, homes=recipe.homes / 2),
-        "answers evened out": replace(recipe, answers=tuple(share**0.5 for share in recipe.answers)),
+        "answers evened out": replace(recipe, told=tuple(share**0.5 for share in recipe.told)),
     }
 
 
