@@ -146,6 +146,18 @@ def test_an_answer_is_believed_as_often_as_it_is_taken_to_be_given() -> None:
     assert raised[2] > 2 * usual[2]
 
 
+@pytest.mark.parametrize("speakers", [12, 24])
+def test_of_few_people_what_calibrates_does_not_undo_what_the_machines_tell(speakers: int) -> None:
+    """Of the five answers two are never given, and what is left is soon learned by heart."""
+    table = invented(speakers=speakers, clips=5, apart=1.5)
+    known, unheard = speaker_folds(table, 2, seed=0)[0]
+    fitted = fit(Material(table.where(known)), SMALL, seed=0)
+    rows, y = cold(table.where(unheard), fitted.prior), table.y[unheard]
+    told, meant = (np.mean(by(rows).argmax(axis=1) == y) for by in (fitted.answers, fitted.margins))
+    assert told > meant - 0.1
+    assert meant > 0.7
+
+
 def test_of_clips_alone_nothing_is_said_of_loudness_and_in_homes_it_is_sometimes_known() -> None:
     table, homes = invented(), invented_homes()
     loud = slice(-len(LOUDNESS), None)

@@ -263,8 +263,8 @@ what each group of features is worth (`vser-stream evaluate --ablation`), where 
 
 The confidence is a calibrated probability: ECE (15 bins) is the mean distance between confidence and
 the share that is right, among clips where the answers weigh as `told` in the recipe says: emotions are at
-eye level there, and rarer in a home. Decisions with a low confidence go to the reasoner. Shares of the running
-decisions above: {thresholds}. In force unless configured otherwise: {default_share} %.
+eye level there, and rarer in a home. Decisions with a low confidence go to the reasoner. Shares of the
+running decisions above: {thresholds}. In force unless configured otherwise: {default_share} %.
 
 ## Limits
 
