@@ -196,6 +196,16 @@ def test_sides_are_folds_and_joined_where_there_are_more() -> None:
         assert sorted(np.concatenate([unheard for _, unheard in folds]).tolist()) == list(range(len(table)))
 
 
+@pytest.mark.parametrize("alone", [12, 11])
+def test_where_one_side_has_nearly_all_people_are_calibrated_on_instead(alone: int) -> None:
+    table = invented()
+    sides = np.where(np.unique(table.speakers, return_inverse=True)[1] < alone, 3, 1)
+    table = table.where((sides == 3) | (table.y == 0))
+    sides = np.where(np.isin(table.speakers, np.unique(table.speakers)[:alone]), 3, 1)
+    fitted = fit(Material(table, sides=sides), SMALL, seed=0)
+    assert np.mean(fitted.judge(cold(table, fitted.prior)).argmax(axis=1) == table.y) > 0.9
+
+
 def test_people_nobody_dealt_to_a_side_are_on_the_same_one_in_their_homes() -> None:
     table, homes = invented(), invented_homes()
     rows = rows_of(Material(table, rehearsal=homes), population(table), SMALL, seed=0)

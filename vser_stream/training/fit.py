@@ -245,7 +245,7 @@ def rows_of(material: Material, prior: Prior, recipe: Recipe, *, seed: int) -> L
     known = rng.random(len(inputs)) >= recipe.unknown_loudness
     loudness = loudness_of(homes.table, homes.rooms, whole=homes.kinds == SegmentKind.UTTERANCE)
     inputs[known, -len(LOUDNESS) :] = loudness[known]
-    dealt = homes.sides if material.sides is not None else _of_speakers(material.clean, sides, homes.table)
+    dealt = homes.sides if sides is material.sides else _of_speakers(material.clean, sides, homes.table)
     heard = _learned(inputs, homes.looks[:, : None if looks else 0], homes.answers, dealt)
     rows = _joined([clips, _weighted(heard, homes.table.corpora, recipe, total=recipe.homes)])
     return replace(rows, weights=rows.weights / rows.weights.mean())
@@ -258,9 +258,12 @@ def label_weights(table: Table, balance: float) -> _Floats:
 
 
 def _sides(material: Material, recipe: Recipe, *, seed: int) -> NDArray[np.int64]:
-    """Of each clean clip; where nobody was dealt to any, folds over speakers take their place."""
-    if material.sides is not None:
-        return material.sides
+    """Of each clean clip; where there are none, or one has all of a label, folds over speakers instead."""
+    given, y = material.sides, material.clean.y
+    if given is not None and all(
+        len(np.unique(y[given != side])) == len(np.unique(y)) for side in np.unique(given)
+    ):
+        return given
     sides = np.zeros(len(material.clean), np.int64)
     for side, (_, judged) in enumerate(speaker_folds(material.clean, recipe.calibration_folds, seed=seed)):
         sides[judged] = side
