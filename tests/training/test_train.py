@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.corpora import write_corpus, write_sounds
-from support.turn_model import whole_model
+from support.corpora import write_corpus
 
 from vser_stream import __version__
 from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.errors import DataError, ModelMismatchError, UserError
-from vser_stream.training import second_look
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.card import model_card
 from vser_stream.training.evaluate import evaluate_model, evaluate_recipe
@@ -193,52 +189,3 @@ def test_the_text_says_how_much_panic_is_missed_and_how_much_of_that_is_escalate
     assert f"escalated (below {evaluation.thresholds[20]:.3f}): " in told[0]
     for history, one in evaluation.missed.items():
         assert one.share.value == pytest.approx(1 - evaluation.pooled[history].recall["panic"].value)
-
-
-@pytest.fixture(scope="module")
-def seeing(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """With screams, laughter and a second look, and as quick as can be."""
-    folder = tmp_path_factory.mktemp("seeing")
-    (folder / "turn.onnx").write_bytes(whole_model())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(second_look, "_SHA256", hashlib.sha256(whole_model()).hexdigest())
-        return train(
-            [corpus, write_sounds(folder / "sounds")],
-            folder / "mine",
-            recipe=replace(SMALL, takes=0, landmarks=60, calibration_folds=2),
-            encoder_file=folder / "turn.onnx",
-            thorough=False,
-            cache=FeatureCache(folder / "cache", processes=2),
-            processes=1,
-        )
-
-
-def test_a_model_with_a_second_look_loads_and_is_shown_beside_the_machines_alone(
-    seeing: Trained, cache: FeatureCache
-) -> None:
-    model = OnnxSvm.load(seeing.folder, features=cache.features)
-    assert model.look is not None
-    assert list(seeing.evaluation.alone) == ["all", "one", "two"]
-    assert seeing.evaluation.alone["all"]["cold"].clips == seeing.evaluation.pooled["cold"].clips
-    assert seeing.evaluation.alone["all"] != seeing.evaluation.pooled
-    text = text_table(seeing.evaluation)
-    assert "\nthe machines alone\n" in text
-    assert "scream, sounds: 5 clips" in text
-
-
-def test_the_card_shows_both_judges_lively_clips_and_what_was_not_judged(seeing: Trained) -> None:
-    card, evaluation = (seeing.folder / "MODEL_CARD.md").read_text(), seeing.evaluation
-    alone, scream = evaluation.alone["all"]["warm 3"], evaluation.lively["scream, sounds"]
-    for line in (
-        f"| all | warm 3 | {evaluation.pooled['warm 3'].macro_f1} |",
-        f"| all | warm 3 | {alone.macro_f1} |",
-        f"| scream, sounds | 5 | {scream.angry:.1%} | {scream.panic:.1%} |",
-        "| sounds |  | 5 | 5 | 0 | 0 | 15 | 5 | not stated |",
-        "pipecat-ai 1.14.0",
-        "Not judged. Only one corpus was learned from, or this was not asked for.",
-        "variants and the sharpness: not done.",
-    ):
-        assert line in card
-    assert "There is no second look" not in card
-    assert "{" not in card
-    assert (seeing.folder / "NOTICE").exists()
