@@ -161,7 +161,9 @@ def test_corpora_are_left_out_whole_with_all_that_was_heard_with_them(corpus: Pa
 def test_a_trained_model_is_judged_as_it_was_exported(
     corpus: Path, cache: FeatureCache, tmp_path: Path
 ) -> None:
-    trained = train(corpus, tmp_path / "mine", recipe=SMALL, cache=cache, processes=1)
+    trained = train(
+        corpus, tmp_path / "mine", recipe=SMALL, second_look=False, thorough=False, cache=cache, processes=1
+    )
     found = evaluate_scenes(corpus, model=trained.folder, homes=1, minutes=1, cache=cache, processes=1)
     assert found.subject == f"mine {trained.version}"
     assert found.homes == 1
