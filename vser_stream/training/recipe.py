@@ -87,4 +87,4 @@ class Recipe:
     """Corpora not learned from: licences without derivatives, or next to no audio."""
 
     calm_only: tuple[str, ...] = ("vi-read",)
-    """Corpora whose labels are an assumption: left out of what reasoners learn and of the study of baselines."""
+    """Corpora whose labels are an assumption: no reasoner learns of them, nor does the study of baselines."""
