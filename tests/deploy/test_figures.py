@@ -148,6 +148,7 @@ def test_every_figure_of_ours_is_shown_or_watched(scrape: str) -> None:
     unseen = {name for name in ours if not name.endswith(("_created", "_sum", "_count"))} - asked
     assert unseen == {
         "vser_messages_expired_total",
+        "vser_second_looks_total",
         "vser_source_overruns_total",
         "vser_source_restarts_total",
     }

@@ -80,7 +80,7 @@ def test_each_room_is_as_sensitive_as_false_alarms_are_allowed_in_it(tmp_path: P
         healths = subscriber.documents("health")
         assert {it["source"]: it["utterances"] for it in healths} == {"bedroom": 1, "study": 1}
         raised = [alert for alert in subscriber.documents("alert") if alert["event"] == "raised"]
-        assert [(alert["source"], alert["label"]) for alert in raised] == [("bedroom", "panic")]
+        assert [(alert["source"], alert["label"]) for alert in raised] == [("bedroom", "panic")], raised
         assert "(alarm from 2)" in raised[0]["reason"]
 
 

@@ -74,8 +74,11 @@ def test_what_the_daemon_tells_is_what_a_replay_tells(tmp_path: Path, server: Mo
     assert [{name: one[name] for name in shown} for one in utterances] == [
         {name: row[name] for name in shown} for row in replayed if row["type"] == "utterance"
     ]
-    assert {one["decided_by"] for one in utterances} == {"llm"}
-    assert {one["rationale_by"] for one in utterances} == {"reasoner"}
+    # Nobody is asked how somebody speaks who screams.
+    spoken = [one for one in utterances if one["parts"]["wordless"] < one["probabilities"]["panic"] / 2]
+    assert {one["decided_by"] for one in spoken} == {"llm"}
+    assert {one["rationale_by"] for one in spoken} == {"reasoner"}
+    assert len(spoken) < len(utterances)
     assert alerts[0]["event"] == "raised"
     assert alerts[0]["versions"]["reasoner"].startswith("chat+")
     assert alerts[0]["versions"]["rules"].startswith("calm-angry-panic@")
