@@ -13,7 +13,7 @@ from support.second_look import second_look
 from support.turn_model import whole_model
 
 from vser_stream.adapters.graphs import GRAPH_ERRORS, open_graph
-from vser_stream.adapters.second_look import FILE, NOTICE, OnnxSecondLook, golden_sound, look_of
+from vser_stream.adapters.second_look import FILE, NOTICE, OnnxSecondLook, answers, golden_sound, look_of
 from vser_stream.core.baseline import MODEL_INPUT
 from vser_stream.errors import ModelError
 from vser_stream.training.second_look import cut
@@ -125,6 +125,13 @@ def test_a_sound_without_a_wave_is_answered(level: int) -> None:
     found = OnnxSecondLook(session()).look(np.full(RATE, level, np.int16), ROWS)
     assert found is not None
     assert sum(found.answers) == pytest.approx(1.0)
+
+
+def test_the_answers_from_both_places_that_calm_is_measured_from_are_averaged() -> None:
+    rows = np.random.default_rng(0).normal(0, 0.3, (2, len(MODEL_INPUT))).astype(np.float32)
+    one, other = (answers(session(), golden_sound(), row[np.newaxis]) for row in rows)
+    assert answers(session(), golden_sound(), rows) == pytest.approx((one + other) / 2, abs=1e-5)
+    assert np.abs(one - other).max() > 0.01
 
 
 def test_who_can_wait_hears_the_same_as_who_cannot() -> None:

@@ -10,10 +10,11 @@ import numpy as np
 from vser_stream.core.baseline import Baseline, Prior, model_inputs
 from vser_stream.core.describe import describe
 from vser_stream.core.features.extract import Extractor
+from vser_stream.core.hearing import Hearing
 from vser_stream.core.loudness import Loudness
 from vser_stream.core.reason.written import Writer
 from vser_stream.core.route import is_ambiguous
-from vser_stream.core.second_look import Look, fused, heard
+from vser_stream.core.second_look import Look, fused
 from vser_stream.ports import PitchTracker, Scorer
 from vser_stream.values import DecidedBy, Decision, Probabilities, Rows, Segment, SegmentKind, Vector
 
@@ -48,6 +49,7 @@ class Decider:
     ) -> None:
         self._judge = judge
         self._extractor = Extractor(pitch_tracker)
+        self._hearing = None if judge.look is None else Hearing(judge.look)
         self._loudness = Loudness()
         self.baseline: Baseline
         """Of this source; calm utterances move it."""
@@ -64,7 +66,7 @@ class Decider:
         if segment.kind is SegmentKind.UTTERANCE:
             self._loudness = self._loudness.after(vector)
         scored = self._judge.scorer.score(rows)
-        look = self._look(segment, rows, scored)
+        look = None if self._hearing is None else self._hearing.again(segment, rows, scored)
         probabilities = self._both(scored, look)
         escalated = is_ambiguous(probabilities, escalate_below=self._judge.escalate_below)
         fallback = escalated and self._judge.reasoner_expected
@@ -82,10 +84,6 @@ class Decider:
             second=(look or self._second(segment, rows)) if escalated else None,
         )
         return self._judge.writer().reasoned(decision)
-
-    def _look(self, segment: Segment, rows: Rows, scored: Probabilities) -> Probabilities | None:
-        look = self._judge.look
-        return look.judge.look(heard(segment), rows) if look and look.needed(scored) else None
 
     def _both(self, scored: Probabilities, look: Probabilities | None) -> Probabilities:
         if self._judge.look is None or look is None:

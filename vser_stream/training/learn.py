@@ -15,7 +15,8 @@ from vser_stream.core.features.functionals import FEATURES
 from vser_stream.core.second_look import LEAST, Fusion
 from vser_stream.training.fit import Fitted, fit_learned, outside, rows_of, shift_of
 from vser_stream.training.histories import Judge, Rows, Table, population
-from vser_stream.training.look_head import Head, fit_head
+from vser_stream.training.look_fit import fit_head
+from vser_stream.training.look_head import Head
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.second_look import Encoder, SecondLookMade, fit_fusion, with_head
 from vser_stream.training.tables import Material

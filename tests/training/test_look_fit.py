@@ -7,7 +7,8 @@ import pytest
 
 from vser_stream.errors import DataError
 from vser_stream.training.fit import Learned
-from vser_stream.training.look_head import Head, fit_head
+from vser_stream.training.look_fit import fit_head
+from vser_stream.training.look_head import Head
 from vser_stream.values import ANSWERS
 
 INPUTS, HEARD = 6, 8
