@@ -14,7 +14,8 @@ from vser_stream.training import learn as learning
 from vser_stream.training.fit import Learned, outside
 from vser_stream.training.histories import Rows, cold, listened
 from vser_stream.training.learn import Judges, learn
-from vser_stream.training.look_head import Head, fit_head
+from vser_stream.training.look_fit import fit_head
+from vser_stream.training.look_head import Head
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.tables import Material
 from vser_stream.values import ANSWERS, Probabilities
