@@ -71,7 +71,8 @@ def test_each_room_is_as_sensitive_as_false_alarms_are_allowed_in_it(tmp_path: P
         manifest.write("[alarm.panic]\nper_day = [24, 0.5]\ndistress = [2, 50]\n")
     recording = panics(tmp_path / "cry.wav", 1, quiet=1.0)
     study = f'[[sources]]\nname = "study"\nfile = "{recording}"\nfalse_alarms_per_day = 0.5'
-    more = 'model = "model"\n[alarm]\nfalse_alarms_per_day = 24\n[alarm.panic]\nfast = 1.0\n[alarm.angry]\ndistress = 50\n'
+    alarm = "[alarm]\nfalse_alarms_per_day = 24\n[alarm.panic]\nfast = 1.0\n[alarm.angry]\ndistress = 50\n"
+    more = f'model = "model"\n{alarm}'
     with Mosquitto(tmp_path) as broker, Subscriber(broker) as subscriber:
         config = configuration(tmp_path, broker.port, source=f'file = "{recording}"\n{study}', more=more)
         with daemon(config) as process:
