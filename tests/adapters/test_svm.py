@@ -31,7 +31,7 @@ MANIFEST = {
     "name": "mine",
     "version": "1",
     "features": FEATURES,
-    "labels": ["calm", "angry", "panic"],
+    "labels": list(ANSWERS),
     "escalation": {"default_share": 20, "below": {"10": 0.5, "20": 0.6}},
 }
 
@@ -52,7 +52,7 @@ def folder(tmp_path: Path, fitted: Fitted, rows: Rows) -> Path:
         tmp_path / "mine",
         graph=to_graph(fitted),
         prior=fitted.prior,
-        golden=(rows[:8], fitted.judge(rows[:8])),
+        golden=(rows[:8], fitted.answers(rows[:8])),
         manifest=MANIFEST,
         card="card",
     )
@@ -300,10 +300,10 @@ def rewrite_golden(folder: Path, golden: np.ndarray) -> None:
 def test_a_model_that_answers_its_golden_vectors_otherwise_is_refused(
     folder: Path, fitted: Fitted, rows: Rows
 ) -> None:
-    rewrite_golden(folder, fitted.judge(rows[:8]) + 2e-3)
+    rewrite_golden(folder, fitted.answers(rows[:8]) + 2e-3)
     with pytest.raises(ModelError, match=r"answers its golden vectors 2\.0e-03 off, over 0\.001"):
         OnnxSvm.load(folder, features=FEATURES)
-    rewrite_golden(folder, np.full((8, 3), np.nan))
+    rewrite_golden(folder, np.full((8, len(ANSWERS)), np.nan))
     with pytest.raises(ModelError, match="answers its golden vectors nan off"):
         OnnxSvm.load(folder, features=FEATURES)
 

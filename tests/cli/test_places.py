@@ -18,7 +18,8 @@ from vser_stream.cli import app, main
 SITE = ("config", "password_file", "ca_file")
 READS = {
     "run.config", "replay.files", "replay.config", "classify.manifest", "classify.root", "classify.model",
-    "train.data", "train.study", "train-reasoner.data", "train-reasoner.rules",
+    "train.data", "train.study", "train.encoder", "train-reasoner.data", "train-reasoner.rules",
+    "evaluate.encoder",
     "evaluate.data", "evaluate.model", "evaluate.reasoner", "probe.password_file", "doctor.config",
     "about.config", "reload.config",
     *(f"{verb}.{what}" for verb in ("watch", "ack", "pause", "resume") for what in SITE),
@@ -82,9 +83,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     (tmp_path / "clips.csv").write_text("path,speaker,role\na.wav,s,test\n")
     pull = ["pull", "http://127.0.0.1:1/some.gguf", "--sha256", "0" * 64]
     given = {
-        "train": ["--data", "data.csv", "--out", "new"],
+        "train": ["--data", "data.csv", "--out", "new", "--no-second-look"],
         "train-reasoner": ["--data", "data.csv", "--out", "new"],
-        "evaluate": ["--data", "data.csv"],
+        "evaluate": ["--data", "data.csv", "--no-second-look"],
         "classify": ["--manifest", "clips.csv", "--root", ".", "--output", "new.csv"],
         "config": ["schema"],
         "models": pull,
