@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.corpora import speak, write_corpus, write_sounds
+from support.second_look import add_second_look, second_look
 
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.vad import WebRtcVad
@@ -26,7 +27,17 @@ from vser_stream.training.event_figures import EventEvaluation
 from vser_stream.training.events import alarms
 from vser_stream.training.export import to_graph
 from vser_stream.training.fit import fit
-from vser_stream.training.homes import Heard, Home, Model, _cast, _enrolled, decisions_of, furnish, listen
+from vser_stream.training.homes import (
+    ALONE,
+    Heard,
+    Home,
+    Model,
+    _cast,
+    _enrolled,
+    decisions_of,
+    furnish,
+    listen,
+)
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.rehearsal import SIDES
 from vser_stream.training.report import write_events_report
@@ -158,15 +169,27 @@ def test_corpora_are_left_out_whole_with_all_that_was_heard_with_them(corpus: Pa
     assert [split.corpus for split in _by_corpus(clips)] == ["one", "two"]
 
 
-def test_a_trained_model_is_judged_as_it_was_exported(
+def test_a_trained_model_is_judged_as_it_was_exported_and_beside_it_without_its_second_look(
     corpus: Path, cache: FeatureCache, tmp_path: Path
 ) -> None:
     trained = train(
         corpus, tmp_path / "mine", recipe=SMALL, second_look=False, thorough=False, cache=cache, processes=1
     )
-    found = evaluate_scenes(corpus, model=trained.folder, homes=1, minutes=1, cache=cache, processes=1)
+    with_look = add_second_look(trained.folder, second_look(answer="panic"))
+    found = evaluate_scenes(corpus, model=with_look, homes=1, minutes=2, cache=cache, processes=1)
     assert found.subject == f"mine {trained.version}"
     assert found.homes == 1
+    assert list(found.detections) == ["cold", "warm 3", ALONE]
+
+
+def test_what_a_second_look_brings_is_told_by_the_same_home_without_it(home: Home, scenes: Path) -> None:
+    model = replace(home.model, look=replace(second_look(answer="panic"), unless_calm=1.0))
+    heard = {one.mode: told(one) for one in listen(replace(home, model=model), minutes=2, folder=scenes)}
+    alone = {one.mode: told(one) for one in listen(home, minutes=2, folder=scenes)}
+    assert list(heard) == ["cold", "warm 3", ALONE]
+    assert heard[ALONE] == alone["cold"]
+    panic = [sum(believed.panic for _, believed in heard[mode]) for mode in ("cold", ALONE)]
+    assert panic[0] > panic[1]
 
 
 def test_the_text_shows_the_whole_curve(evaluation: EventEvaluation) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vser_stream.config import AlarmConfig, LevelConfig
 from vser_stream.training.events import Told, Verdict, judge
-from vser_stream.training.homes import MODES, Heard
+from vser_stream.training.homes import ALONE, MODES, Heard
 from vser_stream.training.kinds import Answer
 from vser_stream.training.metrics import Interval
 from vser_stream.training.progress import Progress, silent, tracked
@@ -152,15 +152,16 @@ def figures_of(
 ) -> EventEvaluation:
     """Count, at the configured thresholds and along the curve."""
     lived_in = [one for one in heard if one.hours is Hours.HOME]
-    modes = {mode: [one for one in lived_in if one.mode == mode] for mode in MODES}
+    told = [mode for mode in (*MODES, ALONE) if mode in MODES or any(one.mode == mode for one in lived_in)]
+    modes = {mode: [one for one in lived_in if one.mode == mode] for mode in told}
     verdicts = {mode: [judge(home, alarm) for home in homes] for mode, homes in modes.items()}
     curves: dict[str, dict[str, list[Point]]] = {mode: {it: [] for it in ALARMS} for mode in modes}
     for factor in tracked(FACTORS, "thresholds", total=len(FACTORS), progress=progress):
         config = scaled(alarm, factor)
         for mode, homes in modes.items():
-            told = [judge(home, config) for home in homes]
+            found = [judge(home, config) for home in homes]
             for level in ALARMS:
-                curves[mode][level].append(_point(told, level, config=config, factor=factor))
+                curves[mode][level].append(_point(found, level, config=config, factor=factor))
     cold = list(zip(modes[MODES[0]], verdicts[MODES[0]], strict=True))
     quiet = {
         hours.value: [judge(one, alarm) for one in heard if one.hours is hours]

@@ -40,12 +40,15 @@ from vser_stream.training.surroundings import VISITOR, Surroundings
 from vser_stream.values import RATE, Block, Decision
 
 __all__ = [
-    "MODES", "NOBODY", "Heard", "Home", "Model", "decisions_of", "furnish", "furnish_quiet", "listen",
-    "listen_all",
+    "ALONE", "MODES", "NOBODY", "Heard", "Home", "Model", "decisions_of", "furnish", "furnish_quiet",
+    "listen", "listen_all",
 ]  # fmt: skip
 
 MODES = ("cold", "warm 3")
 """What is known of the resident before the hour: nothing, or 3 calm clips; both learn on."""
+
+ALONE = "cold, without the second look"
+"""A further one, where a model has a second look: what that brings."""
 
 _ENROLLED = 3
 _CALM = _ENROLLED + 2
@@ -220,15 +223,17 @@ def listen(home: Home, *, minutes: float, folder: Path) -> list[Heard]:
     """
     memory = Memory(folder / f"{_key(home, minutes)}.npz")
     tracker, judge = SwiftF0Tracker(), home.model.judge()
-    baselines: dict[str, Baseline | None] = {MODES[0]: None}
+    known: dict[str, tuple[Judge, Baseline | None]] = {MODES[0]: (judge, None)}
     if home.hours is Hours.HOME:
         scene = compose(_cast(home), minutes=minutes, seed=home.seed)
-        baselines[MODES[1]] = _enrolled(scene, home.model.prior, Extractor(tracker))
+        known[MODES[1]] = judge, _enrolled(scene, home.model.prior, Extractor(tracker))
+        if judge.look is not None:
+            known[ALONE] = replace(judge, look=None), None
     else:
         scene = compose_quiet(home.around, home.hours, minutes=minutes, seed=home.seed)
     heard = [
-        _heard(home, scene, mode, Recalling(judge, tracker, baseline=baseline, memory=memory))
-        for mode, baseline in baselines.items()
+        _heard(home, scene, mode, Recalling(who, tracker, baseline=baseline, memory=memory))
+        for mode, (who, baseline) in known.items()
     ]
     memory.keep()
     return heard
