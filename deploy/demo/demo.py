@@ -64,7 +64,7 @@ async def main() -> int:
     with tempfile.TemporaryDirectory(prefix="vser-demo-") as folder:
         async with broker(port, Path(folder)) as name, subscriber(port) as alerts:
             console.print(f"broker: {name} on 127.0.0.1:{port}, subscribed to {SOURCE}/#")
-            console.print("scene:  a calm voice, then agitated, then screams (synthetic; nobody was recorded)")
+            console.print("scene:  a calm voice, then agitated, then screams (all synthetic)")
             console.print(f"reasoner: {WITH_REASONER if find_spec('llama_cpp') else WITHOUT_REASONER}\n")
             labels = await play(port, Path(folder), alerts)
     if missing := WANTED - labels:
