@@ -62,7 +62,8 @@ def test_the_alarm_of_a_recording_is_as_sensitive_as_false_alarms_are_allowed(
 ) -> None:
     with (panic_model(tmp_path / "model") / "manifest.toml").open("a") as manifest:
         manifest.write("[alarm.panic]\nper_day = [24, 0.5]\ndistress = [50, 60]\nfast = [0.9, 0.999]\n")
-    config = configuration(tmp_path, 1, more=f'model = "model"\n[alarm]\nfalse_alarms_per_day = {per_day}\n')
+    more = f'model = "model"\n[alarm]\nfalse_alarms_per_day = {per_day}\n[alarm.angry]\ndistress = 50\n'
+    config = configuration(tmp_path, 1, more=more)
     recording = write(tmp_path / "cry.wav", np.concatenate([SILENCE, voice(1.3), SILENCE]))
     alerts = of_type(lines(recording, "--config", config), "alert")
     assert [alert["reason"][: len(raised or "")] for alert in alerts][:1] == ([raised] if raised else [])

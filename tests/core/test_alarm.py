@@ -210,12 +210,18 @@ def test_calm_speech_takes_away_what_was_heard() -> None:
         assert told == ()
 
 
+PATIENT = AlarmConfig(
+    panic=PanicConfig(distress=5.6, at_least=0.82, fast=0.99), angry=AngryConfig(distress=5.6, at_least=0.82)
+)
+"""Some utterances at p = 0.98 are enough, and never one."""
+
+
 def panics(*beliefs: float) -> list[int]:
     """When panic is raised by utterances a second apart, with these beliefs in panic and all else calm."""
     state, raised = AlarmState(), []
     for at, belief in enumerate(beliefs):
         heard = decision(at=at, panic=belief, calm=1 - belief)
-        state, told = step(state, heard, START + at, config=AlarmConfig())
+        state, told = step(state, heard, START + at, config=PATIENT)
         raised += [at for one in told if one.level is Label.PANIC]
     return raised
 
@@ -235,16 +241,14 @@ def test_a_calm_voice_that_answers_at_length_hides_no_panic() -> None:
         for at, probabilities in ((2, {"panic": 0.985, "calm": 0.015}), (10, {"calm": 0.99, "angry": 0.01})):
             length = 2.0 if at == 2 else 8.0
             heard = decision(at=turn * 10 + at, lasts=length, **probabilities)
-            state, told = step(state, heard, START + turn * 10 + at, config=AlarmConfig())
+            state, told = step(state, heard, START + turn * 10 + at, config=PATIENT)
             levels += [one.level for one in told]
     assert Label.PANIC in levels
 
 
 def test_what_was_heard_for_long_is_forgotten_in_a_minute() -> None:
     story = [(at, {"panic": 0.997, "calm": 0.003}) for at in range(0, 300, 2)]
-    assert run(
-        *story, (365, None), (366, {"panic": 0.83, "calm": 0.17}), config=AlarmConfig().unattended
-    ) == [
+    assert run(*story, (365, None), (366, {"panic": 0.83, "calm": 0.17}), config=PATIENT.unattended) == [
         (0, AlarmEvent.RAISED, Label.PANIC),
         (365, AlarmEvent.CLEARED, Label.PANIC),
     ]

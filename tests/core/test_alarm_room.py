@@ -30,7 +30,11 @@ from vser_stream.core.votes import Vote, called_for, with_vote
 from vser_stream.values import Label
 
 PER_DAY = 2.0
-CONFIG = AlarmConfig(false_alarms_per_day=PER_DAY)
+CONFIG = AlarmConfig(
+    false_alarms_per_day=PER_DAY,
+    panic=PanicConfig(at_least=0.82, fast=0.99),
+    angry=AngryConfig(at_least=0.82),
+)
 CURVES: Curves = {
     Label.PANIC: Curve(per_day=(32.0, 8.0, 2.0, 0.5), distress=(2.0, 4.0, 6.0, 8.0)),
     Label.ANGRY: Curve(per_day=(16.0, 4.0, 1.0), distress=(3.0, 5.0, 7.0)),
@@ -84,7 +88,7 @@ def test_where_panic_is_harder_to_raise_so_is_anger() -> None:
 
 
 def test_what_is_allowed_decides_how_much_a_room_is_given_way_to() -> None:
-    many = AlarmConfig(false_alarms_per_day=8.0)
+    many = CONFIG.model_copy(update={"false_alarms_per_day": 8.0})
     loud = after(fresh(), 7, peaks=(6.5,) * 6)
     assert settled(loud, many, CURVES).factors[Label.PANIC] <= 1.0
 
@@ -222,9 +226,9 @@ def test_another_model_begins_anew_and_another_wish_does_not() -> None:
     known = settle(after(fresh(), 7, peaks=(7.0,) * 6))
     other = {**CURVES, Label.PANIC: Curve(per_day=(9.0, 1.0), distress=(2.0, 4.0))}
     assert settled(known, CONFIG, other).days == 0.0
-    longer = AlarmConfig(panic=PanicConfig(half_life=30))
+    longer = CONFIG.model_copy(update={"panic": CONFIG.panic.model_copy(update={"half_life": 30.0})})
     assert settled(known, longer, CURVES).days == 0.0
-    assert settled(known, AlarmConfig(false_alarms_per_day=0.5), CURVES).days == known.days
+    assert settled(known, CONFIG.model_copy(update={"false_alarms_per_day": 0.5}), CURVES).days == known.days
     assert settled(known, CONFIG, {}) == Room()
 
 
@@ -245,7 +249,7 @@ def test_the_words_say_from_where_on_and_why() -> None:
     assert (panic.distress > panic.usual, panic.reason) == (True, said)
     panic, _ = thresholds_of(CONFIG, {}, Room())
     assert (panic.distress, panic.reason) == (
-        5.6,
+        PanicConfig().distress,
         "as shipped: the model does not say what thresholds cost",
     )
 

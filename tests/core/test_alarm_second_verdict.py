@@ -34,10 +34,14 @@ def test_it_ends_no_alarm_the_first_has_raised() -> None:
 
 
 def test_an_utterance_judged_twice_counts_once() -> None:
+    config = AlarmConfig(
+        panic=PanicConfig(distress=5.6, at_least=0.82, fast=0.99),
+        angry=AngryConfig(distress=5.6, at_least=0.82),
+    )
     first = decision(panic=0.98, calm=0.02, at=0.0)
-    state, told = step(AlarmState(), first, START, config=CONFIG)
+    state, told = step(AlarmState(), first, START, config=config)
     for after in (1, 2, 3):
-        state, more = amend(state, second(first, panic=0.98, calm=0.02), START + after, config=CONFIG)
+        state, more = amend(state, second(first, panic=0.98, calm=0.02), START + after, config=config)
         assert (told, more) == ((), ())
 
 
