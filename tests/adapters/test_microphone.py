@@ -161,6 +161,41 @@ def test_missing_libraries_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         next(Microphone().blocks(lambda: False))
 
 
+CRASHES = """
+    import os, pathlib, signal
+    crashes = pathlib.Path({folder!r}, "crashes")
+    left = int(crashes.read_text())
+    crashes.write_text(str(left - 1))
+    if left > 0:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    class default:
+        device = (0, 0)
+    def query_hostapis(): return [{{"name": "ALSA", "default_input_device": 0}}]
+    def query_devices():
+        return [dict(index=0, hostapi=0, name="m", max_input_channels=1, default_samplerate=16000.0)]
+"""
+
+
+def test_a_sound_library_that_crashes_once_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    instead_of_sounddevice(CRASHES.format(folder=str(tmp_path)), tmp_path, monkeypatch)
+    (tmp_path / "crashes").write_text("1")
+    assert [device.name for device in list_inputs()] == ["m"]
+    assert "started again" in caplog.text
+    assert "SIGSEGV" in caplog.text
+
+
+def test_a_sound_library_that_always_crashes_is_told_with_how_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instead_of_sounddevice(CRASHES.format(folder=str(tmp_path)), tmp_path, monkeypatch)
+    (tmp_path / "crashes").write_text("9")
+    with pytest.raises(CaptureError, match=r"sound system: went away \(SIGSEGV\)"):
+        list_inputs()
+    assert (tmp_path / "crashes").read_text() == "7"
+
+
 def test_inputs_are_listed(server: SoundServer) -> None:
     assert server
     inputs = list_inputs()

@@ -51,6 +51,16 @@ def test_the_scene_is_calm_first_and_panic_in_the_end(scene: list[dict[str, Any]
     assert raised[-1]["label"] == "panic"
 
 
+def test_the_scene_shows_the_whole_product(scene: list[dict[str, Any]], tmp_path: Path) -> None:
+    """An utterance that the reasoner is asked about, anger, panic; a part of its second half is an alarm for itself."""
+    utterances = of_type(scene, "utterance")
+    assert any(row["escalated"] for row in utterances)
+    assert {row["label"] for row in utterances} == {"calm", "angry", "panic"}
+    pcm = np.concatenate([block.pcm for block in Recording(SCENE).blocks(lambda: False)])
+    agitated = lines(write(tmp_path / "agitated.wav", pcm[15 * RATE : 24 * RATE]))
+    assert [row["event"] for row in of_type(agitated, "alert")][:1] == ["raised"]
+
+
 def test_an_alarm_never_comes_before_the_speech_that_raised_it(scene: list[dict[str, Any]]) -> None:
     first_calm_end = of_type(scene, "utterance")[0]["end_s"]
     assert all(row["at_s"] > first_calm_end for row in of_type(scene, "alert"))

@@ -6,11 +6,12 @@ import json
 import logging
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
@@ -62,8 +63,8 @@ def list_inputs(*, timeout: float = 5.0) -> list[InputDevice]:
     Raises:
         CaptureError: sounddevice or PortAudio is missing, or the sound server hangs.
     """
-    with _started("sound system", ["list"]) as child:
-        answer = child.answer(patience=timeout, stopped=lambda: False)
+    with _answering("sound system", ["list"], patience=timeout, stopped=lambda: False) as (_, answer):
+        pass
     return [InputDevice(**device) for device in answer["inputs"]] if answer else []
 
 
@@ -87,8 +88,8 @@ class Microphone:
         Raises:
             CaptureError: There is no such device, or it went away, or stalls.
         """
-        with _started(f"microphone {self.device!r}", ["capture", self.device, str(RATE)]) as child:
-            shape = child.answer(patience=self.stall_after, stopped=stopped)
+        name, arguments = f"microphone {self.device!r}", ["capture", self.device, str(RATE)]
+        with _answering(name, arguments, patience=self.stall_after, stopped=stopped) as (child, shape):
             if shape is None:
                 return
             resampler = PcmResampler(**shape)
@@ -111,13 +112,18 @@ def _lost(elapsed: float, n: int) -> int:
     return lost
 
 
+class _DiedError(CaptureError):
+    """The child process ended by itself."""
+
+
 class _Child:
     """Reads what :mod:`vser_stream.adapters.portaudio` writes."""
 
-    def __init__(self, name: str, output: int) -> None:
-        self._name, self._output = name, output
+    def __init__(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        self._name, self._process = name, process
+        self._output = cast("IO[bytes]", process.stdout).fileno()  # PIPE was asked for
         self._poll = select.poll()
-        self._poll.register(output, select.POLLIN)
+        self._poll.register(self._output, select.POLLIN)
         self._held = b""
         self._heard = time.monotonic()
 
@@ -160,13 +166,41 @@ class _Child:
                 self._heard = time.monotonic()
                 data = os.read(self._output, _PIPE)
                 if not data and not stopped():
-                    raise CaptureError(f"{self._name}: went away; check the device and the sound server")
+                    raise self._died()
                 return data or None
             if time.monotonic() - began > patience:
                 raise CaptureError(
                     f"{self._name}: silent for {patience:g} s; check the device and the sound server"
                 )
         return None
+
+    def _died(self) -> _DiedError:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_KILLED)
+        code = self._process.returncode or 0
+        how = f" ({signal.Signals(-code).name})" if code < 0 else f" (exit code {code})" if code else ""
+        return _DiedError(f"{self._name}: went away{how}; check the device and the sound server")
+
+
+@contextmanager
+def _answering(
+    name: str, arguments: list[str], *, patience: float, stopped: Callable[[], bool]
+) -> Iterator[tuple[_Child, dict[str, Any] | None]]:
+    """A process and its first line; one that dies before that is started once more.
+
+    Sound libraries crash now and then while they look for devices: once in some 10,000 starts here.
+    """
+    for another in (True, False):
+        with _started(name, arguments) as child:
+            try:
+                answer = child.answer(patience=patience, stopped=stopped)
+            except _DiedError as exc:
+                if not another:
+                    raise
+                _LOG.warning("microphone process started again: %s", exc)
+                continue
+            yield child, answer
+            return
 
 
 @contextmanager
@@ -176,9 +210,8 @@ def _started(name: str, arguments: list[str]) -> Iterator[_Child]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-    output = cast("IO[bytes]", process.stdout)  # PIPE was asked for
     try:
-        yield _Child(name, output.fileno())
+        yield _Child(name, process)
     finally:
         process.kill()
         try:
