@@ -52,7 +52,7 @@ def test_the_scene_is_calm_first_and_panic_in_the_end(scene: list[dict[str, Any]
 
 
 def test_the_scene_shows_the_whole_product(scene: list[dict[str, Any]], tmp_path: Path) -> None:
-    """The reasoner is asked, there is anger and panic, and a part of its second half is an alarm for itself."""
+    """The reasoner is asked, anger and panic are told, and its second half is an alarm for itself."""
     utterances = of_type(scene, "utterance")
     assert any(row["escalated"] for row in utterances)
     assert {row["label"] for row in utterances} == {"calm", "angry", "panic"}
