@@ -157,11 +157,13 @@ def test_a_disk_that_hangs_at_the_start_keeps_nobody_from_listening(tmp_path: Pa
                 later.enter_context(daemon(config, **disk.environment))
                 wait_for(lambda: len(raised(subscriber, "a")) >= 2, within=30, what="alarms")
             wait_for(lambda: kept_at_all(home, "a"), within=30, what="it is kept now")
-        seq = kept(home, "a")["story"]["seq"]
-        told = subscriber.documents
-        wait_for(
-            lambda: seq in {one["seq"] for one in told("alert")}, within=5, what="the alert kept with it"
-        )
+            wait_for(
+                lambda: kept(home, "a")["story"]["seq"] in told(subscriber, "a"), within=5, what="its alert"
+            )
+
+
+def told(subscriber: Subscriber, source: str) -> set[int]:
+    return {one["seq"] for one in subscriber.documents("alert") if one["source"] == source}
 
 
 def kept_at_all(folder: Path, source: str) -> bool:
