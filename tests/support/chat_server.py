@@ -16,7 +16,7 @@ from support.broker import free_port
 from support.daemon import wait_for
 from support.http_server import serving
 
-__all__ = ["ChatServer", "chat_server", "completion", "llama_cpp_server"]
+__all__ = ["ChatServer", "Request", "chat_server", "completion", "llama_cpp_server"]
 
 Request = dict[str, Any]
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TOLERANCE = 0.005
+TOLERANCE = 0.008
 """Of probabilities: another processor or library rounds an 8-bit number of the second look to its neighbour
-now and then (0.0006 between onnxruntime 1.23 and 1.32)."""
+now and then (up to 0.0071 between onnxruntime 1.23 and 1.32, in the scenes of tests/cli/golden)."""
 
 
 def differences(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> tuple[list[str], float]:
