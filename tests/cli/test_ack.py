@@ -93,9 +93,9 @@ async def test_nothing_in_an_answer_steers_the_terminal(server: Mosquitto) -> No
 
 def test_nobody_there_is_told_and_is_code_5(server: Mosquitto) -> None:
     where = ["--host", server.host, "--port", server.port, "--site", "home"]
-    silent = vser_stream("resume", "bed", *where)
+    silent = vser_stream("resume", "bed", *where, "--wait", 1)
     assert silent.returncode == 5
-    assert "no answer from home/bed within 5 s; look with vser-stream watch" in silent.stderr
+    assert "no answer from home/bed within 1 s; look with vser-stream watch" in silent.stderr
     away = vser_stream("resume", "bed", "--host", server.host, "--port", free_port(), "--site", "home")
     assert away.returncode == 5
     assert "refuses connections" in away.stderr

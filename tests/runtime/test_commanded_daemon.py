@@ -7,14 +7,23 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+from support.audio import write
 from support.broker import Mosquitto
 from support.command import vser_stream
-from support.daemon import Subscriber, configuration, daemon, wait_for
+from support.daemon import SCENE, Subscriber, configuration, daemon, wait_for
+from support.patience import HANGS
+
+from vser_stream.adapters.wavfile import Recording
+from vser_stream.values import RATE
 
 
 def test_an_alarm_is_acknowledged_once_for_all_to_see_and_feedback_is_kept(tmp_path: Path) -> None:
     with Mosquitto(tmp_path) as broker, Subscriber(broker) as subscriber:
-        config = configuration(tmp_path, broker.port)
+        # However long a busy box takes for each command, there is somebody to obey it.
+        scene = np.concatenate([block.pcm for block in Recording(SCENE).blocks(lambda: False)])
+        write(tmp_path / "on.wav", np.pad(scene, (0, round(HANGS) * RATE)))
+        config = configuration(tmp_path, broker.port, source='file = "on.wav"')
         with daemon(config):
             wait_for(lambda: subscriber.documents("alert"), within=60, what="an alert")
             alert_id = subscriber.documents("alert")[0]["alert_id"]

@@ -25,11 +25,8 @@ from vser_stream.values import Message
 
 __all__ = ["ack", "pause", "resume"]
 
-ANSWER_WITHIN = 5.0
-"""Longest wait for an answer (s)."""
-
-STATES_WITHIN = 1.0
-"""Retained states come at once after subscribing (s)."""
+STATES = 0.2
+"""Share of the wait: retained states come at once after subscribing, an answer takes the source's turn."""
 
 SOURCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What a source may be called."""
@@ -38,6 +35,7 @@ C = TypeVar("C", bound=Command)
 
 By = Annotated[str | None, typer.Option(help="Who asks; default: your login name.")]
 Source = Annotated[str, typer.Argument(help="Name of the source.")]
+Wait = Annotated[float, typer.Option(min=0.1, max=600.0, help="Longest wait for an answer (s).")]
 
 
 @at_site
@@ -50,12 +48,13 @@ def ack(
         typer.Option(min=1, help="Of the latest you have seen of it; default: what its source tells now."),
     ] = None,
     by: By = None,
+    wait: Wait = 5.0,
 ) -> None:
     """Acknowledge an alarm: somebody has seen it and takes care.
 
     Refused where it has escalated since; look again, then.
     """
-    asyncio.run(_acknowledge(broker, site, alert_id, seq=seq, by=by or getpass.getuser()))
+    asyncio.run(_acknowledge(broker, site, alert_id, seq=seq, by=by or getpass.getuser(), wait=wait))
 
 
 @at_site
@@ -67,23 +66,26 @@ def pause(
         float, typer.Option(help="For how long; alarm.longest_pause cuts it, the answer says when it ends.")
     ],
     by: By = None,
+    wait: Wait = 5.0,
 ) -> None:
     """Raise no alarm but panic of a source for some minutes; it says so on its topics."""
     command = _made(Pause, minutes=minutes, by=by or getpass.getuser())
-    asyncio.run(_ask(broker, site, source, command))
+    asyncio.run(_ask(broker, site, source, command, wait=wait))
 
 
 @at_site
-def resume(broker: Broker, site: str, source: Source, by: By = None) -> None:
+def resume(broker: Broker, site: str, source: Source, by: By = None, wait: Wait = 5.0) -> None:
     """End the pause of a source."""
-    asyncio.run(_ask(broker, site, source, _made(Resume, by=by or getpass.getuser())))
+    asyncio.run(_ask(broker, site, source, _made(Resume, by=by or getpass.getuser()), wait=wait))
 
 
-async def _acknowledge(broker: Broker, site: str, alert_id: str, *, seq: int | None, by: str) -> None:
+async def _acknowledge(
+    broker: Broker, site: str, alert_id: str, *, seq: int | None, by: str, wait: float
+) -> None:
     async with MqttPublisher(broker) as connection:
-        state = await _state_of(connection, site, alert_id)
+        state = await _state_of(connection, site, alert_id, within=STATES * wait)
         seen = _made(Ack, alert_id=state.alert_id, seq=seq or state.seq, by=by)
-        await _command(connection, site, state.source, seen)
+        await _command(connection, site, state.source, seen, wait=wait)
 
 
 def _made(model: type[C], **fields: object) -> C:
@@ -100,17 +102,17 @@ def _made(model: type[C], **fields: object) -> C:
         raise CommandError(f"{name} {str(fields.get(name))[:64]!r}: {error['msg']}") from exc
 
 
-async def _ask(broker: Broker, site: str, source: str, command: Command) -> None:
+async def _ask(broker: Broker, site: str, source: str, command: Command, *, wait: float) -> None:
     async with MqttPublisher(broker) as connection:
-        await _command(connection, site, source, command)
+        await _command(connection, site, source, command, wait=wait)
 
 
-async def _state_of(connection: MqttPublisher, site: str, alert_id: str) -> State:
+async def _state_of(connection: MqttPublisher, site: str, alert_id: str, *, within: float) -> State:
     """State of the source whose open alarm has this id, or begins with it."""
     await connection.subscribe(f"vser/v1/{site}/+/state")
     open_alarms: dict[str, State] = {}
     try:
-        async with asyncio.timeout(STATES_WITHIN):
+        async with asyncio.timeout(within):
             async for received in connection.received():
                 state = _state(received)
                 if state and state.alert_id:
@@ -134,7 +136,9 @@ def _state(received: Received) -> State | None:
     return state if received.topic.endswith(f"/{state.source}/state") else None
 
 
-async def _command(connection: MqttPublisher, site: str, source: str, command: Command) -> None:
+async def _command(
+    connection: MqttPublisher, site: str, source: str, command: Command, *, wait: float
+) -> None:
     """Send a command and print what became of it.
 
     Raises:
@@ -146,7 +150,7 @@ async def _command(connection: MqttPublisher, site: str, source: str, command: C
     identity = secrets.token_hex(8)
     answers = f"vser/v1/{site}/answers/{identity}"
     now = time.time()
-    sent = command.model_copy(update={"id": identity, "expires_at": utc(now + ANSWER_WITHIN)})
+    sent = command.model_copy(update={"id": identity, "expires_at": utc(now + wait)})
     verb = next(verb for verb, model in COMMANDS.items() if model is type(command))
     await connection.subscribe(answers)
     await connection.publish(
@@ -156,7 +160,7 @@ async def _command(connection: MqttPublisher, site: str, source: str, command: C
             qos=1,
             retain=False,
             id=identity,
-            expires_at=now + ANSWER_WITHIN,
+            expires_at=now + wait,
         ),
         response_topic=answers,
         correlation=identity.encode(),
@@ -164,20 +168,19 @@ async def _command(connection: MqttPublisher, site: str, source: str, command: C
     if not connection.answers:
         print(f"{verb} {source}: sent; this broker (MQTT 3.1.1) brings no answer")
         return
-    answer = await _answer(connection, identity)
+    answer = await _answer(connection, identity, within=wait)
     if answer is None:
         raise PublishError(
-            f"no answer from {site}/{source} within {ANSWER_WITHIN:g} s; "
-            "look with vser-stream watch whether it runs"
+            f"no answer from {site}/{source} within {wait:g} s; look with vser-stream watch whether it runs"
         )
     if not answer.ok:
         raise CommandError(f"{verb} {source}: {printable(answer.error or 'refused')}")
     print(f"{verb} {source}: done; {printable(_in_words(answer.state) if answer.state else '')}")
 
 
-async def _answer(connection: MqttPublisher, identity: str) -> Answer | None:
+async def _answer(connection: MqttPublisher, identity: str, *, within: float) -> Answer | None:
     try:
-        async with asyncio.timeout(ANSWER_WITHIN):
+        async with asyncio.timeout(within):
             async for received in connection.received():
                 if received.correlation == identity.encode():
                     return Answer.model_validate_json(received.payload)
