@@ -18,7 +18,7 @@ from vser_stream.config import shipped_model, shipped_reasoner
 from vser_stream.core.alarm_curve import Curve
 from vser_stream.core.baseline import MODEL_INPUT
 from vser_stream.errors import ModelError, ModelMismatchError
-from vser_stream.training.export import to_graph, toml, write_folder
+from vser_stream.training.export import ModelParts, to_graph, toml, write_folder
 from vser_stream.training.fit import Fitted, fit
 from vser_stream.training.histories import Rows, cold
 from vser_stream.training.recipe import Recipe
@@ -50,11 +50,13 @@ def rows(fitted: Fitted) -> Rows:
 def folder(tmp_path: Path, fitted: Fitted, rows: Rows) -> Path:
     write_folder(
         tmp_path / "mine",
-        graph=to_graph(fitted),
-        prior=fitted.prior,
-        golden=(rows[:8], fitted.answers(rows[:8])),
-        manifest=MANIFEST,
-        card="card",
+        ModelParts(
+            graph=to_graph(fitted),
+            prior=fitted.prior,
+            golden=(rows[:8], fitted.answers(rows[:8])),
+            manifest=MANIFEST,
+            card="card",
+        ),
     )
     return tmp_path / "mine"
 
@@ -107,12 +109,14 @@ def write_five(folder: Path, fitted: Fitted, *, labels: list[str], second: bytes
     rows = np.zeros((2, len(MODEL_INPUT)), np.float32)
     write_folder(
         folder,
-        graph=five(rows.shape[1]),
-        prior=fitted.prior,
-        golden=(rows, np.tile(np.arange(1.0, 6.0) / 15.0, (2, 1))),
-        manifest={**MANIFEST, "labels": labels},
-        card="card",
-        second=second,
+        ModelParts(
+            graph=five(rows.shape[1]),
+            prior=fitted.prior,
+            golden=(rows, np.tile(np.arange(1.0, 6.0) / 15.0, (2, 1))),
+            manifest={**MANIFEST, "labels": labels},
+            card="card",
+            second=second,
+        ),
     )
     return folder
 

@@ -13,6 +13,7 @@ from vser_stream.training import ablation as ablation_module
 from vser_stream.training.ablation import GROUPS, Ablation, ablate, ablation_table, without
 from vser_stream.training.histories import Table
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.run import Run
 from vser_stream.training.tables import Material
 from vser_stream.training.validate import Outcome
 
@@ -27,10 +28,7 @@ def ablation() -> Ablation:
     told: list[tuple[int, int]] = []
     found = ablate(
         Material(invented(clips=5, apart=1.5)),
-        SMALL,
-        seed=0,
-        processes=1,
-        progress=lambda _, done, total: told.append((done, total)),
+        Run(SMALL, processes=1, progress=lambda _, done, total: told.append((done, total))),
     )
     assert told == [(done, len(NAMES)) for done in range(len(NAMES) + 1)]
     return found
@@ -93,15 +91,13 @@ def test_what_is_learned_beside_clean_clips_is_left_out_where_it_is_there(
     homes, tried = invented_homes(speakers=6), list[tuple[bool, bool, bool, float]]()
     material = Material(table, (table,), homes, lively=invented_homes(speakers=6))
 
-    def noted(some: Material, how: Recipe, *, seed: int, processes: int) -> dict[str, Outcome]:
-        del seed, processes
-        tried.append(
-            (bool(some.spoiled), some.lively is not None, some.rehearsal is not None, how.unknown_loudness)
-        )
+    def noted(some: Material, run: Run) -> dict[str, Outcome]:
+        unknown = run.recipe.unknown_loudness
+        tried.append((bool(some.spoiled), some.lively is not None, some.rehearsal is not None, unknown))
         return {history: right(table) for history in ("cold", "running", "warm 3")}
 
     monkeypatch.setattr(ablation_module, "cross_validate", noted)
-    found = {variant.name: variant.inputs for variant in ablate(material, SMALL, seed=0).variants}
+    found = {variant.name: variant.inputs for variant in ablate(material, Run(SMALL)).variants}
     usual = SMALL.unknown_loudness
     assert list(found)[len(NAMES) :] == [
         "without spoiled clips", "without lively clips", "without homes", "without loudness",
@@ -118,7 +114,7 @@ def right(table: Table) -> Outcome:
 
 
 def test_without_a_second_corpus_none_is_left_out() -> None:
-    found = ablate(Material(invented(clips=4, corpora=1)), SMALL, seed=0, processes=1)
+    found = ablate(Material(invented(clips=4, corpora=1)), Run(SMALL, processes=1))
     assert {tuple(variant.figures) for variant in found.variants} == {("cross-validation",)}
 
 

@@ -22,7 +22,13 @@ from vser_stream.core.pipeline import Pipeline
 from vser_stream.training import homes
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import read_corpora, read_manifest, sides_of
-from vser_stream.training.evaluate_events import _by_corpus, evaluate_scenes, events_figure, events_table
+from vser_stream.training.evaluate_events import (
+    Composed,
+    _by_corpus,
+    evaluate_scenes,
+    events_figure,
+    events_table,
+)
 from vser_stream.training.event_figures import EventEvaluation
 from vser_stream.training.events import alarms
 from vser_stream.training.export import to_graph
@@ -41,9 +47,10 @@ from vser_stream.training.homes import (
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.rehearsal import SIDES
 from vser_stream.training.report import write_events_report
+from vser_stream.training.run import Run
 from vser_stream.training.scenes import Scene, compose
 from vser_stream.training.tables import Material, table_of
-from vser_stream.training.train import train
+from vser_stream.training.train import CardOptions, train
 from vser_stream.values import FRAME, LABELS, RATE, Probabilities
 
 SMALL = Recipe(calibration_folds=2, folds=2, longest=2, copies=0, takes=0, exclude=(), calm_only=())
@@ -76,7 +83,9 @@ def home(corpus: Path, cache: FeatureCache) -> Home:
 
 @pytest.fixture(scope="module")
 def evaluation(corpus: Path, sounds: Path, cache: FeatureCache) -> EventEvaluation:
-    return evaluate_scenes([corpus, sounds], homes=2, minutes=3, recipe=SMALL, cache=cache, processes=1)
+    return evaluate_scenes(
+        [corpus, sounds], Run(SMALL, cache=cache, processes=1), composed=Composed(homes=2, minutes=3)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -172,11 +181,10 @@ def test_corpora_are_left_out_whole_with_all_that_was_heard_with_them(corpus: Pa
 def test_a_trained_model_is_judged_as_it_was_exported_and_beside_it_without_its_second_look(
     corpus: Path, cache: FeatureCache, tmp_path: Path
 ) -> None:
-    trained = train(
-        corpus, tmp_path / "mine", recipe=SMALL, second_look=False, thorough=False, cache=cache, processes=1
-    )
+    run = Run(SMALL, cache=cache, processes=1)
+    trained = train(corpus, tmp_path / "mine", run, card=CardOptions(thorough=False), second_look=False)
     with_look = add_second_look(trained.folder, second_look(answer="panic"))
-    found = evaluate_scenes(corpus, model=with_look, homes=1, minutes=2, cache=cache, processes=1)
+    found = evaluate_scenes(corpus, run, model=with_look, composed=Composed(homes=1, minutes=2))
     assert found.subject == f"mine {trained.version}"
     assert found.homes == 1
     assert list(found.detections) == ["cold", "warm 3", ALONE]

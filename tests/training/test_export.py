@@ -13,7 +13,7 @@ from support.tables import invented
 
 from vser_stream.adapters.second_look import look_of
 from vser_stream.errors import ModelError
-from vser_stream.training.export import PARITY, check_parity, to_graph, toml, write_folder
+from vser_stream.training.export import PARITY, ModelParts, check_parity, to_graph, toml, write_folder
 from vser_stream.training.fit import Fitted, fit
 from vser_stream.training.histories import cold
 from vser_stream.training.recipe import Recipe
@@ -78,13 +78,15 @@ def write(
     rows = cold(TABLE, fitted.prior)[:2]
     write_folder(
         folder,
-        graph=b"graph",
-        prior=fitted.prior,
-        golden=(rows, fitted.answers(rows)),
-        manifest={"name": folder.name},
-        card=card,
-        second=second,
-        look=look,
+        ModelParts(
+            graph=b"graph",
+            prior=fitted.prior,
+            golden=(rows, fitted.answers(rows)),
+            manifest={"name": folder.name},
+            card=card,
+            second=second,
+            look=look,
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Clip
 from vser_stream.training.homes import NOBODY, furnish, furnish_quiet, listen_all
 from vser_stream.training.kinds import Answer, Role
+from vser_stream.training.run import Run
 from vser_stream.training.scenes import Hours
 
 
@@ -67,4 +68,4 @@ def test_the_same_seed_furnishes_the_same_homes() -> None:
 
 def test_data_without_a_resident_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no speaker has 5 calm and 3 panic clips; record more"):
-        listen_all([], minutes=1, cache=FeatureCache(tmp_path))
+        listen_all([], Run(cache=FeatureCache(tmp_path)), minutes=1)

@@ -16,6 +16,7 @@ from vser_stream.training.listening import (
     simulate,
 )
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.run import Run
 from vser_stream.training.tables import Material
 
 SMALL = Recipe(calibration_folds=2, folds=2)
@@ -40,7 +41,7 @@ def known(given: NDArray[np.float64]) -> list[float]:
 
 @pytest.fixture(scope="module")
 def listening() -> Listening:
-    return simulate(Material(TABLE, (MOVED,)), SMALL, seed=0, processes=1)
+    return simulate(Material(TABLE, (MOVED,)), Run(SMALL, processes=1))
 
 
 def test_strangers_and_enrolled_say_the_same_in_the_same_order() -> None:
@@ -144,7 +145,7 @@ def test_people_of_one_mood_are_judged_by_recall_alone(listening: Listening) -> 
 
 
 def test_without_a_spoiled_copy_nobody_moves_the_microphone() -> None:
-    found = simulate(Material(TABLE), SMALL, seed=0, processes=1)
+    found = simulate(Material(TABLE), Run(SMALL, processes=1))
     assert [name for name in SCENARIOS if name not in found.scenarios] == [
         "microphone moved",
         "moved and forgotten",

@@ -8,6 +8,7 @@ from vser_stream.training import nested as nesting
 from vser_stream.training.histories import Table
 from vser_stream.training.nested import Choice, nested, variants
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.run import Run
 from vser_stream.training.tables import Material
 from vser_stream.training.validate import Outcome, pooled
 
@@ -22,7 +23,7 @@ def table() -> Table:
 @pytest.fixture(scope="module")
 def found() -> Nested:
     stages: list[tuple[str, int, int]] = []
-    told = nested(Material(table()), SMALL, seed=0, processes=1, progress=lambda *step: stages.append(step))
+    told = nested(Material(table()), Run(SMALL, processes=1, progress=lambda *step: stages.append(step)))
     assert stages == [("nested", done, 2) for done in range(3)]
     return told
 
@@ -40,7 +41,7 @@ def test_the_judged_speakers_have_no_say_in_the_choice(found: Nested) -> None:
     mixed = table()
     theirs = np.isin(mixed.speakers, mixed.speakers[outcomes["cold"].clips[: len(mixed) // 2]])
     mixed.features[theirs] = mixed.features[theirs][::-1]
-    assert nested(Material(mixed), SMALL, seed=0, processes=1)[1][0] == chosen[0]
+    assert nested(Material(mixed), Run(SMALL, processes=1))[1][0] == chosen[0]
 
 
 def test_where_people_were_dealt_to_sides_a_fold_and_its_choice_are_sides(
@@ -56,5 +57,5 @@ def test_where_people_were_dealt_to_sides_a_fold_and_its_choice_are_sides(
         return Choice("as shipped", 1.0)
 
     monkeypatch.setattr(nesting, "_chosen", noted)
-    nested(Material(table(), sides=sides), SMALL, seed=0, processes=1)
+    nested(Material(table(), sides=sides), Run(SMALL, processes=1))
     assert chosen == [[1, 3], [0, 2]]

@@ -17,6 +17,7 @@ from vser_stream.runtime.reasoners import bundled_weights
 from vser_stream.training import reasoner
 from vser_stream.training.reasoner import PARITY, train_reasoner
 from vser_stream.training.reasoner_card import MadeReasoner
+from vser_stream.training.run import Run
 
 EVIDENCE = invented_evidence(BOOK)
 
@@ -25,7 +26,7 @@ EVIDENCE = invented_evidence(BOOK)
 def made(tmp_path_factory: pytest.TempPathFactory) -> MadeReasoner:
     reasoner._EXPLAINED, reasoner._COMPARED = 6, 12  # noqa: SLF001 - a test has seconds
     return train_reasoner(
-        EVIDENCE, tmp_path_factory.mktemp("models") / "reasoner-tiny", book=BOOK, minutes=0.05
+        EVIDENCE, tmp_path_factory.mktemp("models") / "reasoner-tiny", Run(), book=BOOK, minutes=0.05
     )
 
 
@@ -61,5 +62,5 @@ def test_a_model_that_answers_otherwise_than_torch_is_not_written(
 ) -> None:
     monkeypatch.setattr(reasoner, "PARITY", -1.0)
     with pytest.raises(ModelError, match=r"exact\.gguf: llama\.cpp answers .* off torch"):
-        train_reasoner(EVIDENCE, tmp_path / "reasoner-tiny", book=BOOK, minutes=0.01)
+        train_reasoner(EVIDENCE, tmp_path / "reasoner-tiny", Run(), book=BOOK, minutes=0.01)
     assert list(tmp_path.iterdir()) == []

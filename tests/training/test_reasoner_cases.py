@@ -13,6 +13,7 @@ from vser_stream.core.reason.rules import NO_RULES
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.reasoner_cases import Evidence, evidence_of_corpus
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.run import Run
 from vser_stream.values import LABELS, Case, Label
 
 SMALL = Recipe(calibration_folds=2, folds=2, longest=2, takes=0, exclude=("held",), calm_only=())
@@ -31,7 +32,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> FeatureCache:
 @pytest.fixture(scope="module")
 def evidence(corpus: Path, cache: FeatureCache) -> Evidence:
     with threadpool_limits(1):
-        return evidence_of_corpus(corpus, BOOK, cache=cache, recipe=SMALL, seed=0, processes=1)
+        return evidence_of_corpus(corpus, BOOK, Run(SMALL, cache=cache, processes=1))
 
 
 def test_no_speaker_is_judged_by_models_that_heard_him(evidence: Evidence) -> None:
@@ -71,9 +72,7 @@ def test_what_was_computed_once_is_not_computed_again_for_other_rules(
     def progress(stage: str, _done: int, _total: int) -> None:
         stages.append(stage)
 
-    again = evidence_of_corpus(
-        corpus, NO_RULES, cache=cache, recipe=SMALL, seed=0, processes=1, progress=progress
-    )
+    again = evidence_of_corpus(corpus, NO_RULES, Run(SMALL, cache=cache, processes=1, progress=progress))
     assert "evidence" not in stages
     assert again.running == [replace(case, fired=()) for case in evidence.running]
     assert not any(case.fired for case in (*again.cold, *again.spoiled))

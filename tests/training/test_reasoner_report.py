@@ -13,6 +13,7 @@ from vser_stream.errors import UserError
 from vser_stream.training.counterfactual import EDITS
 from vser_stream.training.reasoner_report import Report, report_on, report_text
 from vser_stream.training.report import write_reasoners_report
+from vser_stream.training.run import Run
 from vser_stream.training.variants import Books
 
 EVIDENCE = invented_evidence(BOOK, clips=200)
@@ -23,7 +24,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     folder = tmp_path_factory.mktemp("reasoner-untaught")
     tiny_specialist(folder / "model.gguf")
     books = Books(first=BOOK, refined=BOOK)
-    return report_on(EVIDENCE, Path(folder), books=books, variants=["v1", "v4"], clips=12)
+    return report_on(EVIDENCE, Path(folder), books=books, variants=["v1", "v4"], clips=12, run=Run())
 
 
 def test_every_version_is_tried_on_three_sets_of_speakers_and_the_test_set(report: Report) -> None:

@@ -15,8 +15,10 @@ from vser_stream.errors import DataError
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Clip, read_corpora, sides_of
 from vser_stream.training.kinds import Answer, Role
+from vser_stream.training.recipe import Recipe
 from vser_stream.training.rehearsal import SIDES, Rehearsal, Truth, rehearsed, truth
 from vser_stream.training.room import Sound
+from vser_stream.training.run import Run
 from vser_stream.values import ANSWERS, RATE, Segment, Vector
 
 LEVEL = FEATURES.index("level_p95")
@@ -36,9 +38,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> FeatureCache:
     return FeatureCache(tmp_path_factory.mktemp("cache"), processes=1)
 
 
+def run_of(cache: FeatureCache, *, takes: int, seed: int = 0) -> Run:
+    return Run(Recipe(takes=takes), seed, cache, processes=1)
+
+
 @pytest.fixture(scope="module")
 def rehearsal(clips: tuple[Clip, ...], cache: FeatureCache) -> Rehearsal:
-    return rehearsed(clips, cache, takes=2, seed=0, processes=1)
+    return rehearsed(clips, run_of(cache, takes=2))
 
 
 def sound(what: str, start: float, end: float) -> Sound:
@@ -112,7 +118,7 @@ def test_a_home_changes_with_what_is_on_its_own_side_and_with_nothing_else(
     before = rehearsal.where(rehearsal.rooms == "s0 0").table.features
     for changed in (here, next(it for it in screams if sides[it.person] not in {sides["s0"], sides["s1"]})):
         told = [replace(it, path=clips[0].path) if it is changed else it for it in clips]
-        found = rehearsed(told, cache, takes=1, seed=0, processes=1)
+        found = rehearsed(told, run_of(cache, takes=1))
         now = found.where(found.rooms == "s0 0").table.features
         assert np.array_equal(now, before) is (changed is not here)
 
@@ -120,7 +126,7 @@ def test_a_home_changes_with_what_is_on_its_own_side_and_with_nothing_else(
 def test_a_second_listener_hears_the_speech_of_each_row(
     clips: tuple[Clip, ...], cache: FeatureCache, rehearsal: Rehearsal
 ) -> None:
-    heard = rehearsed(clips, cache, takes=1, seed=0, by=Lengths(), processes=1)
+    heard = rehearsed(clips, run_of(cache, takes=1), by=Lengths())
     first = rehearsal.where(np.char.endswith(rehearsal.rooms, " 0"))
     assert np.array_equal(heard.table.features, first.table.features)
     assert rehearsal.looks.shape == (len(rehearsal.own), 0)
@@ -142,7 +148,7 @@ def test_a_person_of_whom_nothing_can_be_heard_is_left_out(
     clips: tuple[Clip, ...], cache: FeatureCache
 ) -> None:
     with pytest.raises(DataError, match="nobody who is angry or in panic"):
-        rehearsed([it for it in clips if it.role is not Role.VOICE], cache, takes=1, seed=0, processes=1)
+        rehearsed([it for it in clips if it.role is not Role.VOICE], run_of(cache, takes=1))
 
 
 class Lengths:
@@ -170,10 +176,10 @@ def test_what_was_rehearsed_is_kept_and_the_seed_makes_other_rooms(
     clips: tuple[Clip, ...], cache: FeatureCache, rehearsal: Rehearsal
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in files(cache)}
-    again = rehearsed(clips, cache, takes=2, seed=0, processes=1)
+    again = rehearsed(clips, run_of(cache, takes=2))
     assert np.array_equal(again.table.features, rehearsal.table.features)
     assert {path: path.stat().st_mtime_ns for path in files(cache)} == before
-    other = rehearsed(clips, cache, takes=1, seed=1, processes=1)
+    other = rehearsed(clips, run_of(cache, takes=1, seed=1))
     assert len(files(cache)) == len(before) + 2
     assert not np.array_equal(other.table.features[:1], rehearsal.table.features[:1])
 

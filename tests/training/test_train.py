@@ -18,7 +18,8 @@ from vser_stream.training.evaluate import evaluate_model, evaluate_recipe
 from vser_stream.training.evaluation import text_table
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.report import write_report
-from vser_stream.training.train import Trained, train
+from vser_stream.training.run import Run
+from vser_stream.training.train import CardOptions, Trained, train
 
 SMALL = Recipe(calibration_folds=2, folds=2, longest=2, takes=1, exclude=("held",), calm_only=())
 
@@ -37,7 +38,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> FeatureCache:
 @pytest.fixture(scope="module")
 def trained(corpus: Path, cache: FeatureCache, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     out = tmp_path_factory.mktemp("models") / "mine"
-    return train(corpus, out, recipe=SMALL, second_look=False, cache=cache, processes=1)
+    return train(corpus, out, Run(SMALL, cache=cache, processes=1), second_look=False)
 
 
 def test_voices_that_were_not_heard_are_told_apart(trained: Trained) -> None:
@@ -89,7 +90,7 @@ def test_the_card_prints_further_studies_as_they_are(trained: Trained) -> None:
 
 def test_a_study_that_is_not_there_is_named_before_anything_is_trained(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.txt: cannot be read"):
-        train(corpus, tmp_path / "mine", recipe=SMALL, studies=[tmp_path / "none.txt"])
+        train(corpus, tmp_path / "mine", Run(SMALL), card=CardOptions(studies=[tmp_path / "none.txt"]))
     assert not (tmp_path / "mine").exists()
 
 
@@ -111,7 +112,7 @@ def test_the_card_has_the_figures_and_the_limits(trained: Trained) -> None:
 def test_the_same_seed_gives_the_same_model(
     trained: Trained, corpus: Path, cache: FeatureCache, tmp_path: Path
 ) -> None:
-    again = train(corpus, tmp_path / "mine", recipe=SMALL, second_look=False, cache=cache, processes=1)
+    again = train(corpus, tmp_path / "mine", Run(SMALL, cache=cache, processes=1), second_look=False)
     for name in ("svm.onnx", "MODEL_CARD.md"):
         assert (again.folder / name).read_bytes() == (trained.folder / name).read_bytes()
     assert again.evaluation == trained.evaluation
@@ -123,10 +124,10 @@ def test_a_training_that_fails_leaves_the_model_that_was_there(
     before = {path.name: path.read_bytes() for path in trained.folder.iterdir()}
     (tmp_path / "other.onnx").write_bytes(b"x")
     with pytest.raises(DataError, match="no clip of other, scream for the second look"):
-        train(corpus, trained.folder, recipe=SMALL, encoder_file=tmp_path / "other.onnx", cache=cache)
+        train(corpus, trained.folder, Run(SMALL, cache=cache), encoder_file=tmp_path / "other.onnx")
     spoken = Recipe(folds=2, takes=0, exclude=("held", "one", "two"))
     with pytest.raises(DataError, match="has no rows to use"):
-        train(corpus, trained.folder, recipe=spoken, second_look=False, cache=cache)
+        train(corpus, trained.folder, Run(spoken, cache=cache), second_look=False)
     assert {path.name: path.read_bytes() for path in trained.folder.iterdir()} == before
 
 
@@ -134,7 +135,7 @@ def test_a_model_is_evaluated_as_the_exported_graph(
     trained: Trained, corpus: Path, cache: FeatureCache
 ) -> None:
     model = OnnxSvm.load(trained.folder, features=cache.features)
-    found = evaluate_model(corpus, model=model, cache=cache)
+    found = evaluate_model(corpus, Run(cache=cache), model=model)
     assert found.subject == f"mine {trained.version}"
     assert list(found.by_corpus) == ["held", "one", "two"]
     assert found.heard == ("one", "two")
@@ -143,13 +144,13 @@ def test_a_model_is_evaluated_as_the_exported_graph(
 
 
 def test_a_recipe_is_evaluated_as_training_does(trained: Trained, corpus: Path, cache: FeatureCache) -> None:
-    found = evaluate_recipe(corpus, recipe=SMALL, choice_nested=True, cache=cache, processes=1)
+    found = evaluate_recipe(corpus, Run(SMALL, cache=cache, processes=1), choice_nested=True)
     assert (found.pooled, found.left_out) == (trained.evaluation.pooled, trained.evaluation.left_out)
     assert found.nested == trained.evaluation.nested
 
 
 def test_the_choice_of_the_recipe_is_nested_only_when_asked_for(corpus: Path, cache: FeatureCache) -> None:
-    assert not evaluate_recipe(corpus, recipe=SMALL, cache=cache, processes=1).nested
+    assert not evaluate_recipe(corpus, Run(SMALL, cache=cache, processes=1)).nested
 
 
 def test_the_report_is_one_page_and_its_figures_as_json(trained: Trained, tmp_path: Path) -> None:
@@ -165,7 +166,7 @@ def test_the_report_is_one_page_and_its_figures_as_json(trained: Trained, tmp_pa
 def test_where_something_else_is_no_training_begins(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(UserError, match="is not empty and holds no"):
-        train(corpus, tmp_path, recipe=SMALL)
+        train(corpus, tmp_path, Run(SMALL))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 

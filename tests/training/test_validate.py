@@ -8,6 +8,7 @@ from support.tables import invented
 from vser_stream.core.baseline import MODEL_INPUT
 from vser_stream.training.histories import CALM, Rows, population
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.run import Run
 from vser_stream.training.tables import Material
 from vser_stream.training.validate import (
     HISTORIES,
@@ -59,7 +60,7 @@ def test_cross_validation_judges_every_clip_cold_and_running_and_its_figures_are
     table = invented(clips=5)
     stages: list[tuple[str, int, int]] = []
     outcomes = cross_validate(
-        Material(table), SMALL, seed=0, processes=1, progress=lambda *step: stages.append(step)
+        Material(table), Run(SMALL, processes=1, progress=lambda *step: stages.append(step))
     )
     for name in ("cold", "running"):
         assert sorted(outcomes[name].clips.tolist()) == list(range(len(table)))
@@ -72,13 +73,13 @@ def test_labels_that_mean_nothing_are_not_learned() -> None:
     """The figures of shuffled labels are chance: nothing of a judged speaker is known."""
     table = invented(clips=5)
     table.y[:] = np.random.default_rng(0).permutation(table.y)
-    found = pooled(table, cross_validate(Material(table), SMALL, seed=0, processes=1))
+    found = pooled(table, cross_validate(Material(table), Run(SMALL, processes=1)))
     assert found["cold"].macro_f1.value < 0.5
 
 
 def test_a_corpus_is_left_out_whole() -> None:
     table = invented(clips=5, speakers=12, corpora=2)
-    outcomes = leave_one_corpus_out(Material(table), SMALL, seed=0, processes=1)
+    outcomes = leave_one_corpus_out(Material(table), Run(SMALL, processes=1))
     found = by_corpus(table, outcomes)
     assert list(found) == ["c0", "c1"]
     assert [found[name]["cold"].clips for name in found] == [90, 90]

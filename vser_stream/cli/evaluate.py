@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,15 +13,30 @@ import typer
 from vser_stream.adapters import rulebook
 from vser_stream.cli.extras import needs_train
 from vser_stream.cli.models import load_model
-from vser_stream.cli.progress import bars
+from vser_stream.cli.progress import running
 from vser_stream.config import shipped_rules
 from vser_stream.errors import UserError
 
 if TYPE_CHECKING:
-    from vser_stream.training.cache import FeatureCache
+    from vser_stream.training.run import Run
     from vser_stream.training.second_look import Encoder
 
 __all__ = ["evaluate"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What every kind of evaluation is told."""
+
+    data: list[Path]
+    report: Path | None
+    as_json: bool
+    seed: int
+    cache: Path | None
+    processes: int
+
+    def running(self) -> AbstractContextManager[Run]:
+        return running(seed=self.seed, cache=self.cache, processes=self.processes)
 
 
 def evaluate(
@@ -81,144 +97,108 @@ def evaluate(
         with needs_train():
             from vser_stream.training.report import check_report  # noqa: PLC0415 - extra [train]
         check_report(report)
+    work = _Work(data, report, as_json, seed=seed, cache=cache, processes=processes)
+    second_look = None if no_second_look else _SecondLook(encoder)
     if reasoner:
-        _reasoners(
-            data, reasoner, variants or "v1,v2,v3,v4,v5", clips=clips, report=report, as_json=as_json,
-            seed=seed, cache=cache, processes=processes,
-        )  # fmt: skip
-        return
-    if scenes:
-        _evaluate_scenes(
-            data, model, homes=homes, minutes=minutes, left_out=left_out, report=report, as_json=as_json,
-            encoder=encoder, second_look=not no_second_look, seed=seed, cache=cache, processes=processes,
-        )  # fmt: skip
-        return
-    if nested and model:
+        _reasoners(work, reasoner, variants or "v1,v2,v3,v4,v5", clips=clips)
+    elif scenes:
+        if left_out and model:
+            raise UserError("--left-out trains without each corpus in turn; a --model has heard what it has")
+        _scenes(work, model, second_look, homes=homes, minutes=minutes, left_out=left_out)
+    elif nested and model:
         raise UserError("--nested chooses a recipe; a trained --model has none left to choose")
-    if ablation or baselines:
+    elif ablation or baselines:
         if model or report or (ablation and baselines):
             raise UserError("--ablation and --baselines exclude each other, and --model and --report")
-        kind = "ablation" if ablation else "baselines"
-        _study(kind, data, seed=seed, cache=cache, processes=processes, as_json=as_json)
-        return
+        _study("ablation" if ablation else "baselines", work)
+    else:
+        _clips(work, model, second_look, conditions=conditions, nested=nested)
+
+
+@dataclass(frozen=True, slots=True)
+class _SecondLook:
+    """One that is tried with the machines."""
+
+    file: Path | None
+    """What its encoder is cut from; None to fetch that."""
+
+    def encoder(self, data: list[Path], run: Run) -> Encoder:
+        from vser_stream.training.corpus import read_corpora  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.second_look import encoder_for  # noqa: PLC0415 - extra [train]
+
+        return encoder_for(read_corpora(data), run.cache.folder, self.file)
+
+
+def _clips(
+    work: _Work, model: Path | None, second_look: _SecondLook | None, *, conditions: bool, nested: bool
+) -> None:
+    """Clip by clip: a model, or the recipe."""
     with needs_train():
         from vser_stream.training import evaluate as figures  # noqa: PLC0415 - extra [train]
-        from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
         from vser_stream.training.evaluation import text_table  # noqa: PLC0415 - extra [train]
         from vser_stream.training.report import write_report  # noqa: PLC0415 - extra [train]
-    features = FeatureCache(cache, processes=processes)
-    with bars() as progress:
-        if model is None:
-            evaluation = figures.evaluate_recipe(
-                data,
-                encoder=None if no_second_look else _encoder(data, features, encoder),
-                conditions=conditions,
-                choice_nested=nested,
-                seed=seed,
-                cache=features,
-                processes=processes,
-                progress=progress,
+    with work.running() as run:
+        if model is not None:
+            evaluation = figures.evaluate_model(
+                work.data, run, model=load_model(model), conditions=conditions
             )
         else:
-            evaluation = figures.evaluate_model(
-                data,
-                model=load_model(model),
+            evaluation = figures.evaluate_recipe(
+                work.data,
+                run,
+                encoder=second_look.encoder(work.data, run) if second_look else None,
                 conditions=conditions,
-                seed=seed,
-                cache=features,
-                processes=processes,
-                progress=progress,
+                choice_nested=nested,
             )
-    if report:
-        write_report(evaluation, report)
-    print(json.dumps(evaluation.to_dict()) if as_json else text_table(evaluation))
+    if work.report:
+        write_report(evaluation, work.report)
+    print(json.dumps(evaluation.to_dict()) if work.as_json else text_table(evaluation))
 
 
-def _encoder(data: list[Path], cache: FeatureCache, given: Path | None) -> Encoder:
-    """Of the second look that is tried with the machines."""
-    from vser_stream.training.corpus import read_corpora  # noqa: PLC0415 - extra [train]
-    from vser_stream.training.second_look import encoder_for  # noqa: PLC0415 - extra [train]
-
-    return encoder_for(read_corpora(data), cache.folder, given)
-
-
-def _evaluate_scenes(
-    data: list[Path],
+def _scenes(
+    work: _Work,
     model: Path | None,
+    second_look: _SecondLook | None,
     *,
     homes: int,
     minutes: float,
     left_out: bool,
-    report: Path | None,
-    as_json: bool,
-    encoder: Path | None,
-    second_look: bool,
-    seed: int,
-    cache: Path | None,
-    processes: int,
 ) -> None:
-    if left_out and model:
-        raise UserError("--left-out trains without each corpus in turn; a --model has heard what it has")
+    """Events in composed hours."""
     with needs_train():
         from vser_stream.training import evaluate_events as events  # noqa: PLC0415 - extra [train]
-        from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
         from vser_stream.training.report import write_events_report  # noqa: PLC0415 - extra [train]
-    features = FeatureCache(cache, processes=processes)
-    with bars() as progress:
+    with work.running() as run:
         evaluation = events.evaluate_scenes(
-            data,
+            work.data,
+            run,
             model=model,
-            homes=homes,
-            minutes=minutes,
             left_out=left_out,
-            encoder=_encoder(data, features, encoder) if second_look and not model else None,
-            seed=seed,
-            cache=features,
-            processes=processes,
-            progress=progress,
+            composed=events.Composed(homes, minutes),
+            encoder=second_look.encoder(work.data, run) if second_look and not model else None,
         )
-    if report:
-        write_events_report(evaluation, report)
-    print(json.dumps(evaluation.to_dict()) if as_json else events.events_table(evaluation))
+    if work.report:
+        write_events_report(evaluation, work.report)
+    print(json.dumps(evaluation.to_dict()) if work.as_json else events.events_table(evaluation))
 
 
-def _study(
-    kind: str, data: list[Path], *, seed: int, cache: Path | None, processes: int, as_json: bool
-) -> None:
+def _study(kind: str, work: _Work) -> None:
     """One that only varies the recipe, or what is heard: ``ablation`` or ``baselines``."""
     with needs_train():
         from vser_stream.training import ablation, listening  # noqa: PLC0415 - extra [train]
-        from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
-    features = FeatureCache(cache, processes=processes)
-    with bars() as progress:
+    with work.running() as run:
         if kind == "ablation":
-            left_out = ablation.evaluate_ablation(
-                data, seed=seed, cache=features, processes=processes, progress=progress
-            )
+            left_out = ablation.evaluate_ablation(work.data, replace(run, recipe=ablation.QUICK))
             facts, text = left_out.to_dict(), ablation.ablation_table(left_out)
         else:
-            followed = listening.evaluate_listening(
-                data, seed=seed, cache=features, processes=processes, progress=progress
-            )
+            followed = listening.evaluate_listening(work.data, replace(run, recipe=listening.QUICK))
             facts, text = followed.to_dict(), listening.listening_table(followed)
-    print(json.dumps(facts) if as_json else text)
+    print(json.dumps(facts) if work.as_json else text)
 
 
-def _reasoners(
-    data: list[Path],
-    reasoners: list[Path],
-    variants: str,
-    *,
-    clips: int,
-    report: Path | None,
-    seed: int,
-    cache: Path | None,
-    processes: int,
-    as_json: bool,
-) -> None:
+def _reasoners(work: _Work, reasoners: list[Path], variants: str, *, clips: int) -> None:
     with needs_train():
         from vser_stream.training import reasoner_report as reports  # noqa: PLC0415 - extra [train]
-        from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
         from vser_stream.training.reasoner_cases import evidence_of_corpus  # noqa: PLC0415 - extra [train]
         from vser_stream.training.report import write_reasoners_report  # noqa: PLC0415 - extra [train]
         from vser_stream.training.variants import VARIANTS, Books  # noqa: PLC0415 - extra [train]
@@ -229,20 +209,15 @@ def _reasoners(
     books = Books(
         first=rulebook.load(refined.with_name("paper-definitions.toml")), refined=rulebook.load(refined)
     )
-    with bars() as progress:
-        features = FeatureCache(cache, processes=processes)
-        evidence = evidence_of_corpus(
-            data, books.refined, cache=features, seed=seed, processes=processes, progress=progress
-        )
+    with work.running() as run:
+        evidence = evidence_of_corpus(work.data, books.refined, run)
         found = [
-            reports.report_on(
-                evidence, path, books=books, variants=chosen, clips=clips, seed=seed, progress=progress
-            )
+            reports.report_on(evidence, path, books=books, variants=chosen, clips=clips, run=run)
             for path in reasoners
         ]
-    if report:
-        write_reasoners_report(found, report)
-    if as_json:
+    if work.report:
+        write_reasoners_report(found, work.report)
+    if work.as_json:
         print(json.dumps([asdict(one) for one in found]))
         return
     print("\n\n".join(map(reports.report_text, found)))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from vser_stream.cli.extras import needs_train
-from vser_stream.cli.progress import bars
+from vser_stream.cli.progress import running
 from vser_stream.errors import UserError
 
 __all__ = ["train"]
@@ -54,20 +54,14 @@ def train(
     with needs_train():
         from vser_stream.training import evaluation as figures  # noqa: PLC0415 - extra [train]
         from vser_stream.training import train as training  # noqa: PLC0415 - extra [train]
-        from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
-    with bars() as progress:
+    with running(seed=seed, cache=cache, processes=processes) as run:
         trained = training.train(
             data,
             out,
-            conditions=conditions,
-            studies=study or (),
+            run,
+            card=training.CardOptions(conditions, thorough=not quick, studies=study or ()),
             second_look=not no_second_look,
             encoder_file=encoder,
-            thorough=not quick,
-            seed=seed,
-            cache=FeatureCache(cache, processes=processes),
-            processes=processes,
-            progress=progress,
         )
     if as_json:
         facts = {"folder": str(out), "version": trained.version, "seconds": round(trained.took, 1)}

@@ -11,7 +11,7 @@ import typer
 
 from vser_stream.adapters import rulebook
 from vser_stream.cli.extras import needs_train
-from vser_stream.cli.progress import bars
+from vser_stream.cli.progress import running
 from vser_stream.config import shipped_rules
 
 __all__ = ["train_reasoner"]
@@ -41,23 +41,17 @@ def train_reasoner(
     """
     with needs_train():
         from vser_stream.training import reasoner as training  # noqa: PLC0415 - extra [train]
-        from vser_stream.training.cache import FeatureCache  # noqa: PLC0415 - extra [train]
         from vser_stream.training.reasoner_cases import evidence_of_corpus  # noqa: PLC0415 - extra [train]
     book = rulebook.load(rules or shipped_rules())
     training.check_reasoner_folder(out)
-    with bars() as progress:
-        evidence = evidence_of_corpus(
-            data, book, cache=FeatureCache(cache, processes=processes), seed=seed, processes=processes,
-            progress=progress,
-        )  # fmt: skip
+    with running(seed=seed, cache=cache, processes=processes) as run:
         made = training.train_reasoner(
-            evidence,
+            evidence_of_corpus(data, book, run),
             out,
+            run,
             book=book,
             minutes=minutes,
             rationales=not no_rationales,
-            seed=seed,
-            progress=progress,
         )
     if as_json:
         print(json.dumps({**asdict(made), "folder": str(out)}))

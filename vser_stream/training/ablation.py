@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from vser_stream.core.baseline import MODEL_INPUT
 from vser_stream.core.features.functionals import FEATURES
 from vser_stream.core.loudness import LOUDNESS
-from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Data, read_corpora
 from vser_stream.training.fit import importance_of
 from vser_stream.training.histories import Table
 from vser_stream.training.metrics import Interval, figures, gain
-from vser_stream.training.progress import Progress, silent, tracked
+from vser_stream.training.progress import silent, tracked
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.run import Run
 from vser_stream.training.tables import Material, material_of
 from vser_stream.training.validate import Outcome, cross_validate, leave_one_corpus_out
 
@@ -106,41 +106,30 @@ class Ablation:
         return asdict(self)
 
 
-def evaluate_ablation(
-    data: Data,
-    *,
-    recipe: Recipe = QUICK,
-    seed: int = 0,
-    cache: FeatureCache | None = None,
-    processes: int = 2,
-    progress: Progress = silent,
-) -> Ablation:
-    """Train and try the recipe without each group of features, on the recordings of a manifest.
+def evaluate_ablation(data: Data, run: Run) -> Ablation:
+    """Train and try the recipe, best :data:`QUICK`, without each group of features.
 
     Raises:
         DataError: The manifest is incomplete, or has too few speakers.
         AudioError: A recording cannot be read.
     """
-    cache = cache or FeatureCache(processes=processes)
-    clips = read_corpora(data, exclude=recipe.exclude)
-    material = material_of(clips, cache, recipe, seed=seed, processes=processes, progress=progress)
-    return ablate(material, recipe, seed=seed, processes=processes, progress=progress)
+    clips = read_corpora(data, exclude=run.recipe.exclude)
+    return ablate(material_of(clips, run), run)
 
 
-def ablate(
-    material: Material, recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
-) -> Ablation:
+def ablate(material: Material, run: Run) -> Ablation:
     """As :func:`evaluate_ablation`, from features."""
-    table, variants = material.clean, _variants(material, recipe)
+    table, variants = material.clean, _variants(material, run.recipe)
     whole: dict[str, dict[str, Outcome]] = {}
     told = []
-    for name, some, how in tracked(variants, "ablation", total=len(variants), progress=progress):
-        found = {_FOLDS: cross_validate(some, how, seed=seed, processes=processes)}
+    for name, some, how in tracked(variants, "ablation", total=len(variants), progress=run.progress):
+        one = replace(run, recipe=how, progress=silent)
+        found = {_FOLDS: cross_validate(some, one)}
         if len(np.unique(table.corpora)) > 1:
-            found[_LEFT_OUT] = leave_one_corpus_out(some, how, seed=seed, processes=processes)
+            found[_LEFT_OUT] = leave_one_corpus_out(some, one)
         whole = whole or found
         told.append(Variant(name, _inputs(name), _compared(table, found, whole)))
-    return Ablation(len(table), len(np.unique(table.speakers)), recipe.folds, tuple(told))
+    return Ablation(len(table), len(np.unique(table.speakers)), run.recipe.folds, tuple(told))
 
 
 def ablation_table(ablation: Ablation) -> str:

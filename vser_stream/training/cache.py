@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -84,13 +85,15 @@ class FeatureCache:
     """
 
     def __init__(self, folder: Path | None = None, *, processes: int = 2) -> None:
-        self.features = digest(SwiftF0Tracker())
-        """Digest of the features."""
-
         # Absolute: worker processes may stand in another folder.
         self._root = (folder or cache_folder()).resolve()
         self._is_named = folder is not None
         self._processes = processes
+
+    @cached_property
+    def features(self) -> str:
+        """Digest of the features."""
+        return digest(SwiftF0Tracker())
 
     @property
     def folder(self) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +13,14 @@ from vser_stream.adapters.svm import OnnxSvm, answer
 from vser_stream.core.baseline import Prior
 from vser_stream.errors import DataError
 from vser_stream.training.augment import CONDITIONS
-from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Clip, Data, read_corpora, read_manifest
 from vser_stream.training.evaluation import ByHistory, Called, Curve, Evaluation
 from vser_stream.training.fit import outside, side_folds
 from vser_stream.training.histories import CALM, Judge, Rows, Table
 from vser_stream.training.metrics import Figures, reliability, risk_coverage
 from vser_stream.training.nested import Choice, nested
-from vser_stream.training.progress import Progress, silent
-from vser_stream.training.recipe import Recipe
 from vser_stream.training.rehearsal import Rehearsal
+from vser_stream.training.run import Run
 from vser_stream.training.second_look import Encoder
 from vser_stream.training.tables import Material, material_of, table_of
 from vser_stream.training.validate import (
@@ -63,59 +60,35 @@ _EVERY = 5
 """Of so many clips one is tried under all conditions."""
 
 
-class _How(TypedDict):
-    """How a recipe is tried."""
-
-    seed: int
-    processes: int
-    progress: Progress
-
-
 def evaluate_recipe(
     data: Data,
+    run: Run,
     *,
-    recipe: Recipe | None = None,
     encoder: Encoder | None = None,
     conditions: bool = False,
     choice_nested: bool = False,
-    seed: int = 0,
-    cache: FeatureCache | None = None,
-    processes: int = 2,
-    progress: Progress = silent,
 ) -> Evaluation:
     """Cross-validate a recipe by speaker and by corpus.
 
     Args:
         data: The manifest, or the folder that holds it.
-        recipe: The shipped one, unless told otherwise.
+        run: The recipe, and how it is tried.
         encoder: Of a second look that is trained, too; None for the machines alone.
         conditions: Also every fifth clip through noise, rooms and codecs.
         choice_nested: Also with the recipe chosen anew in each fold, which takes longer than all else.
-        seed: Of the folds and all draws.
-        cache: Of features.
-        processes: Worked on at once.
-        progress: Told of each step.
 
     Raises:
         DataError: The manifest is incomplete, or has too few speakers.
         AudioError: A recording cannot be read.
     """
-    recipe, cache = recipe or Recipe(), cache or FeatureCache(processes=processes)
-    clips = read_corpora(data, exclude=recipe.exclude)
-    material = material_of(
-        clips, cache, recipe, encoder=encoder, seed=seed, processes=processes, progress=progress
-    )
+    clips = read_corpora(data, exclude=run.recipe.exclude)
     spoken = [clip for clip in clips if clip.spoken]
-    spoiled = conditions_of(spoken, cache, seed=seed, progress=progress) if conditions else {}
     return judge_recipe(
-        material,
-        recipe,
+        material_of(clips, run, encoder=encoder),
+        run,
         groups=groups_of(spoken),
-        conditions=spoiled,
+        conditions=conditions_of(spoken, run) if conditions else {},
         choice_nested=choice_nested,
-        seed=seed,
-        processes=processes,
-        progress=progress,
     )
 
 
@@ -134,46 +107,40 @@ def groups_of(clips: Sequence[Clip]) -> dict[str, NDArray[np.str_]]:
 
 def judge_recipe(
     material: Material,
-    recipe: Recipe,
+    run: Run,
     *,
     groups: Mapping[str, NDArray[np.str_]],
     conditions: Mapping[str, Table],
     choice_nested: bool = True,
     left_out: bool = True,
-    seed: int,
-    processes: int = 2,
-    progress: Progress = silent,
 ) -> Evaluation:
     """As :func:`evaluate_recipe`, from features.
 
     Args:
         material: To learn from, and whose clean clips are judged.
-        recipe: How each fold's model is made.
+        run: How each fold's model is made.
         groups: As :func:`groups_of` gives them.
         conditions: The same speakers through noise, rooms and codecs.
         choice_nested: As there.
         left_out: Also judge each corpus by a model that has heard only the others.
-        seed: Of the folds and all draws.
-        processes: Folds worked on at once.
-        progress: Told of each step.
     """
-    table, how = material.clean, _How(seed=seed, processes=processes, progress=progress)
-    judged = through(material, recipe, {_CLEAN: table, **conditions}, **how)
+    table, recipe = material.clean, run.recipe
+    judged = through(material, run, {_CLEAN: table, **conditions})
     alone, lively = judged.pop(_CLEAN), judged.pop(LIVELY, {})
     outcomes = judged.pop(BOTH, alone)
     by_others: dict[str, ByHistory] = {}
     within: dict[str, ByHistory] = {}
     if left_out and len(np.unique(table.corpora)) > 1:
-        others, own = leave_one_corpus_out(material, recipe, **how), within_corpora(material, recipe, **how)
+        others, own = leave_one_corpus_out(material, run), within_corpora(material, run)
         by_others = {"all": pooled(table, others), **by_corpus(table, others)}
         within = by_corpus(table, own) if own else {}
     unchosen: dict[str, Outcome] = {}
     chosen: list[Choice] = []
     if choice_nested:
         with contextlib.suppress(DataError):  # too few speakers to choose among themselves
-            unchosen, chosen = nested(material, recipe, **how)
+            unchosen, chosen = nested(material, run)
     below = thresholds(outcomes["running"], recipe.shares)
-    folds = len(side_folds(material, recipe.folds, seed=seed))
+    folds = len(side_folds(material, recipe.folds, seed=run.seed))
     return Evaluation(
         subject=f"recipe, {folds}-fold cross-validation by speaker",
         pooled=pooled(table, outcomes),
@@ -212,37 +179,24 @@ def _called(lively: Rehearsal, outcome: Outcome) -> dict[str, Called]:
     }
 
 
-def evaluate_model(
-    data: Data,
-    *,
-    model: OnnxSvm,
-    conditions: bool = False,
-    seed: int = 0,
-    cache: FeatureCache | None = None,
-    processes: int = 2,
-    progress: Progress = silent,
-) -> Evaluation:
+def evaluate_model(data: Data, run: Run, *, model: OnnxSvm, conditions: bool = False) -> Evaluation:
     """Try a trained model on a manifest; only speakers it was not trained on say anything.
 
     Args:
         data: The manifest, or the folder that holds it.
+        run: Its seed is that of the order of the clips, the enrolments and the noise; its recipe is not used.
         model: A loaded model.
         conditions: Also every fifth clip through noise, rooms and codecs.
-        seed: Of the order of the clips, the enrolments and the noise.
-        cache: Of features.
-        processes: For features that are not cached.
-        progress: Told of each step.
 
     Raises:
         DataError: The manifest is incomplete.
         AudioError: A recording cannot be read.
     """
-    cache = cache or FeatureCache(processes=processes)
     clips = read_manifest(data)
-    table = table_of(clips, cache, progress=progress)
+    table = table_of(clips, run.cache, progress=run.progress)
     judge = partial(_told, model)
-    outcomes = try_out(table, judge=judge, prior=model.prior, seed=seed)
-    spoiled = conditions_of(clips, cache, seed=seed, progress=progress) if conditions else {}
+    outcomes = try_out(table, judge=judge, prior=model.prior, seed=run.seed)
+    spoiled = conditions_of(clips, run) if conditions else {}
     return Evaluation(
         subject=f"{model.name} {model.version}" + (", the machines alone" if model.look else ""),
         pooled=pooled(table, outcomes),
@@ -251,9 +205,9 @@ def evaluate_model(
         missed=panic_missed(table, outcomes, below=model.escalate_below),
         thresholds=thresholds(outcomes["running"], tuple(model.thresholds)),
         curves=_curves(table, outcomes),
-        false_alarms=judge_unlearned(table, judge=judge, prior=model.prior, seed=seed)[1],
+        false_alarms=judge_unlearned(table, judge=judge, prior=model.prior, seed=run.seed)[1],
         conditions={
-            name: _unenrolled(pooled(one, try_out(one, judge=judge, prior=model.prior, seed=seed)))
+            name: _unenrolled(pooled(one, try_out(one, judge=judge, prior=model.prior, seed=run.seed)))
             for name, one in spoiled.items()
         },
         heard=tuple(
@@ -268,9 +222,7 @@ def _told(model: OnnxSvm, rows: Rows) -> NDArray[np.float64]:
     return outside(answers) if answers.shape[1:] == (len(ANSWERS),) else answers
 
 
-def conditions_of(
-    clips: Sequence[Clip], cache: FeatureCache, *, seed: int, progress: Progress = silent
-) -> dict[str, Table]:
+def conditions_of(clips: Sequence[Clip], run: Run) -> dict[str, Table]:
     """Every fifth clip through noise, rooms and codecs.
 
     Raises:
@@ -278,7 +230,14 @@ def conditions_of(
     """
     some = clips[::_EVERY]
     return {
-        how.name: table_of(some, cache, spoil=[how] * len(some), seed=seed, stage=how.name, progress=progress)
+        how.name: table_of(
+            some,
+            run.cache,
+            spoil=[how] * len(some),
+            seed=run.seed,
+            stage=how.name,
+            progress=run.progress,
+        )
         for how in CONDITIONS
     }
 

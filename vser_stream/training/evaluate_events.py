@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import joblib
@@ -17,7 +17,6 @@ from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.config import AlarmConfig
 from vser_stream.core.alarm_curve import Curves, as_asked
 from vser_stream.core.second_look import Look
-from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Clip, Data, read_corpora, sides_of
 from vser_stream.training.event_figures import (
     EVENTS,
@@ -33,14 +32,15 @@ from vser_stream.training.homes import NOBODY, Home, Model, furnish, furnish_qui
 from vser_stream.training.kinds import OUTSIDE, Answer
 from vser_stream.training.learn import learn
 from vser_stream.training.metrics import Interval
-from vser_stream.training.progress import Progress, silent, tracked
+from vser_stream.training.progress import tracked
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.rehearsal import SIDES
+from vser_stream.training.run import Run
 from vser_stream.training.second_look import Encoder, SecondLookMade
 from vser_stream.training.tables import Material, material_of
 from vser_stream.values import Label
 
-__all__ = ["evaluate_scenes", "events_figure", "events_table"]
+__all__ = ["Composed", "evaluate_scenes", "events_figure", "events_table"]
 
 _FOLDS = 3
 
@@ -51,68 +51,58 @@ _MATERIAL = 0
 """Seed of what is learned from: computed once, whatever homes it is tried in."""
 
 
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What is composed."""
+
+    homes: int = 32
+    """Wanted; fewer if not so many speakers have enough clips. Beside them, a quarter as many of each kind of
+    hours in which nothing happens."""
+
+    minutes: float = 15.0
+    """Length of each scene."""
+
+
 def evaluate_scenes(
     data: Data,
+    run: Run,
     *,
     model: Path | None = None,
     left_out: bool = False,
-    homes: int = 32,
-    minutes: float = 15.0,
-    recipe: Recipe | None = None,
+    composed: Composed | None = None,
     encoder: Encoder | None = None,
-    alarm: AlarmConfig | None = None,
-    seed: int = 0,
-    cache: FeatureCache | None = None,
-    processes: int = 2,
-    progress: Progress = silent,
 ) -> EventEvaluation:
     """Compose homes, let the pipeline listen, and count.
 
     Args:
         data: The manifests: people who speak, and sounds.
+        run: How models are made, and what is left out of the data; its seed is also that of the homes.
         model: A model folder, which must have heard none of them. Without it the recipe is trained once
             for each of three folds of people and sounds, and each model listens to the others.
         left_out: Leave whole corpora out in turn, instead of people: who lives there speaks as nobody whom
             the model has heard.
-        homes: Wanted; fewer if not so many speakers have enough clips. Beside them, a quarter as many of
-            each kind of hours in which nothing happens.
-        minutes: Length of each scene.
-        recipe: How models are made, and what is left out of the data.
+        composed: Homes and their hours.
         encoder: Of second looks that are trained, too; None for the machines alone.
-        alarm: Configuration of the alarm; default: as the daemon has it with that model.
-        seed: Of the folds, the models, the homes and the scenes.
-        cache: Of features.
-        processes: Worked on at once.
-        progress: Told of each step.
 
     Raises:
         DataError: A manifest is incomplete, or has too few speakers.
         AudioError: A recording cannot be read.
         ModelError: The model cannot be loaded.
     """
-    recipe, cache = recipe or Recipe(), cache or FeatureCache(processes=processes)
+    composed = composed or Composed()
     curves: Curves = {}
     if model is None:
-        clips = read_corpora(data, exclude=recipe.exclude)
+        clips = read_corpora(data, exclude=run.recipe.exclude)
         splits = _by_corpus(clips) if left_out else _by_people(clips)
-        models = _learned(
-            clips, splits, recipe, cache, encoder=encoder, seed=seed, processes=processes, progress=progress
-        )
+        models = _learned(clips, splits, run, encoder=encoder)
         subject = f"recipe, {len(splits)} {'corpora left out' if left_out else 'folds of people and sounds'}"
     else:
-        loaded = OnnxSvm.load(model, features=cache.features)
+        loaded = OnnxSvm.load(model, features=run.cache.features)
         models = [Model((model / "svm.onnx").read_bytes(), loaded.prior, _look_of(loaded.look, model))]
         splits = [_Split(np.empty(0, np.int64), read_corpora(data))]
         subject, curves = f"{loaded.name} {loaded.version}", loaded.curves
-    heard = listen_all(
-        _homes(models, splits, homes, seed=seed),
-        minutes=minutes,
-        cache=cache,
-        processes=processes,
-        progress=progress,
-    )
-    alarm = as_asked(alarm or AlarmConfig(), curves)
-    return figures_of(heard, alarm, subject=subject, progress=progress)
+    heard = listen_all(_homes(models, splits, composed.homes, seed=run.seed), run, minutes=composed.minutes)
+    return figures_of(heard, as_asked(AlarmConfig(), curves), subject=subject, progress=run.progress)
 
 
 def events_table(evaluation: EventEvaluation) -> str:
@@ -239,21 +229,17 @@ def _by_corpus(clips: Sequence[Clip]) -> list[_Split]:
 def _learned(
     clips: Sequence[Clip],
     splits: Sequence[_Split],
-    recipe: Recipe,
-    cache: FeatureCache,
+    run: Run,
     *,
     encoder: Encoder | None,
-    seed: int,
-    processes: int,
-    progress: Progress,
 ) -> list[Model]:
     """A model for each split."""
-    material = material_of(
-        clips, cache, recipe, encoder=encoder, seed=_MATERIAL, processes=processes, progress=progress
+    material = material_of(clips, replace(run, seed=_MATERIAL), encoder=encoder)
+    jobs = (
+        joblib.delayed(_learn)(material.where(split.known), run.recipe, encoder, run.seed) for split in splits
     )
-    jobs = (joblib.delayed(_learn)(material.where(split.known), recipe, encoder, seed) for split in splits)
-    done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
-    return list(tracked(done, "models", total=len(splits), progress=progress))
+    done = joblib.Parallel(n_jobs=run.processes, return_as="generator")(jobs)
+    return list(tracked(done, "models", total=len(splits), progress=run.progress))
 
 
 def _learn(material: Material, recipe: Recipe, encoder: Encoder | None, seed: int) -> Model:

@@ -10,6 +10,7 @@ import io
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -137,28 +138,38 @@ def check_model_folder(folder: Path, *, holds: str = "svm.onnx") -> None:
     check_folder(folder, ours=ours, what=f"{MANIFEST} of a trained {holds}")
 
 
-def write_folder(
-    folder: Path,
-    *,
-    graph: bytes,
-    prior: Prior,
-    golden: tuple[_Rows, _Probabilities],
-    manifest: Mapping[str, object],
-    card: str,
-    second: bytes | None = None,
-    look: SecondLookMade | None = None,
-) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelParts:
+    """What the files of a model folder are made of."""
+
+    graph: bytes
+    """``svm.onnx``."""
+
+    prior: Prior
+    """Where a cold baseline starts."""
+
+    golden: tuple[_Rows, _Probabilities]
+    """Real model inputs and the probabilities they must give."""
+
+    manifest: Mapping[str, object]
+    """``manifest.toml``; the sha256 of each file is added."""
+
+    card: str
+    """``MODEL_CARD.md``."""
+
+    second: bytes | None = None
+    """``second.onnx``, where there is a second opinion."""
+
+    look: SecondLookMade | None = None
+    """A second look, where there is one: its file, its notice, and what the manifest says of it."""
+
+
+def write_folder(folder: Path, parts: ModelParts) -> None:
     """Write a model folder beside its place and swap it in whole.
 
     Args:
         folder: ``models/<name>``; replaced only when everything has been written.
-        graph: ``svm.onnx``.
-        prior: Where a cold baseline starts.
-        golden: Real model inputs and the probabilities they must give.
-        manifest: ``manifest.toml``; the sha256 of each file is added.
-        card: ``MODEL_CARD.md``.
-        second: ``second.onnx``, where there is a second opinion.
-        look: A second look, where there is one: its file, its notice, and what the manifest says of it.
+        parts: What to write.
 
     Raises:
         ModelError: The disk does not take it.
@@ -166,18 +177,19 @@ def write_folder(
     vectors = io.BytesIO()
     np.savez(
         vectors,
-        location=prior.location,
-        scale=prior.scale,
-        weight=prior.weight,
-        golden_inputs=golden[0],
-        golden_probabilities=golden[1],
+        location=parts.prior.location,
+        scale=parts.prior.scale,
+        weight=parts.prior.weight,
+        golden_inputs=parts.golden[0],
+        golden_probabilities=parts.golden[1],
     )
-    files = {"svm.onnx": graph, "vectors.npz": vectors.getvalue(), "MODEL_CARD.md": card.encode()}
-    if second is not None:
-        files[SECOND] = second
-    if look is not None:
-        files |= {LOOK: look.graph, NOTICE: notice().encode()}
-        manifest = {**manifest, SECTION: look.section}
+    files = {"svm.onnx": parts.graph, "vectors.npz": vectors.getvalue(), "MODEL_CARD.md": parts.card.encode()}
+    manifest = parts.manifest
+    if parts.second is not None:
+        files[SECOND] = parts.second
+    if parts.look is not None:
+        files |= {LOOK: parts.look.graph, NOTICE: notice().encode()}
+        manifest = {**manifest, SECTION: parts.look.section}
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     files[MANIFEST] = toml({**manifest, "sha256": sums}).encode()
     files[SUMS] = sums_of(files[MANIFEST]).encode()

@@ -28,12 +28,12 @@ from vser_stream.core.features.extract import Extractor
 from vser_stream.core.pipeline import Pipeline
 from vser_stream.core.second_look import Look
 from vser_stream.errors import DataError
-from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Clip
 from vser_stream.training.kinds import Answer, Role
-from vser_stream.training.progress import Progress, silent, tracked
+from vser_stream.training.progress import tracked
 from vser_stream.training.recall import Memory, Recalling
 from vser_stream.training.room import Sound
+from vser_stream.training.run import Run
 from vser_stream.training.scenes import Cast, Event, Hours, Scene, compose, compose_quiet
 from vser_stream.training.second_look import SecondLookMade
 from vser_stream.training.surroundings import VISITOR, Surroundings
@@ -182,22 +182,13 @@ def furnish_quiet(clips: Sequence[Clip], model: Model, *, homes: int, seed: int)
     ]
 
 
-def listen_all(
-    homes: Sequence[Home],
-    *,
-    minutes: float,
-    cache: FeatureCache,
-    processes: int = 2,
-    progress: Progress = silent,
-) -> list[Heard]:
+def listen_all(homes: Sequence[Home], run: Run, *, minutes: float) -> list[Heard]:
     """Compose every home and let the pipeline listen to it in every mode.
 
     Args:
         homes: Lived in, and quiet ones.
+        run: Its cache keeps the features: another model listens to the same homes sooner.
         minutes: Length of each scene.
-        cache: Keeps the features: another model listens to the same homes sooner.
-        processes: Worked on at once.
-        progress: Told of each home.
 
     Raises:
         AudioError: A recording cannot be read.
@@ -207,10 +198,10 @@ def listen_all(
         raise DataError(
             f"no speaker has {_CALM} calm and {_PANIC} panic clips; record more of at least one speaker"
         )
-    folder = cache.beside(_CODE, name="scenes")
+    folder = run.cache.beside(_CODE, name="scenes")
     jobs = (joblib.delayed(listen)(home, minutes=minutes, folder=folder) for home in homes)
-    done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
-    return [heard for one in tracked(done, "homes", total=len(homes), progress=progress) for heard in one]
+    done = joblib.Parallel(n_jobs=run.processes, return_as="generator")(jobs)
+    return [heard for one in tracked(done, "homes", total=len(homes), progress=run.progress) for heard in one]
 
 
 def listen(home: Home, *, minutes: float, folder: Path) -> list[Heard]:

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vser_stream.core.baseline import Baseline, Prior, is_calm_enough, model_input
-from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Data, read_manifest
 from vser_stream.training.fit import Split, fit, speaker_folds
 from vser_stream.training.histories import CALM, Judge, Rows, Table, judged, speaker_rows
 from vser_stream.training.metrics import Figures, Interval, figures, gain
-from vser_stream.training.progress import Progress, silent, tracked
+from vser_stream.training.progress import tracked
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.run import Run
 from vser_stream.training.tables import Material, material_of
 from vser_stream.values import Label, Probabilities
 
@@ -167,6 +167,10 @@ class Scenario:
     """By how many utterances of each session are counted."""
 
 
+QUICK: Final = Recipe(folds=3)
+"""Three folds: each of their models is heard in every scenario."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listening:
     """Every scenario, by its name."""
@@ -179,40 +183,30 @@ class Listening:
         return asdict(self)
 
 
-def evaluate_listening(
-    data: Data,
-    *,
-    recipe: Recipe | None = None,
-    seed: int = 0,
-    cache: FeatureCache | None = None,
-    processes: int = 2,
-    progress: Progress = silent,
-) -> Listening:
+def evaluate_listening(data: Data, run: Run) -> Listening:
     """Let agents listen to the speakers of a manifest, each with a model that has not heard them.
+
+    The recipe is best :data:`QUICK`.
 
     Raises:
         DataError: The manifest is incomplete, or has too few speakers.
         AudioError: A recording cannot be read.
     """
-    recipe, cache = recipe or Recipe(folds=3), cache or FeatureCache(processes=processes)
-    clips = read_manifest(data, exclude=(*recipe.exclude, *recipe.calm_only))
-    material = material_of(clips, cache, recipe, seed=seed, processes=processes, progress=progress)
-    return simulate(material, recipe, seed=seed, processes=processes, progress=progress)
+    clips = read_manifest(data, exclude=(*run.recipe.exclude, *run.recipe.calm_only))
+    return simulate(material_of(clips, run), run)
 
 
-def simulate(
-    material: Material, recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
-) -> Listening:
+def simulate(material: Material, run: Run) -> Listening:
     """As :func:`evaluate_listening`, from features.
 
     The first copy is what is heard after a microphone was moved; without one nobody moves it.
     """
-    folds = speaker_folds(material.clean, recipe.folds, seed=seed)
-    jobs = (joblib.delayed(_fold)(material, fold, recipe, seed) for fold in folds)
-    done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
-    parts = list(tracked(done, "listening", total=len(folds), progress=progress))
+    folds = speaker_folds(material.clean, run.recipe.folds, seed=run.seed)
+    jobs = (joblib.delayed(_fold)(material, fold, run.recipe, run.seed) for fold in folds)
+    done = joblib.Parallel(n_jobs=run.processes, return_as="generator")(jobs)
+    parts = list(tracked(done, "listening", total=len(folds), progress=run.progress))
     return Listening(
-        recipe.folds,
+        run.recipe.folds,
         {name: _scenario([one for part in parts for one in part[name]]) for name in parts[0]},
     )
 

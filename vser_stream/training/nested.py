@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from vser_stream.training.fit import Split, fit, side_folds
 from vser_stream.training.metrics import figures
-from vser_stream.training.progress import Progress, silent, tracked
+from vser_stream.training.progress import tracked
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.run import Run
 from vser_stream.training.tables import Material
 from vser_stream.training.validate import Outcome, cross_validate, merged, try_out
 
@@ -50,24 +51,19 @@ def variants(recipe: Recipe) -> dict[str, Recipe]:
     }
 
 
-def nested(
-    material: Material, recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
-) -> tuple[dict[str, Outcome], list[Choice]]:
+def nested(material: Material, run: Run) -> tuple[dict[str, Outcome], list[Choice]]:
     """Judge every clip by a model, and a recipe, that have not heard its speaker; and what each fold chose.
 
     Args:
         material: To learn from and to be judged.
-        recipe: What is varied (see :func:`variants`).
-        seed: Of the folds and all draws.
-        processes: Folds worked on at once.
-        progress: Told of each fold.
+        run: Its recipe is what is varied (see :func:`variants`).
     """
     # The machines alone: what is chosen is theirs.
     material = material.without_looks
-    folds = side_folds(material, recipe.folds, seed=seed)
-    jobs = (joblib.delayed(_fold)(material, fold, recipe, seed) for fold in folds)
-    done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
-    parts = list(tracked(done, "nested", total=len(folds), progress=progress))
+    folds = side_folds(material, run.recipe.folds, seed=run.seed)
+    jobs = (joblib.delayed(_fold)(material, fold, run.recipe, run.seed) for fold in folds)
+    done = joblib.Parallel(n_jobs=run.processes, return_as="generator")(jobs)
+    parts = list(tracked(done, "nested", total=len(folds), progress=run.progress))
     return merged([part for part, _ in parts]), [choice for _, choice in parts]
 
 
@@ -85,7 +81,7 @@ def _chosen(material: Material, recipe: Recipe, seed: int) -> Choice:
     table, found = material.clean, {}
     for name, variant in variants(recipe).items():
         inner = replace(variant, folds=_INNER_FOLDS, sharpness=1.0)
-        found[name] = cross_validate(material, inner, seed=seed, processes=1)
+        found[name] = cross_validate(material, Run(inner, seed=seed, processes=1))
     best = max(found, key=lambda name: _macro_f1(found[name], table.y, table.speakers))
     told = [it for it in found[best].values() if len(it.clips)]
     losses = [sum(_loss(it, table.y, power) for it in told) for power in _SHARPNESS]

@@ -25,7 +25,6 @@ from vser_stream.core.reason.rules import RuleBook
 from vser_stream.core.reason.talk import Specialist
 from vser_stream.errors import ModelError
 from vser_stream.training.export import check_model_folder, toml
-from vser_stream.training.progress import Progress, silent
 from vser_stream.training.reasoner_card import Likeness, MadeReasoner, reasoner_card
 from vser_stream.training.reasoner_cases import Evidence
 from vser_stream.training.reasoner_examples import draw_example
@@ -34,6 +33,7 @@ from vser_stream.training.reasoner_free import FreeReasoner, Honesty, honesty
 from vser_stream.training.reasoner_network import Network, Shape, prime_copying, write_gguf
 from vser_stream.training.reasoner_teacher import Teacher, beliefs_of, fit_teacher
 from vser_stream.training.reasoner_vocabulary import make_tokenizer, twins
+from vser_stream.training.run import Run
 from vser_stream.values import LABELS, Case, Label, Probabilities
 
 __all__ = ["HELD_OUT", "PARITY", "check_reasoner_folder", "train_reasoner"]
@@ -73,23 +73,21 @@ def check_reasoner_folder(folder: Path) -> None:
 def train_reasoner(
     evidence: Evidence,
     out: Path,
+    run: Run,
     *,
     book: RuleBook,
     minutes: float,
     rationales: bool = True,
-    seed: int = 0,
-    progress: Progress = silent,
 ) -> MadeReasoner:
     """Teach a reasoner and write its folder; one already in ``out`` stays until the new one is whole.
 
     Args:
         evidence: Of the corpus; fold :data:`HELD_OUT` is kept for the figures.
         out: Folder of the model; its name is the model's.
+        run: Its seed is that of every draw; how far it gets depends on the processor, as the time is given.
         book: The rules the evidence was told with.
         minutes: Of teaching, by the clock of the processor.
         rationales: Without them only the belief is taught (paper C, table 1).
-        seed: Of every draw. How far it gets depends on the processor, since the time is given.
-        progress: Told of each step.
 
     Raises:
         UserError: Something else than a reasoner is in ``out``.
@@ -99,21 +97,21 @@ def train_reasoner(
     check_reasoner_folder(out)
     # The matrices are small: a second thread costs more than it brings.
     torch.set_num_threads(1)
-    torch.manual_seed(seed)
+    torch.manual_seed(run.seed)
     known = evidence.folds != HELD_OUT
     cases, y = evidence.all_of(known)
-    teacher, rng = fit_teacher(cases, y), np.random.default_rng(seed)
+    teacher, rng = fit_teacher(cases, y), np.random.default_rng(run.seed)
     draw = partial(draw_example, cases, teacher, rng)
     tokenizer = make_tokenizer(text for _ in range(_READ) if (text := draw().rationale))
     network = Network(Shape(tokenizer.get_vocab_size()))
     prime_copying(network, twins(tokenizer))
     examples = fit_network(
-        network, tokenizer, draw, minutes=minutes, rationales=rationales, progress=progress
+        network, tokenizer, draw, minutes=minutes, rationales=rationales, progress=run.progress
     )
     network.eval()
-    made = _Made(network, tokenizer, teacher, examples)
+    made = _Made(network, tokenizer, teacher, examples, book=book, seed=run.seed, began=began)
     unheard = [evidence.running[row] for row in np.flatnonzero(~known)]
-    return _write(out, made, unheard, book=book, seed=seed, began=began)
+    return _write(out, made, unheard)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,14 +120,18 @@ class _Made:
     tokenizer: Tokenizer
     teacher: Teacher
     examples: int
+    """It was taught."""
+
+    book: RuleBook
+    seed: int
+    began: float
+    """Monotonic (s)."""
 
 
-def _write(
-    out: Path, made: _Made, unheard: Sequence[Case], *, book: RuleBook, seed: int, began: float
-) -> MadeReasoner:
+def _write(out: Path, made: _Made, unheard: Sequence[Case]) -> MadeReasoner:
     try:
         with replacing(out, (MANIFEST, SUMS, *_FILES)) as new:
-            result = _fill(new, out, made, unheard, book=book, seed=seed, began=began)
+            result = _fill(new, out, made, unheard)
     except OSError as exc:
         raise ModelError(
             f"{out}: cannot be written ({exc.strerror}); make room or choose another place"
@@ -137,10 +139,8 @@ def _write(
     return result
 
 
-def _fill(
-    new: Path, out: Path, made: _Made, unheard: Sequence[Case], *, book: RuleBook, seed: int, began: float
-) -> MadeReasoner:
-    rng = np.random.default_rng(seed)
+def _fill(new: Path, out: Path, made: _Made, unheard: Sequence[Case]) -> MadeReasoner:
+    rng = np.random.default_rng(made.seed)
     some = [unheard[row] for row in rng.permutation(len(unheard))[:_COMPARED]]
     exact, shipped = new / "exact.gguf", new / "model.gguf"
     write_gguf(exact, made.network, made.tokenizer, name=out.name, quantized=False)
@@ -162,15 +162,15 @@ def _fill(
         examples=made.examples,
         agreement=_agreement(beliefs, taught),
         divergence=_divergence(beliefs, taught),
-        free=_free(made, asked, book),
-        bound=_bound(shipped, asked, book),
+        free=_free(made, asked),
+        bound=_bound(shipped, asked, made.book),
         parity=parity,
         quantized=quantized,
-        took=time.monotonic() - began,
+        took=time.monotonic() - made.began,
     )
-    card = reasoner_card(out.name, result, book)
+    card = reasoner_card(out.name, result, made.book)
     (new / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-    _write_manifest(new, result, created=now.isoformat(timespec="seconds"), book=book, seed=seed)
+    _write_manifest(new, result, created=now.isoformat(timespec="seconds"), book=made.book, seed=made.seed)
     return result
 
 
@@ -238,12 +238,12 @@ def _divergence(beliefs: Sequence[Probabilities], taught: _Floats) -> float:
     return float(np.mean(np.sum(taught * np.log(taught / np.maximum(told, 1e-9)), axis=1)))
 
 
-def _free(made: _Made, asked: Sequence[tuple[Case, Label]], book: RuleBook) -> dict[str, Honesty]:
+def _free(made: _Made, asked: Sequence[tuple[Case, Label]]) -> dict[str, Honesty]:
     found = {}
     for language in Language:
         reasoner = FreeReasoner(made.network, made.tokenizer, language)
         texts = [reasoner.explain(case, label, within=_WITHIN) for case, label in asked]
-        found[language.value] = honesty(texts, *zip(*asked, strict=True), book=book)
+        found[language.value] = honesty(texts, *zip(*asked, strict=True), book=made.book)
     return found
 
 

@@ -17,12 +17,12 @@ from vser_stream.core.baseline import Baseline, Prior, is_calm_enough
 from vser_stream.core.describe import describe
 from vser_stream.core.features.functionals import FEATURES
 from vser_stream.core.reason.rules import RuleBook
-from vser_stream.training.cache import FeatureCache
 from vser_stream.training.corpus import Data, read_manifest
 from vser_stream.training.fit import Split, fit, speaker_folds
 from vser_stream.training.histories import Judge, Table, judged, speaker_rows
-from vser_stream.training.progress import Progress, silent, tracked
+from vser_stream.training.progress import tracked
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.run import Run
 from vser_stream.training.second import fit_second
 from vser_stream.training.tables import Material, material_of
 from vser_stream.values import Case, Label, Probabilities, Vector
@@ -86,17 +86,8 @@ def under(book: RuleBook, cases: Sequence[Case]) -> list[Case]:
     return [replace(case, fired=book.fired(case.cues)) for case in cases]
 
 
-def evidence_of_corpus(
-    data: Data,
-    book: RuleBook,
-    *,
-    cache: FeatureCache,
-    recipe: Recipe | None = None,
-    seed: int,
-    processes: int = 2,
-    progress: Progress = silent,
-) -> Evidence:
-    """As :func:`evidence_of`, from a manifest; with the recipe of the shipped model unless told otherwise.
+def evidence_of_corpus(data: Data, book: RuleBook, run: Run) -> Evidence:
+    """As :func:`evidence_of`, from a manifest.
 
     It is computed once and kept beside the features.
 
@@ -104,12 +95,11 @@ def evidence_of_corpus(
         DataError: The manifest is incomplete, or has too few speakers.
         AudioError: A recording cannot be read.
     """
-    recipe = recipe or Recipe()
-    clips = read_manifest(data, exclude=(*recipe.exclude, *recipe.calm_only))
-    material = material_of(clips, cache, recipe, seed=seed, processes=processes, progress=progress)
-    file = cache.beside(_CODE, name="evidence") / f"{_key(material, recipe, seed)}.joblib"
+    clips = read_manifest(data, exclude=(*run.recipe.exclude, *run.recipe.calm_only))
+    material = material_of(clips, run)
+    file = run.cache.beside(_CODE, name="evidence") / f"{_key(material, run.recipe, run.seed)}.joblib"
     if not file.exists():
-        evidence = evidence_of(material, recipe, seed=seed, processes=processes, progress=progress)
+        evidence = evidence_of(material, run)
         scratch = file.with_suffix(f".{os.getpid()}")
         joblib.dump(evidence, scratch, compress=3)
         scratch.replace(file)
@@ -121,32 +111,22 @@ def _key(material: Material, recipe: Recipe, seed: int) -> str:
     return hashlib.sha256(f"{joblib.hash(material)} {recipe!r} {seed}".encode()).hexdigest()
 
 
-def evidence_of(
-    material: Material,
-    recipe: Recipe,
-    *,
-    seed: int,
-    processes: int = 2,
-    progress: Progress = silent,
-) -> Evidence:
+def evidence_of(material: Material, run: Run) -> Evidence:
     """Fit the SVM and the second opinion on all but one fold of speakers, and let them judge that one.
 
     No rule fires yet: see :meth:`Evidence.under`.
 
     Args:
         material: With one spoiled copy at least.
-        recipe: Of both opinions.
-        seed: Of the folds and all draws.
-        processes: Folds worked on at once.
-        progress: Told of each fold.
+        run: Its recipe is that of both opinions.
 
     Raises:
         DataError: There are fewer speakers than folds.
     """
-    splits = speaker_folds(material.clean, recipe.folds, seed=seed)
-    jobs = (joblib.delayed(_fold)(material, split, recipe, seed) for split in splits)
-    done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
-    parts = list(tracked(done, "evidence", total=len(splits), progress=progress))
+    splits = speaker_folds(material.clean, run.recipe.folds, seed=run.seed)
+    jobs = (joblib.delayed(_fold)(material, split, run.recipe, run.seed) for split in splits)
+    done = joblib.Parallel(n_jobs=run.processes, return_as="generator")(jobs)
+    parts = list(tracked(done, "evidence", total=len(splits), progress=run.progress))
     found: dict[str, dict[int, Case]] = {"running": {}, "cold": {}, "spoiled": {}}
     folds = np.zeros(len(material.clean), np.int64)
     for number, ((_, unheard), part) in enumerate(zip(splits, parts, strict=True)):

@@ -22,10 +22,10 @@ from vser_stream.ports import Reasoner
 from vser_stream.training.blind_reader import BlindReading, blind_reading
 from vser_stream.training.counterfactual import Steered, steered, steering_table
 from vser_stream.training.hybrid import Compared, compare, comparison_table
-from vser_stream.training.progress import Progress, silent
 from vser_stream.training.reasoner import HELD_OUT
 from vser_stream.training.reasoner_cases import Evidence
 from vser_stream.training.reasoner_free import honesty
+from vser_stream.training.run import Run
 from vser_stream.training.variants import Books, Scores, Trial, try_variants, variants_table
 from vser_stream.values import LABELS, Case, Label, RationaleBy
 
@@ -82,8 +82,7 @@ def report_on(
     books: Books,
     variants: Sequence[str],
     clips: int,
-    seed: int = 0,
-    progress: Progress = silent,
+    run: Run,
 ) -> Report:
     """Measure one reasoner.
 
@@ -94,15 +93,14 @@ def report_on(
         variants: Of paper A's table.
         clips: Most clips of each set of speakers, most rationales of each language, and of a chat model
             most edits of each kind.
-        seed: Of the choice of clips.
-        progress: Told of each step.
+        run: Its seed is that of the choice of clips.
 
     Raises:
         ModelError: The model cannot be used.
         ReasonerError: It cannot answer.
     """
     below = float(np.quantile([case.probabilities.confidence for case in evidence.running], _SHARE))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(run.seed)
     sets = _sets(evidence, clips, rng)
     rows = np.concatenate(list(sets.values()))
     places = {name: np.searchsorted(np.sort(rows), one) for name, one in sets.items()}
@@ -113,7 +111,7 @@ def report_on(
     unheard = evidence.folds == HELD_OUT
     with _opened(path) as opened:
         scores = try_variants(
-            trial, opened.under, name=opened.name, books=books, variants=variants, progress=progress
+            trial, opened.under, name=opened.name, books=books, variants=variants, progress=run.progress
         )
         reasoner = opened.under(books.refined)
         kinds = {"running": evidence.running, "cold": evidence.cold, "spoiled": evidence.spoiled}
@@ -138,7 +136,7 @@ def report_on(
             books.refined,
             speakers=np.array([speaker for _, speaker in asked]),
             most=_EDITED if opened.bundled else clips,
-            seed=seed,
+            seed=run.seed,
         )
         some = [case for case, _ in asked[:clips]], np.array([speaker for _, speaker in asked[:clips]])
         published = [_published(opened, language, *some, book=books.refined) for language in Language]

@@ -30,12 +30,13 @@ from vser_stream.core.quality import quality_of
 from vser_stream.core.segment import Segmenter
 from vser_stream.core.voice import no_voice
 from vser_stream.errors import DataError
-from vser_stream.training.cache import FeatureCache, Measure
+from vser_stream.training.cache import Measure
 from vser_stream.training.corpus import Clip, sides_of
 from vser_stream.training.histories import Table
 from vser_stream.training.kinds import OUTSIDE, Answer, Role
-from vser_stream.training.progress import Progress, silent, tracked
+from vser_stream.training.progress import tracked
 from vser_stream.training.room import Room, Sound, Tape
+from vser_stream.training.run import Run
 from vser_stream.training.surroundings import (
     BACKGROUND,
     LIVELY,
@@ -168,36 +169,23 @@ _COLUMNS = ("answers", "whats", "own", "kinds", "spans", "snr_db", "looks")
 """Of a cached part, beside its features."""
 
 
-def rehearsed(
-    clips: Sequence[Clip],
-    cache: FeatureCache,
-    *,
-    takes: int,
-    seed: int,
-    by: Measure | None = None,
-    processes: int = 2,
-    progress: Progress = silent,
-) -> Rehearsal:
+def rehearsed(clips: Sequence[Clip], run: Run, *, by: Measure | None = None) -> Rehearsal:
     """Rehearse everybody who is angry or in panic, each take in another room; computed once.
 
     Args:
         clips: All there is to hear.
-        cache: Of features; rows are kept beside them.
-        takes: Rehearsals of each person.
-        seed: Of every draw.
+        run: Its recipe tells how many takes there are of each person; rows are kept beside its features.
         by: What every row is measured by, too.
-        processes: Worked on at once.
-        progress: Told of each rehearsal.
 
     Raises:
         AudioError: A recording cannot be read.
         DataError: Nobody can be heard.
     """
-    casts = [(cast, take) for cast in _casts(clips) for take in range(takes)]
-    folder = cache.beside(_CODE, name="rehearsals")
-    jobs = (joblib.delayed(_cached)(cast, folder, (seed, take), by) for cast, take in casts)
-    done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
-    made = list(tracked(done, "rehearsals", total=len(casts), progress=progress))
+    casts = [(cast, take) for cast in _casts(clips) for take in range(run.recipe.takes)]
+    folder = run.cache.beside(_CODE, name="rehearsals")
+    jobs = (joblib.delayed(_cached)(cast, folder, (run.seed, take), by) for cast, take in casts)
+    done = joblib.Parallel(n_jobs=run.processes, return_as="generator")(jobs)
+    made = list(tracked(done, "rehearsals", total=len(casts), progress=run.progress))
     heard_of = [(one, part) for one, part in zip(casts, made, strict=True) if len(part["answers"])]
     casts, parts = [one for one, _ in heard_of], [part for _, part in heard_of]
     if not parts:

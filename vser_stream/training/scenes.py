@@ -202,8 +202,8 @@ def _play_talk(
     while at < tape.seconds:
         clip = next(decks[int(rng.integers(len(decks)))])
         place = Place.FAR if hours is Hours.MEETING else None
-        turn = Turn(VISITOR, clip.answer, (clip,))
-        at = play_turn(tape, room, turn, at, pause=_WITHIN, rng=rng, place=place)
+        turn = Turn(VISITOR, clip.answer, (clip,), place=place)
+        at = play_turn(tape, room, turn, at, pause=_WITHIN, rng=rng)
         at += rng.uniform(*_MEET[hours])
 
 

