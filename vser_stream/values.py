@@ -30,6 +30,7 @@ __all__ = [
     "Label",
     "Memory",
     "Message",
+    "MessageKind",
     "Pcm",
     "PitchTrack",
     "Probabilities",
@@ -395,6 +396,17 @@ class Case:
 
     snr_db: float
     """Level of the speech over the noise floor (dB)."""
+
+
+class MessageKind(StrEnum):
+    """What a message is: the last level of its topic, and the middle of its schema."""
+
+    ALERT = "alert"
+    UTTERANCE = "utterance"
+    STATE = "state"
+    HEALTH = "health"
+    STATUS = "status"
+    ANSWER = "answer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from support.mqtt import address, message, next_of, output, received
 from support.patience import HANGS
 
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
-from vser_stream.core.discovery import discovery_topic
+from vser_stream.core.wire import topics
 from vser_stream.errors import MessageRefusedError
 from vser_stream.values import Message
 
@@ -70,7 +70,7 @@ async def test_the_shipped_access_list_lets_no_box_speak_for_another(
             await publisher.publish(message("m", topic=f"vser/v1/home-2/{topic}"))
             with pytest.raises(MessageRefusedError):
                 await publisher.publish(message("m", topic=f"vser/v1/home-1/{topic}"))
-        for topic in (discovery_topic("home-2", source, prefix="homeassistant") for source in (None, "bed")):
+        for topic in (topics.device("homeassistant", "home-2", source) for source in (None, "bed")):
             await publisher.publish(message("m", topic=topic))
         for topic in (
             "homeassistant/device/home-1/bed/config",

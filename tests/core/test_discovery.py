@@ -7,7 +7,8 @@ from typing import Any
 
 import jinja2
 
-from vser_stream.core.discovery import discovery_messages, discovery_topic, forgotten, migration
+from vser_stream.core.discovery import discovery_messages, forgotten, migration
+from vser_stream.core.wire import topics
 from vser_stream.values import Message
 
 BROKER = Path(__file__).parents[2] / "deploy/mosquitto/mosquitto.conf"
@@ -41,7 +42,7 @@ def bed(every: float = 30.0) -> dict[str, dict[str, Any]]:
 def test_each_room_is_a_device_below_the_site_told_first_on_a_topic_home_assistant_reads() -> None:
     found = documents()
     assert list(found) == [
-        discovery_topic("home-1", one, prefix="homeassistant") for one in (None, "bed", "living-room")
+        topics.device("homeassistant", "home-1", one) for one in (None, "bed", "living-room")
     ]
     assert all(LEGAL_TOPIC.fullmatch(topic.removeprefix("homeassistant/")) for topic in found)
     site, *rooms = (one["device"] for one in found.values())

@@ -16,8 +16,9 @@ from vser_stream.config import (
 )
 from vser_stream.core.asyncapi import asyncapi
 from vser_stream.core.commands import Pause
-from vser_stream.core.discovery import PAUSE_MINUTES, discovery_topic
+from vser_stream.core.discovery import PAUSE_MINUTES
 from vser_stream.core.messages import HEALTH_LASTS
+from vser_stream.core.wire import topics
 
 ROOT = Path(__file__).parents[2]
 README = " ".join((ROOT / "README.md").read_text().split())
@@ -54,9 +55,9 @@ def test_nobody_may_ask_for_a_longer_pause_than_can_be_configured() -> None:
 
 def test_the_readme_names_the_topics() -> None:
     for source in (None, "<source>"):
-        assert f"`{discovery_topic('<site>', source, prefix='homeassistant')}`" in README
+        assert f"`{topics.device('homeassistant', '<site>', source)}`" in README
     assert set(re.findall(r"homeassistant/device/[\w<>/-]*config", README)) == {
-        discovery_topic("<site>", source, prefix="homeassistant") for source in (None, "<source>")
+        topics.device("homeassistant", "<site>", source) for source in (None, "<source>")
     }
 
 

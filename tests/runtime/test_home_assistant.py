@@ -16,7 +16,7 @@ from support.daemon import Subscriber, configuration, daemon, wait_for
 from support.panics import agent_configuration, panics
 from support.patience import HANGS
 
-from vser_stream.core.discovery import discovery_topic
+from vser_stream.core.wire import topics
 
 Message = tuple[str, str]
 
@@ -35,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, An
 
 def found(subscriber: Subscriber, source: str | None) -> dict[str, Any]:
     """Entities of the latest document of the site or of a source; none while it was taken away."""
-    topic = discovery_topic("test", source, prefix="homeassistant")
+    topic = topics.device("homeassistant", "test", source)
     told = [payload for name, payload in subscriber.received if name == topic]
     return dict(json.loads(told[-1])["components"]) if told and told[-1] else {}
 
@@ -133,7 +133,7 @@ def test_nothing_is_left_of_a_source_of_an_earlier_configuration(tmp_path: Path)
     with Mosquitto(tmp_path) as broker:
         broker.publish("vser/v1/test/attic/state", '{"schema": "vser.state/1"}', retain=True)
         broker.publish("vser/v1/other/attic/state", "{}", retain=True)
-        attic = discovery_topic("test", "attic", prefix="homeassistant")
+        attic = topics.device("homeassistant", "test", "attic")
         broker.publish(attic, '{"components": {}}', retain=True)
         with Subscriber(broker, "#") as subscriber:
             with daemon(configuration(tmp_path, broker.port, source=DEAF)):

@@ -20,8 +20,9 @@ from vser_stream.adapters.strangers import printable
 from vser_stream.cli.site import at_site
 from vser_stream.core.commands import COMMANDS, Ack, Answer, Command, Pause, Resume
 from vser_stream.core.messages import State, utc
+from vser_stream.core.wire import topics
 from vser_stream.errors import CommandError, PublishError
-from vser_stream.values import Message
+from vser_stream.values import Message, MessageKind
 
 __all__ = ["ack", "pause", "resume"]
 
@@ -109,7 +110,7 @@ async def _ask(broker: Broker, site: str, source: str, command: Command, *, wait
 
 async def _state_of(connection: MqttPublisher, site: str, alert_id: str, *, within: float) -> State:
     """State of the source whose open alarm has this id, or begins with it."""
-    await connection.subscribe(f"vser/v1/{site}/+/state")
+    await connection.subscribe(topics.document(site, topics.ANY, MessageKind.STATE))
     open_alarms: dict[str, State] = {}
     try:
         async with asyncio.timeout(within):
@@ -133,7 +134,7 @@ def _state(received: Received) -> State | None:
         state = State.model_validate_json(received.payload)
     except ValidationError:
         return None  # of another release, or removed
-    return state if received.topic.endswith(f"/{state.source}/state") else None
+    return state if received.topic == topics.document(state.site, state.source, MessageKind.STATE) else None
 
 
 async def _command(
@@ -148,14 +149,14 @@ async def _command(
     if not SOURCE.fullmatch(source):
         raise CommandError(f"no source {source[:64]!r}; give its name as the configuration has it")
     identity = secrets.token_hex(8)
-    answers = f"vser/v1/{site}/answers/{identity}"
+    answers = topics.answers(site, identity)
     now = time.time()
     sent = command.model_copy(update={"id": identity, "expires_at": utc(now + wait)})
     verb = next(verb for verb, model in COMMANDS.items() if model is type(command))
     await connection.subscribe(answers)
     await connection.publish(
         Message(
-            topic=f"vser/v1/{site}/{source}/cmd/{verb}",
+            topic=topics.command(site, source, verb),
             payload=sent.model_dump_json(exclude_none=True).encode(),
             qos=1,
             retain=False,

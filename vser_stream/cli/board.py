@@ -18,7 +18,8 @@ from rich.text import Text
 from vser_stream.core.alarm_state import AlarmEvent
 from vser_stream.core.capture_state import CaptureState
 from vser_stream.core.messages import Alert, Document, Health, SiteStatus, State
-from vser_stream.values import Label
+from vser_stream.core.wire import topics
+from vser_stream.values import Label, MessageKind
 
 __all__ = ["Board"]
 
@@ -61,14 +62,15 @@ class Board:
         No alarm is over because its state was removed: anybody may do that. It is over when its own
         event says so.
         """
-        match topic.split("/")[3:]:
-            case ["status"]:
+        said = topics.parse(topic)
+        match said and (said.source, said.last):
+            case (None, MessageKind.STATUS):
                 self.status = payload.decode(errors="replace")
-            case [source, "state"]:
+            case (str(source), MessageKind.STATE):
                 self._state(source, payload)
-            case [source, "health"]:
+            case (str(source), MessageKind.HEALTH):
                 _keep(self.healths, source, payload, Health)
-            case [source, "alert"] if alert := _read(payload, Alert):
+            case (str(source), MessageKind.ALERT) if alert := _read(payload, Alert):
                 self.alerts.appendleft(alert)
                 if source in self.unknown_since and _ends(alert, self.states[source]):
                     del self.states[source], self.unknown_since[source]

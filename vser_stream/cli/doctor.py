@@ -40,9 +40,9 @@ from vser_stream.core.alarm_curve import Curves
 from vser_stream.core.alarm_room import Room, thresholds_of
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.discovery import discovery_messages
-from vser_stream.core.messages import selftest_topic
 from vser_stream.core.reason.weigh import History
 from vser_stream.core.survey import Survey
+from vser_stream.core.wire import topics
 from vser_stream.errors import ConfigError, PublishError, VserError
 from vser_stream.runtime.agent import broker_of
 from vser_stream.runtime.reasoners import standing_by
@@ -199,7 +199,7 @@ def _sound(survey: Survey) -> str:
 def _examine_broker(examination: Examination, settings: Config) -> None:
     # Under the daemon's own client id the broker would hang up on it.
     broker = broker_of(settings.mqtt, client_id=f"vser-{settings.site}-doctor")
-    tests = [selftest_topic(settings.site, source.name) for source in settings.sources]
+    tests = [topics.selftest(settings.site, source.name) for source in settings.sources]
     steps: dict[str, Callable[[], str]] = {
         "name resolves": partial(resolves, broker),
         "TCP connects": partial(connects, broker),
@@ -215,7 +215,7 @@ def _examine_broker(examination: Examination, settings: Config) -> None:
     if examination.findings[-1].verdict is not Verdict.FAIL:
         for what, size in _sizes(settings).items():
             examination.step(f"broker: takes {what}", _running(_fill, broker, tests[-1], size))
-    commands = f"vser/v1/{settings.site}/+/cmd/#"
+    commands = topics.commands_below(settings.site)
     examination.step(f"broker: may read {commands}", _running(_ask, broker, commands))
 
 

@@ -14,9 +14,13 @@ from vser_stream.adapters.strangers import parse_json
 from vser_stream.core.fhir import bundle_of
 from vser_stream.core.messages import Alert
 from vser_stream.core.told import alert_in
+from vser_stream.core.wire import topics
 from vser_stream.errors import DataError
+from vser_stream.values import MessageKind
 
 __all__ = ["fhir"]
+
+_TOPIC = topics.document("<site>", "<source>", MessageKind.ALERT)
 
 
 def fhir(
@@ -41,8 +45,8 @@ def fhir(
         where = ".".join(str(part) for part in error["loc"])
         raise DataError(
             f"{alert}: not an alert of this release ({where or 'document'}: {error['msg']}); "
-            "give one document of the topic vser/v1/<site>/<source>/alert"
+            f"give one document of the topic {_TOPIC}"
         ) from exc
     except (ValueError, KeyError, TypeError) as exc:
-        raise DataError(f"{alert}: no JSON document; give one of vser/v1/<site>/<source>/alert") from exc
+        raise DataError(f"{alert}: no JSON document; give one of {_TOPIC}") from exc
     print(json.dumps(bundle_of(document), indent=2))

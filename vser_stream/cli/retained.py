@@ -7,7 +7,7 @@ import uuid
 
 from vser_stream.adapters.mqtt import MqttPublisher
 from vser_stream.config import Config
-from vser_stream.core.discovery import discovery_topic
+from vser_stream.core.wire import topics
 from vser_stream.errors import MessageRefusedError
 from vser_stream.runtime.agent import broker_of
 from vser_stream.values import Message
@@ -30,20 +30,20 @@ async def clear_retained(config: Config) -> tuple[int, list[str]]:
     refused = []
     # Under the daemon's own client id the broker would hang up on it.
     async with MqttPublisher(broker_of(config.mqtt, client_id=f"vser-{config.site}-purge")) as connection:
-        found = await _retained(connection, f"vser/v1/{config.site}/#")
-        sources = {parts[3] for topic in found if len(parts := topic.split("/")) > 4}  # noqa: PLR2004 - vser/v1/SITE/SOURCE/KIND
+        found = await _retained(connection, topics.everything(config.site))
+        sources = {said.source for said in map(topics.parse, found) if said and said.source}
         sources |= {source.name for source in config.sources}
         devices = [
-            discovery_topic(config.site, source, prefix=config.homeassistant.prefix)
+            topics.device(config.homeassistant.prefix, config.site, source)
             for source in (None, *sorted(sources))
         ]
-        topics = [*found, *(devices if config.homeassistant.enabled else ())]
-        for topic in topics:
+        kept = [*found, *(devices if config.homeassistant.enabled else ())]
+        for topic in kept:
             try:
                 await connection.publish(Message(topic, b"", 1, retain=True, id=uuid.uuid4().hex))
             except MessageRefusedError:
                 refused.append(topic)
-    return len(topics) - len(refused), refused
+    return len(kept) - len(refused), refused
 
 
 async def _retained(connection: MqttPublisher, topic: str) -> list[str]:

@@ -20,6 +20,7 @@ from vser_stream.adapters.mqtt import Broker, MqttPublisher, Received
 from vser_stream.adapters.strangers import parse_json, printable
 from vser_stream.cli.board import Board
 from vser_stream.cli.site import at_site
+from vser_stream.core.wire import topics
 from vser_stream.errors import PublishError, UserError
 from vser_stream.runtime.delivery import backoff
 
@@ -142,7 +143,7 @@ async def _follow(
     while True:
         try:
             async with MqttPublisher(broker) as connection:
-                await connection.subscribe(f"vser/v1/{site}/#")
+                await connection.subscribe(topics.everything(site))
                 connected, failures = True, 0
                 on_link("")
                 async for received in connection.received():

@@ -10,6 +10,8 @@ from pydantic.json_schema import models_json_schema
 from vser_stream.config import MqttConfig, PublishConfig
 from vser_stream.core.commands import COMMANDS, Answer, Verb
 from vser_stream.core.messages import DOCUMENTS, Document, SiteStatus, health_lasts
+from vser_stream.core.wire import topics
+from vser_stream.values import MessageKind
 
 __all__ = ["asyncapi"]
 
@@ -21,18 +23,17 @@ _HEALTH_EVERY: float = PublishConfig.model_fields["health_every"].default
 _KEEPALIVE: int = MqttConfig.model_fields["keepalive"].default
 """As the configuration has them by default (s)."""
 
-_DELIVERY: Mapping[str, dict[str, Any]] = {
-    "alert": {"qos": 1, "retain": False},
-    "utterance": {"qos": 0, "retain": False},
-    "state": {"qos": 1, "retain": True},
-    "health": {"qos": 1, "retain": True, "messageExpiryInterval": int(health_lasts(_HEALTH_EVERY))},
-    "status": {"qos": 1, "retain": True},
+_EXPIRY: Mapping[str, dict[str, Any]] = {
+    MessageKind.HEALTH: {"messageExpiryInterval": int(health_lasts(_HEALTH_EVERY))},
 }
+
+_PLACE = ("{site}", "{source}")
 
 
 def asyncapi(version: str) -> dict[str, Any]:
     """The document for a version of this package."""
-    kinds: dict[str, type[Document]] = {**DOCUMENTS, "answer": Answer}
+    kinds: dict[str, type[Document]] = {str(kind): model for kind, model in DOCUMENTS.items()}
+    kinds[MessageKind.ANSWER] = Answer
     kinds |= {str(verb): model for verb, model in COMMANDS.items()}
     said = {kind: (model, _mode(kind)) for kind, model in kinds.items()}
     schemas, definitions = models_json_schema(list(said.values()), ref_template=_REFERENCE)
@@ -69,13 +70,13 @@ def _mode(kind: str) -> Literal["validation", "serialization"]:
 
 
 def _server() -> dict[str, Any]:
-    will = {"topic": "vser/v1/{site}/status", "qos": 1, "message": str(SiteStatus.OFFLINE), "retain": True}
+    will = {"topic": topics.status("{site}"), "qos": 1, "message": str(SiteStatus.OFFLINE), "retain": True}
     return {
         "host": "127.0.0.1:1883",
         "protocol": "mqtt",
         "protocolVersion": "5",
         "description": "Any MQTT broker; MQTT 3.1.1 works without expiry, user properties and answers. "
-        "On vser/v1/{site}/{source}/selftest doctor tries what the broker takes: pass over what comes there.",
+        f"On {topics.selftest(*_PLACE)} doctor tries what the broker takes: pass over what comes there.",
         "bindings": {
             "mqtt": {"cleanSession": True, "lastWill": will, "keepAlive": _KEEPALIVE, "bindingVersion": _MQTT}
         },
@@ -84,12 +85,12 @@ def _server() -> dict[str, Any]:
 
 def _channel(kind: str) -> dict[str, Any]:
     messages = {"messages": {kind: {"$ref": f"#/components/messages/{kind}"}}}
-    if kind == "answer":
+    if kind == MessageKind.ANSWER:
         return {"address": None, "description": "The response topic of the command.", **messages}
-    if kind == "status":
-        return {"address": "vser/v1/{site}/status", **messages, "parameters": _references("site")}
-    level = f"cmd/{kind}" if kind in set(Verb) else kind
-    address = f"vser/v1/{{site}}/{{source}}/{level}"
+    if kind == MessageKind.STATUS:
+        return {"address": topics.status("{site}"), **messages, "parameters": _references("site")}
+    is_command = kind in set(Verb)
+    address = topics.command(*_PLACE, kind) if is_command else topics.document(*_PLACE, MessageKind(kind))
     return {"address": address, **messages, "parameters": _references("site", "source")}
 
 
@@ -97,8 +98,12 @@ def _sends(kind: str) -> dict[str, Any]:
     return {
         "action": "send",
         "channel": {"$ref": f"#/channels/{kind}"},
-        "bindings": {"mqtt": {**_DELIVERY[kind], "bindingVersion": _MQTT}},
+        "bindings": {"mqtt": {**_delivery(MessageKind(kind)), "bindingVersion": _MQTT}},
     }
+
+
+def _delivery(kind: MessageKind) -> dict[str, Any]:
+    return topics.PUBLISHED[kind]._asdict() | _EXPIRY.get(kind, {})
 
 
 def _receives(verb: Verb) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from vser_stream.values import Message
+from vser_stream.core.wire import topics
+from vser_stream.values import Message, MessageKind
 
 __all__ = ["attributes_of", "content_type_of"]
 
@@ -47,8 +48,8 @@ def attributes_of(message: Message) -> dict[str, str]:
 
 def _status(topic: str) -> dict[str, str]:
     """The status is a bare word, without a document that says whose."""
-    match topic.split("/"):
-        case ["vser", "v1", site, "status"]:
+    match topics.parse(topic):
+        case topics.Topic(site=site, last=MessageKind.STATUS):
             return {"specversion": "1.0", "source": f"urn:vser:{site}", "type": "io.vser.status.v1"}
         case _:
             return {}

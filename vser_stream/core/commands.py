@@ -1,4 +1,4 @@
-"""What people may ask of a source over MQTT: ``vser/v1/<site>/<source>/cmd/<verb>``.
+"""What people may ask of a source over MQTT.
 
 Whoever may publish there is a stranger: everything is checked, nothing unknown is accepted,
 and each refusal is one line that says what would be right.
@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
 
 from vser_stream.config import LONGEST_PAUSE
 from vser_stream.core.messages import Document, State
+from vser_stream.core.wire import topics
 from vser_stream.errors import CommandError, UnreadableCommandError
 
 __all__ = [
@@ -46,9 +47,6 @@ LONGEST_ANSWER_TOPIC, MOST_LEVELS = 256, 16
 
 LARGEST_CORRELATION = 256
 """What an answer carries back; brokers drop who sends more than their packet limit (bytes)."""
-
-SPOKEN_FOR = ("vser", "homeassistant")
-"""Where documents of ours and of other boxes are believed."""
 
 # What would make a terminal do something, or turn the words around it.
 Name = Annotated[
@@ -152,8 +150,8 @@ class Address:
 
 def address_of(topic: str, *, site: str) -> Address | None:
     """Address of a command of this site; None for any other topic, and for names longer than any is."""
-    match topic.split("/"):
-        case ["vser", "v1", name, source, "cmd", verb] if (
+    match topics.parse(topic):
+        case topics.Topic(site=name, source=str(source), last=verb, is_command=True) if (
             name == site and max(len(source), len(verb)) <= LONGEST_NAME
         ):
             return Address(source, verb)
@@ -199,7 +197,7 @@ def is_answer_topic(topic: str, *, site: str, reserved: Collection[str] = ()) ->
     first, *rest = topic.split("/")
     if set(topic) & set("+#") or first.startswith("$") or len(rest) >= MOST_LEVELS:
         return False
-    return topic.startswith(f"vser/v1/{site}/answers/") or first not in {*SPOKEN_FOR, *reserved}
+    return topic.startswith(topics.answers(site)) or first not in {*topics.SPOKEN_FOR, *reserved}
 
 
 class Allowance:

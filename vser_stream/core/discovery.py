@@ -18,9 +18,10 @@ from typing import Any
 from vser_stream.core.alarm_state import AlarmEvent, Signal
 from vser_stream.core.capture_state import CaptureState
 from vser_stream.core.messages import SiteStatus, health_lasts
-from vser_stream.values import LABELS, Label, Message
+from vser_stream.core.wire import topics
+from vser_stream.values import LABELS, Label, Message, MessageKind
 
-__all__ = ["discovery_messages", "discovery_topic", "forgotten", "migration"]
+__all__ = ["discovery_messages", "forgotten", "migration"]
 
 PAUSE_MINUTES = 10
 """What the pause button asks for (min)."""
@@ -47,12 +48,6 @@ _HEARD = f"value_json.capture == '{CaptureState.RUNNING}'"
 _OPEN = f"value_json.get('signal', '{Signal.OFF}') != '{Signal.OFF}'"
 
 
-def discovery_topic(site: str, source: str | None = None, *, prefix: str) -> str:
-    """Where the document of a site, or of one of its sources, is."""
-    device = site if source is None else f"{site}/{source}"
-    return f"{prefix}/device/{device}/config"
-
-
 def discovery_messages(
     site: str,
     sources: Iterable[str],
@@ -76,7 +71,7 @@ def discovery_messages(
     maker = {"manufacturer": "vser-stream", "sw_version": version}
     device = {"identifiers": [f"vser-{site}"], "name": f"vser {site}", "model": "Vocal distress monitor"}
     document = {"device": device | maker, "origin": origin, "components": _site(site)}
-    yield _message(discovery_topic(site, prefix=prefix), document, new_id())
+    yield _message(topics.device(prefix, site), document, new_id())
     for source in sources:
         room = {
             "identifiers": [f"vser-{site}-{source}"],
@@ -86,7 +81,7 @@ def discovery_messages(
         }
         components = _identified(f"vser-{site}-{source}", _entities(site, source, health_every))
         document = {"device": room | maker, "origin": origin, "components": components}
-        yield _message(discovery_topic(site, source, prefix=prefix), document, new_id())
+        yield _message(topics.device(prefix, site, source), document, new_id())
 
 
 def migration(site: str, *, prefix: str, message_id: str) -> Message:
@@ -96,12 +91,12 @@ def migration(site: str, *, prefix: str, message_id: str) -> Message:
     one entity. Not retained: it is for a Home Assistant that runs now.
     """
     request = b'{"migrate_discovery":true}'
-    return Message(discovery_topic(site, prefix=prefix), request, 1, retain=False, id=message_id)
+    return Message(topics.device(prefix, site), request, 1, retain=False, id=message_id)
 
 
 def forgotten(site: str, source: str, *, prefix: str, message_id: str) -> Message:
     """Take the device of a source away."""
-    return Message(discovery_topic(site, source, prefix=prefix), b"", 1, retain=True, id=message_id)
+    return Message(topics.device(prefix, site, source), b"", 1, retain=True, id=message_id)
 
 
 def _message(topic: str, document: Mapping[str, Any], message_id: str) -> Message:
@@ -124,22 +119,24 @@ def _site(site: str) -> dict[str, Entity]:
         "platform": "binary_sensor",
         "name": "Listening",
         "device_class": "connectivity",
-        "state_topic": f"vser/v1/{site}/status",
+        "state_topic": topics.status(site),
         "value_template": _on_if(f"value == '{SiteStatus.ONLINE}'"),
     }
     return _identified(f"vser-{site}", {"listening": listening})
 
 
 def _entities(site: str, source: str, health_every: float) -> dict[str, Entity]:
-    topic = f"vser/v1/{site}/{source}"
+    state = topics.document(site, source, MessageKind.STATE)
+    alert = topics.document(site, source, MessageKind.ALERT)
+    health = topics.document(site, source, MessageKind.HEALTH)
     alarm = _available(site, source, f"{_HEARD} or {_OPEN}")
     voice = _available(site, source, _HEARD)
     return {
-        **_alarm(f"{topic}/state", alarm),
-        **_alert(f"{topic}/alert"),
-        **_voice(f"{topic}/state", voice),
-        **_health(f"{topic}/health", voice, expire_after=max(1, math.ceil(health_lasts(health_every)))),
-        **_buttons(topic),
+        **_alarm(state, alarm),
+        **_alert(alert),
+        **_voice(state, voice),
+        **_health(health, voice, expire_after=max(1, math.ceil(health_lasts(health_every)))),
+        **_buttons(site, source),
     }
 
 
@@ -148,10 +145,13 @@ def _available(site: str, source: str, template: str) -> Entity:
         "availability_mode": "all",
         "availability": [
             {
-                "topic": f"vser/v1/{site}/status",
+                "topic": topics.status(site),
                 "value_template": _online_if(f"value == '{SiteStatus.ONLINE}'"),
             },
-            {"topic": f"vser/v1/{site}/{source}/health", "value_template": _online_if(template)},
+            {
+                "topic": topics.document(site, source, MessageKind.HEALTH),
+                "value_template": _online_if(template),
+            },
         ],
     }
 
@@ -276,25 +276,27 @@ def _health(topic: str, heard: Entity, *, expire_after: int) -> dict[str, Entity
     }
 
 
-def _buttons(topic: str) -> dict[str, Entity]:
+def _buttons(site: str, source: str) -> dict[str, Entity]:
     """Always there: the alarm of a lost camera must be acknowledged too."""
-    seen = {"json_attributes_topic": f"{topic}/state", "json_attributes_template": _SEEN}
+    to_ack, to_pause, to_resume = (topics.command(site, source, verb) for verb in ("ack", "pause", "resume"))
+    state = topics.document(site, source, MessageKind.STATE)
+    seen = {"json_attributes_topic": state, "json_attributes_template": _SEEN}
     pause = json.dumps({"minutes": PAUSE_MINUTES, "by": "Home Assistant"})
     return {
-        "ack": _button(topic, "ack", "Acknowledge", "mdi:check-bold", command_template=_ACK, **seen),
-        "pause": _button(topic, "pause", f"Pause {PAUSE_MINUTES} min", "mdi:bell-sleep", payload_press=pause),
+        "ack": _button(to_ack, "Acknowledge", "mdi:check-bold", command_template=_ACK, **seen),
+        "pause": _button(to_pause, f"Pause {PAUSE_MINUTES} min", "mdi:bell-sleep", payload_press=pause),
         "resume": _button(
-            topic, "resume", "Resume", "mdi:bell", payload_press=json.dumps({"by": "Home Assistant"})
+            to_resume, "Resume", "mdi:bell", payload_press=json.dumps({"by": "Home Assistant"})
         ),
     }
 
 
-def _button(topic: str, verb: str, name: str, icon: str, **more: str) -> Entity:
+def _button(topic: str, name: str, icon: str, **more: str) -> Entity:
     return {
         "platform": "button",
         "name": name,
         "icon": icon,
-        "command_topic": f"{topic}/cmd/{verb}",
+        "command_topic": topic,
         "qos": 1,
         **more,
     }

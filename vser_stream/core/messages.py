@@ -1,4 +1,4 @@
-"""The documents subscribers read, and the topics they read them on.
+"""The documents subscribers read.
 
 Field names are a contract: within ``/1`` fields are only added.
 """
@@ -19,7 +19,8 @@ from vser_stream.core.alarm_state import AlarmEvent, Priority, Signal, Transitio
 from vser_stream.core.capture_state import CaptureState, CaptureTransition
 from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.core.quality import quality_of
-from vser_stream.values import RATE, DecidedBy, Decision, Label, Message, RationaleBy
+from vser_stream.core.wire import topics
+from vser_stream.values import RATE, DecidedBy, Decision, Label, Message, MessageKind, RationaleBy
 
 __all__ = [
     "DOCUMENTS",
@@ -35,7 +36,6 @@ __all__ = [
     "health_lasts",
     "in_brief",
     "message_of",
-    "selftest_topic",
     "status_message",
     "thresholds_told",
     "told_late",
@@ -252,13 +252,14 @@ class SiteStatus(StrEnum):
     OFFLINE = "offline"
 
 
-DOCUMENTS: Mapping[str, type[Document]] = {
-    "alert": Alert,
-    "utterance": Utterance,
-    "state": State,
-    "health": Health,
+DOCUMENTS: Mapping[MessageKind, type[Document]] = {
+    MessageKind.ALERT: Alert,
+    MessageKind.UTTERANCE: Utterance,
+    MessageKind.STATE: State,
+    MessageKind.HEALTH: Health,
 }
-"""Every document by the last level of its topic."""
+
+_KINDS = {model: kind for kind, model in DOCUMENTS.items()}
 
 
 def utc(seconds: float) -> datetime:
@@ -396,17 +397,18 @@ def changes_of(transitions: Iterable[CaptureTransition]) -> tuple[CaptureChange,
 
 def message_of(document: Alert | Utterance | State | Health, message_id: str) -> Message:
     """Put a document on its topic, with the delivery its kind deserves."""
-    kind = {model: name for name, model in DOCUMENTS.items()}[type(document)]
+    kind = _KINDS[type(document)]
+    qos, retain = topics.PUBLISHED[kind]
     urgency = 0
     if isinstance(document, Alert):
         urgency = 3 if document.priority is Priority.HIGH else 2
     elif isinstance(document, State):
         urgency = 1
     return Message(
-        topic=f"vser/v1/{document.site}/{document.source}/{kind}",
+        topic=topics.document(document.site, document.source, kind),
         payload=document.model_dump_json().encode(),
-        qos=0 if isinstance(document, Utterance) else 1,
-        retain=isinstance(document, State | Health),
+        qos=qos,
+        retain=retain,
         id=message_id,
         priority=urgency,
         expires_at=document.expires_at.timestamp()
@@ -417,11 +419,12 @@ def message_of(document: Alert | Utterance | State | Health, message_id: str) ->
 
 def status_message(site: str, status: SiteStatus, message_id: str) -> Message:
     """The retained word on the whole agent."""
+    qos, retain = topics.PUBLISHED[MessageKind.STATUS]
     return Message(
-        topic=f"vser/v1/{site}/status",
+        topic=topics.status(site),
         payload=status.value.encode(),
-        qos=1,
-        retain=True,
+        qos=qos,
+        retain=retain,
         id=message_id,
         priority=1,
     )
@@ -430,11 +433,6 @@ def status_message(site: str, status: SiteStatus, message_id: str) -> Message:
 def health_lasts(every: float) -> float:
     """How long a health message says something, where one comes each ``every`` (s)."""
     return HEALTH_LASTS * every
-
-
-def selftest_topic(site: str, source: str) -> str:
-    """Where it is tried what the broker takes: the same access as for an alert, and nobody listens there."""
-    return f"vser/v1/{site}/{source}/selftest"
 
 
 def told_late(message: Message, now: float) -> Message:

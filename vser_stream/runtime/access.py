@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 
 from vser_stream.core.condition import Condition, ConditionName
+from vser_stream.core.wire import topics
 
 __all__ = ["Access"]
 
@@ -28,7 +29,7 @@ class Access:
         if topic in self._denied:
             return
         _log.error("%s: %s: %s", ConditionName.ACCESS_DENIED, topic, reason)
-        if topic.startswith("vser/"):
+        if topics.is_ours(topic):
             condition = Condition(ConditionName.ACCESS_DENIED, "medium", time.time(), reason)
         else:
             unwanted = f"{reason}; or set enabled = false in [homeassistant]"
@@ -43,8 +44,6 @@ class Access:
     def conditions(self, source: str) -> Iterator[Condition]:
         """What concerns a source: its own topics, and those of the whole site."""
         for topic, condition in self._denied.items():
-            match topic.split("/"):
-                case ["vser", "v1", _, name, _, *_] if name not in {source, "+"}:
-                    pass
-                case _:
-                    yield condition
+            said = topics.parse(topic)
+            if said is None or said.source in {None, source, topics.ANY}:
+                yield condition

@@ -15,9 +15,10 @@ from vser_stream.adapters.mqtt import Received
 from vser_stream.config import HomeAssistantConfig
 from vser_stream.core.commands import Allowance
 from vser_stream.core.discovery import discovery_messages, forgotten, migration
+from vser_stream.core.wire import topics
 from vser_stream.runtime.commands import CommandDesk
 from vser_stream.runtime.listener import Listener, new_id
-from vser_stream.values import Message
+from vser_stream.values import Message, MessageKind
 
 __all__ = ["Reception"]
 
@@ -56,14 +57,17 @@ class Reception:
         self._listeners, self._put = listeners, put
         self._desk = desk
         self._forgetting = Allowance(rate=FORGET_RATE, burst=FORGET_BURST)
-        self._birth = f"{config.prefix}/status"
+        self._birth = topics.home_assistant_status(config.prefix)
         self._migrated = False
 
     @property
     def topics(self) -> list[str]:
         """What to subscribe to."""
-        topics = [f"vser/v1/{self._site}/+/cmd/+", f"vser/v1/{self._site}/+/state"]
-        return [*topics, self._birth] if self._config.enabled else topics
+        ours = [
+            topics.command(self._site, topics.ANY, topics.ANY),
+            topics.document(self._site, topics.ANY, MessageKind.STATE),
+        ]
+        return [*ours, self._birth] if self._config.enabled else ours
 
     def presentation(self) -> Iterator[Message]:
         """The discovery documents, where Home Assistant is wanted."""
@@ -87,8 +91,8 @@ class Reception:
             if received.payload == b"online":
                 await self.present()
             return None
-        match received.topic.split("/"):
-            case [_, _, _, source, "state"]:
+        match topics.parse(received.topic):
+            case topics.Topic(source=str(source), last=MessageKind.STATE, is_command=False):
                 known = {listener.name for listener in self._listeners()}
                 left = received.retain and received.payload and source not in known
                 if left and _NAME.fullmatch(source) and self._forgetting.take(time.monotonic()):
@@ -101,8 +105,8 @@ class Reception:
         """Leave nothing of a source that is listened to no longer."""
         if self._config.enabled:
             await self._put(forgotten(self._site, source, prefix=self._config.prefix, message_id=new_id()))
-        for kind in ("state", "health"):
-            topic = f"vser/v1/{self._site}/{source}/{kind}"
+        for kind in (MessageKind.STATE, MessageKind.HEALTH):
+            topic = topics.document(self._site, source, kind)
             await self._put(Message(topic, b"", 1, retain=True, id=new_id()))
 
     async def present(self) -> None:
