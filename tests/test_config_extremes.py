@@ -28,7 +28,8 @@ from vser_stream.core.reason.written import Writer
 from vser_stream.core.segment import Segmenter
 from vser_stream.errors import CaptureError, ConfigError, PublishError
 from vser_stream.runtime.agent import DAY, broker_of
-from vser_stream.runtime.reasoners import escalation_of
+from vser_stream.runtime.escalation import Escalation
+from vser_stream.runtime.reasoners import reasoner_of
 from vser_stream.runtime.sources import source_of
 from vser_stream.values import FRAME, RATE, Frame
 
@@ -95,9 +96,9 @@ def use(config: Config) -> None:
     cut(config.segment)
     live(config.alarm)
     with contextlib.suppress(ConfigError):
-        escalation = escalation_of(config.reasoner, Writer)
-        if escalation is not None:
-            escalation.close()
+        reasoner = reasoner_of(config.reasoner, Writer)
+        if reasoner is not None:
+            Escalation(reasoner, Writer, config.reasoner).close()
 
 
 @functools.cache

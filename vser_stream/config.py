@@ -44,6 +44,7 @@ __all__ = [
     "LevelConfig",
     "MqttConfig",
     "PanicConfig",
+    "PipelineConfig",
     "PrivacyConfig",
     "PublishConfig",
     "ReasonerConfig",
@@ -208,6 +209,11 @@ class ReasonerConfig(Section):
             raise ValueError('backend = "server" needs url beside it')
         return self
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody is to be asked."""
+        return self.backend != "none"
+
 
 class LevelConfig(Section):
     """When one alarm level begins and ends."""
@@ -341,23 +347,38 @@ class PrivacyConfig(Section):
     )
 
 
-class Config(Section):
-    """The whole file."""
+class PipelineConfig(Section):
+    """What makes decisions and alarms of audio: all that judges a recording as it would be judged live."""
 
-    site: Token
-    mqtt: MqttConfig
-    sources: Annotated[tuple[SourceConfig, ...], Field(min_length=1, max_length=256, strict=False)]
     model: FolderPath | None = Field(None, description="model folder; default: the shipped model")
-    state_dir: FolderPath | None = Field(
-        None,
-        description="outbox and baselines; default: $STATE_DIRECTORY, for the installed configuration"
-        " /var/lib/vser-stream, else ~/.local/state/vser-stream",
-    )
     segment: SegmentConfig = SegmentConfig()
     second_look: SecondLookConfig = SecondLookConfig()
     route: RouteConfig = RouteConfig()
     reasoner: ReasonerConfig = ReasonerConfig()
     alarm: AlarmConfig = AlarmConfig()
+
+    @property
+    def model_dir(self) -> Path:
+        """Folder of the model to load."""
+        return self.model or shipped_model()
+
+    @property
+    def rules_path(self) -> Path:
+        """The book of human rules in force."""
+        return self.reasoner.rules or shipped_rules()
+
+
+class Config(PipelineConfig):
+    """The whole file."""
+
+    site: Token
+    mqtt: MqttConfig
+    sources: Annotated[tuple[SourceConfig, ...], Field(min_length=1, max_length=256, strict=False)]
+    state_dir: FolderPath | None = Field(
+        None,
+        description="outbox and baselines; default: $STATE_DIRECTORY, for the installed configuration"
+        " /var/lib/vser-stream, else ~/.local/state/vser-stream",
+    )
     publish: PublishConfig = PublishConfig()
     homeassistant: HomeAssistantConfig = HomeAssistantConfig()
     http: HttpConfig = HttpConfig()
@@ -375,16 +396,6 @@ class Config(Section):
         if source.false_alarms_per_day is None:
             return self.alarm
         return self.alarm.model_copy(update={"false_alarms_per_day": source.false_alarms_per_day})
-
-    @property
-    def model_dir(self) -> Path:
-        """Folder of the model to load."""
-        return self.model or shipped_model()
-
-    @property
-    def rules_path(self) -> Path:
-        """The book of human rules in force."""
-        return self.reasoner.rules or shipped_rules()
 
     @property
     def state_path(self) -> Path:

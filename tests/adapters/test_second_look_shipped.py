@@ -29,7 +29,7 @@ _MEASURE = """
 import json, sys
 import numpy as np
 from vser_stream.adapters.pitch import SwiftF0Tracker
-from vser_stream.cli.models import load_model
+from vser_stream.runtime.build import load_model
 from vser_stream.config import shipped_model
 from vser_stream.core.baseline import MODEL_INPUT
 

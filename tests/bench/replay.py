@@ -94,16 +94,12 @@ def measured(files: list[Path]) -> dict[str, float]:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     # Not before: a process that measures nothing needs no package.
     from vser_stream.adapters import svm  # noqa: PLC0415
-    from vser_stream.adapters.pitch import SwiftF0Tracker  # noqa: PLC0415
-    from vser_stream.adapters.rulebook import shelf_of  # noqa: PLC0415
-    from vser_stream.adapters.vad import WebRtcVad  # noqa: PLC0415
-    from vser_stream.cli.models import load_model  # noqa: PLC0415
     from vser_stream.cli.replay import rows_of  # noqa: PLC0415
-    from vser_stream.config import shipped_model  # noqa: PLC0415
+    from vser_stream.config import PipelineConfig, ReasonerConfig  # noqa: PLC0415
     from vser_stream.core import decide  # noqa: PLC0415
-    from vser_stream.core.pipeline import Pipeline  # noqa: PLC0415
+    from vser_stream.runtime.build import Engine  # noqa: PLC0415
 
-    model, pitch, writer = load_model(shipped_model()), SwiftF0Tracker(), shelf_of(None).writer()
+    engine = Engine.load(PipelineConfig(reasoner=ReasonerConfig(backend="none")))
     parts: dict[str, float] = defaultdict(float)
     timed(decide.Decider, "measure", parts, "features")
     timed(svm.OnnxSvm, "score", parts, "score")
@@ -111,20 +107,19 @@ def measured(files: list[Path]) -> dict[str, float]:
         from vser_stream.adapters.second_look import OnnxSecondLook  # noqa: PLC0415
 
         timed(OnnxSecondLook, "look", parts, "second look")
-    list(rows_of(files[0], model, pitch, writer=writer))  # warm up
+    list(rows_of(files[0], engine))  # warm up
     parts.clear()
     parts["second look"] = 0.0  # a model may do without
     speech, cpu = 0.0, time.process_time()
     while speech < LEAST:
         for file in files:
-            rows = [row for row in rows_of(file, model, pitch, writer=writer) if row["type"] == "utterance"]
+            rows = [row for row in rows_of(file, engine) if row["type"] == "utterance"]
             speech += sum(row["end_s"] - row["start_s"] for row in rows)
     cpu = time.process_time() - cpu
     parts["first judge: both"] = parts["features"] + parts["score"]
     parts["all, with decoding"] = cpu
     figures = {f"{part} (ms/s)": 1000 * spent / speech for part, spent in parts.items()}
-    judge = decide.Judge(scorer=model, prior=model.prior, escalate_below=model.escalate_below)
-    figures["a quiet room (ms/s)"] = 1000 * quiet_room(Pipeline(decide.Decider(judge, pitch), WebRtcVad()))
+    figures["a quiet room (ms/s)"] = 1000 * quiet_room(engine.pipeline(engine.config.alarm))
     return figures | {"memory (MB)": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 

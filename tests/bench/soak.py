@@ -27,20 +27,13 @@ from support.leaks import memory
 from support.sound_server import SoundServer, sound_server
 
 from vser_stream.adapters.microphone import Microphone
-from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.prometheus import Metrics
 from vser_stream.adapters.rtsp import RtspCamera
-from vser_stream.adapters.vad import WebRtcVad
-from vser_stream.cli.models import load_model
-from vser_stream.config import shipped_model
+from vser_stream.config import PipelineConfig, ReasonerConfig
 from vser_stream.core.alarm_memory import Remembered
-from vser_stream.core.decide import Decider, Judge
-from vser_stream.core.messages import Versions
-from vser_stream.core.pipeline import Pipeline
-from vser_stream.core.reason.rules import NO_RULES
 from vser_stream.core.report import Reporter
 from vser_stream.ports import AudioSource
-from vser_stream.runtime.agent import versions_of
+from vser_stream.runtime.build import Engine
 from vser_stream.runtime.listener import Listener, new_id
 from vser_stream.values import RATE, Memory, Message, Pcm, Record
 
@@ -57,13 +50,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as scorer, playing(folder) as url:
         sources: dict[str, AudioSource] = {"camera": RtspCamera(url), "microphone": Microphone()}
-        model, pitch = load_model(shipped_model()), SwiftF0Tracker()
-        judge = Judge(scorer=model, prior=model.prior, escalate_below=model.escalate_below)
-        versions = versions_of(model, NO_RULES)
-        listeners = [
-            listener(name, source, decider=Decider(judge, pitch), versions=versions, scorer=scorer)
-            for name, source in sources.items()
-        ]
+        engine = Engine.load(PipelineConfig(reasoner=ReasonerConfig(backend="none")))
+        listeners = [listener(name, source, engine, scorer) for name, source in sources.items()]
         asyncio.run(soak(listeners, seconds=60 * arguments.minutes, every=arguments.every))
     sys.exit(any(one.capture.lost or one.capture.dropped or one.capture.outages for one in listeners))
 
@@ -92,16 +80,14 @@ def endless(server: SoundServer, pcm: Pcm) -> subprocess.Popen[bytes]:
     return subprocess.Popen(["sh", "-c", script])
 
 
-def listener(
-    name: str, source: AudioSource, *, decider: Decider, versions: Versions, scorer: ThreadPoolExecutor
-) -> Listener:
+def listener(name: str, source: AudioSource, engine: Engine, scorer: ThreadPoolExecutor) -> Listener:
     """As the daemon makes it, with nobody to tell."""
     return Listener(
         site="soak",
         name=name,
         source=source,
-        pipeline=Pipeline(decider, WebRtcVad()),
-        reporter=Reporter(site="soak", source=name, versions=lambda: versions, new_id=new_id),
+        pipeline=engine.pipeline(engine.config.alarm),
+        reporter=Reporter(site="soak", source=name, versions=engine.versions, new_id=new_id),
         scorer=scorer,
         commit=keep_quiet,
         on_capture=nothing,

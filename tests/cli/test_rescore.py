@@ -12,10 +12,10 @@ import pytest
 
 from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.cli import rescore as verb
-from vser_stream.cli.models import load_model
 from vser_stream.config import shipped_model
 from vser_stream.core.record import GENESIS, RECORD, canonical, chained
 from vser_stream.errors import DataError, UserError
+from vser_stream.runtime.build import load_model
 
 
 @pytest.fixture(scope="module")

@@ -11,18 +11,15 @@ from support.camera import camera
 from support.daemon import SCENE
 from support.patience import HANGS
 
-from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.rtsp import RtspCamera
-from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.adapters.wavfile import Recording
-from vser_stream.cli.models import load_model
-from vser_stream.config import shipped_model
-from vser_stream.core.decide import Decider, Judge
-from vser_stream.core.pipeline import Pipeline
+from vser_stream.config import PipelineConfig, ReasonerConfig
 from vser_stream.ports import AudioSource
+from vser_stream.runtime.build import Engine
 from vser_stream.values import FRAME, RATE, Block, Decision, Pcm, SegmentKind
 
 LENGTH = 12 * RATE
+ALONE = PipelineConfig(reasoner=ReasonerConfig(backend="none"))
 
 
 def scene() -> Pcm:
@@ -38,9 +35,7 @@ def heard(source: AudioSource) -> list[Block]:
 
 def decisions(blocks: list[Block]) -> list[Decision]:
     """What the pipeline says of the utterances in them."""
-    model = load_model(shipped_model())
-    judge = Judge(scorer=model, prior=model.prior, escalate_below=model.escalate_below)
-    pipeline = Pipeline(Decider(judge, SwiftF0Tracker()), WebRtcVad())
+    pipeline = Engine.load(ALONE).pipeline(ALONE.alarm)
     outcomes = [outcome for block in blocks for outcome in pipeline.feed(block)] + pipeline.flush()
     judged = [outcome.what for outcome in outcomes if isinstance(outcome.what, Decision)]
     return [one for one in judged if one.segment.kind is SegmentKind.UTTERANCE]

@@ -17,10 +17,10 @@ from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.config import shipped_model
 from vser_stream.core.baseline import Baseline
 from vser_stream.core.calibrate import Calibration
-from vser_stream.core.features.spec import digest
 from vser_stream.core.messages import AlarmThreshold, Health
 from vser_stream.errors import CaptureError, ConfigError, UserError
 from vser_stream.runtime import control as module
+from vser_stream.runtime.build import load_model
 from vser_stream.runtime.control import ControlDesk
 from vser_stream.values import RATE, Block, Label
 
@@ -62,7 +62,7 @@ class Watched(Calibration):
 
 @pytest.fixture(scope="module")
 def model() -> OnnxSvm:
-    return OnnxSvm.load(shipped_model(), features=digest(SwiftF0Tracker()))
+    return load_model(shipped_model())
 
 
 class Deleted:

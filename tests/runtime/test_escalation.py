@@ -17,6 +17,7 @@ from support.patience import BUSY, HANGS
 from support.reasoning import Scripted
 
 from vser_stream.adapters.llama_process import LlamaReasoner, Weights
+from vser_stream.config import ReasonerConfig
 from vser_stream.core.breaker import FAILURES, BreakerState
 from vser_stream.core.reason.talk import Specialist
 from vser_stream.core.reason.verify import check
@@ -104,7 +105,7 @@ async def test_a_verdict_that_is_not_more_urgent_is_told_once() -> None:
 async def test_after_its_deadline_the_svm_has_decided() -> None:
     reasoner = Scripted()
     reasoner.held.clear()
-    async with running(Escalation(reasoner, Writer, deadline=0.3)) as escalation:
+    async with running(Escalation(reasoner, Writer, ReasonerConfig(deadline=0.3))) as escalation:
         heard = just_heard()
         began = time.monotonic()
         settled = await ask(escalation, heard)
@@ -119,7 +120,7 @@ async def test_after_its_deadline_the_svm_has_decided() -> None:
 
 async def test_the_deadline_counts_from_the_end_of_speech() -> None:
     reasoner = Scripted()
-    async with running(Escalation(reasoner, Writer, deadline=2.5)) as escalation:
+    async with running(Escalation(reasoner, Writer, ReasonerConfig(deadline=2.5))) as escalation:
         settled = await ask(escalation, just_heard(late=3.0))
         assert settled.decided_by is DecidedBy.FALLBACK
         assert escalation.counters().late == 1
@@ -128,7 +129,7 @@ async def test_the_deadline_counts_from_the_end_of_speech() -> None:
 async def test_a_clock_that_was_set_back_makes_nobody_wait_longer() -> None:
     reasoner = Scripted()
     reasoner.held.clear()
-    async with running(Escalation(reasoner, Writer, deadline=0.3)) as escalation:
+    async with running(Escalation(reasoner, Writer, ReasonerConfig(deadline=0.3))) as escalation:
         async with asyncio.timeout(HANGS):
             settled = await ask(escalation, just_heard(late=-3600.0))
         assert settled.decided_by is DecidedBy.FALLBACK
@@ -155,7 +156,7 @@ async def test_a_verdict_without_time_for_a_rationale_keeps_that_of_the_evidence
         return "too late"
 
     reasoner.says = slow
-    async with running(Escalation(reasoner, Writer, deadline=0.4)) as escalation:
+    async with running(Escalation(reasoner, Writer, ReasonerConfig(deadline=0.4))) as escalation:
         settled = await ask(escalation, just_heard())
         assert (settled.decided_by, settled.rationale_by) == (DecidedBy.LLM, RationaleBy.EVIDENCE)
         assert settled.rationale == Writer().write(CASE, settled.label)
@@ -175,7 +176,7 @@ async def test_an_untrue_rationale_is_asked_for_once_more_and_then_replaced() ->
 async def test_the_most_urgent_goes_first_and_the_least_urgent_is_dropped() -> None:
     reasoner = Scripted()
     reasoner.held.clear()
-    async with running(Escalation(reasoner, Writer, deadline=10.0, queue=2)) as escalation:
+    async with running(Escalation(reasoner, Writer, ReasonerConfig(deadline=10.0, queue=2))) as escalation:
         first = ask(escalation, just_heard(panic=0.3))
         await until(lambda: len(reasoner.judged) == 1)
         others = {panic: ask(escalation, just_heard(panic=panic)) for panic in (0.1, 0.4, 0.2)}
@@ -191,7 +192,7 @@ async def test_the_most_urgent_goes_first_and_the_least_urgent_is_dropped() -> N
 async def test_a_second_opinion_of_panic_is_urgent_too() -> None:
     reasoner = Scripted()
     reasoner.held.clear()
-    async with running(Escalation(reasoner, Writer, deadline=10.0)) as escalation:
+    async with running(Escalation(reasoner, Writer, ReasonerConfig(deadline=10.0))) as escalation:
         tasks = [ask(escalation, just_heard(panic=0.35))]
         await until(lambda: len(reasoner.judged) == 1)
         heard, told = just_heard(panic=0.1)
@@ -204,7 +205,7 @@ async def test_a_second_opinion_of_panic_is_urgent_too() -> None:
 
 
 async def test_an_hour_has_only_so_many_calls() -> None:
-    async with running(Escalation(Scripted(), Writer, calls_per_hour=2)) as escalation:
+    async with running(Escalation(Scripted(), Writer, ReasonerConfig(calls_per_hour=2))) as escalation:
         settled = [await ask(escalation, just_heard()) for _ in range(4)]
         assert [one.decided_by for one in settled] == [DecidedBy.LLM] * 2 + [DecidedBy.FALLBACK] * 2
         assert escalation.counters().over_budget == 2
@@ -236,7 +237,7 @@ async def test_a_reasoner_that_stays_away_is_tried_again_and_again() -> None:
 
 async def test_answers_that_keep_coming_late_open_the_circuit() -> None:
     reasoner = Scripted()
-    async with running(Escalation(reasoner, Writer, deadline=0.1)) as escalation:
+    async with running(Escalation(reasoner, Writer, ReasonerConfig(deadline=0.1))) as escalation:
         for _ in range(FAILURES):
             reasoner.held.clear()
             await ask(escalation, just_heard())
@@ -249,7 +250,7 @@ async def test_answers_that_keep_coming_late_open_the_circuit() -> None:
 async def test_whoever_stops_waiting_takes_nobody_elses_turn() -> None:
     reasoner = Scripted()
     reasoner.held.clear()
-    async with running(Escalation(reasoner, Writer, deadline=10.0)) as escalation:
+    async with running(Escalation(reasoner, Writer, ReasonerConfig(deadline=10.0))) as escalation:
         tasks = [ask(escalation, just_heard())]
         await until(lambda: len(reasoner.judged) == 1)
         tasks += [ask(escalation, just_heard()) for _ in range(2)]
@@ -263,7 +264,7 @@ async def test_whoever_stops_waiting_takes_nobody_elses_turn() -> None:
 async def test_closing_does_not_wait_for_an_answer() -> None:
     reasoner = Scripted()
     reasoner.held.clear()
-    async with running(Escalation(reasoner, Writer, deadline=30.0)) as escalation:
+    async with running(Escalation(reasoner, Writer, ReasonerConfig(deadline=30.0))) as escalation:
         task = ask(escalation, just_heard())
         await until(lambda: len(reasoner.judged) == 1)
         began = time.monotonic()
@@ -284,7 +285,7 @@ async def test_a_model_that_can_never_work_is_an_error_at_the_start(tmp_path: Pa
 async def test_a_child_killed_again_and_again_under_load_loses_no_utterance(tmp_path: Path) -> None:
     """With kill -9 in mid-answer: each utterance is decided in time, and the child comes back."""
     reasoner = LlamaReasoner(Weights(tiny_specialist(tmp_path / "x.gguf")), Specialist)
-    async with running(Escalation(reasoner, Writer, queue=4)) as escalation:
+    async with running(Escalation(reasoner, Writer, ReasonerConfig(queue=4))) as escalation:
         settled: list[Decision] = []
         slowest = 0.0
 

@@ -13,6 +13,7 @@ from support.reasoning import Scripted
 
 from vser_stream.adapters.json_server import ServerAddress
 from vser_stream.adapters.openai_server import OpenAiServer
+from vser_stream.config import ReasonerConfig
 from vser_stream.core.messages import utterance_of
 from vser_stream.core.reason.chat import Chat
 from vser_stream.core.reason.written import Writer
@@ -32,7 +33,7 @@ async def nobody(_: Decision) -> None:
 async def settled(reasoner: Standby) -> Decision:
     """What becomes of one ambiguous utterance, in a fresh queue: three failures would close it."""
     heard = decision(calm=0.4, angry=0.2, panic=0.4, at=time.time() - START)
-    escalation = Escalation(reasoner, Writer, deadline=20.0)
+    escalation = Escalation(reasoner, Writer, ReasonerConfig(deadline=20.0))
     try:
         return await escalation.weigh(
             replace(heard, escalated=True), replace(CASE, probabilities=heard.probabilities), early=nobody

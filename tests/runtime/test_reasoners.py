@@ -12,7 +12,7 @@ from vser_stream.core.reason.talk import Specialist
 from vser_stream.core.reason.written import Writer
 from vser_stream.errors import ConfigError, ModelError
 from vser_stream.runtime import reasoners
-from vser_stream.runtime.reasoners import bundled_weights, escalation_of, reasoner_of, standing_by
+from vser_stream.runtime.reasoners import bundled_weights, reasoner_of, standing_by
 
 
 @pytest.fixture
@@ -26,7 +26,6 @@ def folder(tmp_path: Path) -> Path:
 
 def test_nobody_is_asked_where_the_operator_wants_it_so() -> None:
     assert reasoner_of(ReasonerConfig(backend="none"), Writer) is None
-    assert escalation_of(ReasonerConfig(backend="none"), Writer) is None
 
 
 def test_the_bundled_reasoner_is_what_its_manifest_says(folder: Path) -> None:
@@ -90,8 +89,9 @@ def test_a_damaged_bundled_model_keeps_no_box_from_listening(
 
 def test_the_bundled_reasoner_stands_by(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reasoners, "shipped_reasoner", lambda: folder)
-    with standing_by(ReasonerConfig(), Writer) as reasoner:
-        assert reasoner is not None
+    reasoner = reasoner_of(ReasonerConfig(), Writer)
+    assert reasoner is not None
+    with standing_by(reasoner):
         assert reasoner.ready
     assert not reasoner.ready
 

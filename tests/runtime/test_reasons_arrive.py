@@ -16,11 +16,9 @@ from support.daemon import SCENE, Subscriber, configuration, daemon, wait_for
 from support.gguf_file import sha256_of, tiny_chat_model
 from support.patience import HANGS
 
-from vser_stream.adapters.pitch import SwiftF0Tracker
-from vser_stream.adapters.rulebook import shelf_of
-from vser_stream.cli.models import load_model
 from vser_stream.cli.replay import rows_of
 from vser_stream.config import load
+from vser_stream.runtime.build import Engine
 from vser_stream.runtime.reasoners import standing_by
 
 ALL_AMBIGUOUS = "[route]\nescalate_below = 1.0\n[publish]\nutterances = true\n"
@@ -59,19 +57,9 @@ def test_what_the_daemon_tells_is_what_a_replay_tells(tmp_path: Path, server: Mo
         utterances = sorted(told.documents("utterance"), key=lambda one: float(one["start_s"]))
         alerts = told.documents("alert")
         assert told.documents("health")[-1]["dropped_blocks"] == 0  # else the box was too busy to compare
-    settings = load(config)
-    writer = shelf_of(settings).writer()
-    with standing_by(settings.reasoner, lambda: writer) as reasoner:
-        replayed = list(
-            rows_of(
-                SCENE,
-                load_model(settings.model_dir),
-                SwiftF0Tracker(),
-                writer=writer,
-                settings=settings,
-                reasoner=reasoner,
-            )
-        )
+    engine = Engine.load(load(config))
+    with standing_by(engine.reasoner):
+        replayed = list(rows_of(SCENE, engine))
     shown = ("start_s", "end_s", "label", "probabilities", "decided_by", "rationale", "rationale_by", "rules")
     assert [{name: one[name] for name in shown} for one in utterances] == [
         {name: row[name] for name in shown} for row in replayed if row["type"] == "utterance"

@@ -7,16 +7,12 @@ from functools import cache
 
 from support.daemon import SCENE
 
-from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.svm import OnnxSvm
-from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.adapters.wavfile import Recording
-from vser_stream.cli.models import load_model
-from vser_stream.config import shipped_model
-from vser_stream.core.decide import Decider, Judge
+from vser_stream.config import PipelineConfig, ReasonerConfig, shipped_model
 from vser_stream.core.messages import Versions
-from vser_stream.core.pipeline import Pipeline
 from vser_stream.core.record import record_of
+from vser_stream.runtime.build import Engine, load_model
 from vser_stream.values import Decision, Record
 
 __all__ = ["decisions", "evidence_of", "model"]
@@ -32,8 +28,8 @@ def model() -> OnnxSvm:
 @cache
 def decisions() -> tuple[Decision, ...]:
     """Of the first 12 s of the scene: from the baseline alone first, from its anchor too in the end."""
-    judge = Judge(model(), model().prior, model().escalate_below)
-    pipeline = Pipeline(Decider(judge, SwiftF0Tracker()), WebRtcVad())
+    alone = PipelineConfig(reasoner=ReasonerConfig(backend="none"))
+    pipeline = Engine.load(alone).pipeline(alone.alarm)
     blocks = itertools.takewhile(lambda b: b.end < 12 * 16_000, Recording(SCENE).blocks(lambda: False))
     outcomes = [outcome.what for block in blocks for outcome in pipeline.feed(block)]
     return tuple(what for what in outcomes if isinstance(what, Decision))

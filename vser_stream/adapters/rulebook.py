@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from vser_stream.config import Config, shipped_rules
+from vser_stream.config import PipelineConfig
 from vser_stream.core.reason.language import Language
 from vser_stream.core.reason.lint import problems
 from vser_stream.core.reason.rules import Condition, Rule, RuleBook, Seen, Texts, nearest
@@ -93,14 +93,12 @@ class RuleShelf:
         return changed
 
 
-def shelf_of(config: Config | None) -> RuleShelf:
-    """Return the book in force under a configuration; without one, the shipped rules in English.
+def shelf_of(config: PipelineConfig) -> RuleShelf:
+    """Return the book in force under a configuration.
 
     Raises:
         RuleError: It cannot be used.
     """
-    if config is None:
-        return RuleShelf(shipped_rules())
     return RuleShelf(config.rules_path, language=Language(config.reasoner.language))
 
 

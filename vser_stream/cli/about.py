@@ -14,11 +14,9 @@ from typing import Annotated, Any
 import typer
 
 from vser_stream import __version__
-from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.cli.contacts import contacts
-from vser_stream.cli.models import load_model
 from vser_stream.config import load, shipped_model
-from vser_stream.core.features.spec import digest
+from vser_stream.runtime.build import features, load_model
 
 __all__ = ["about", "libraries"]
 
@@ -70,7 +68,7 @@ def _facts() -> dict[str, Any]:
         "python": f"Python {platform.python_version()}",
         "system": platform.platform(),
         "model": {"name": model.name, "version": model.version, "sha256": model.sha256},
-        "features": digest(SwiftF0Tracker()),
+        "features": features(),
         "libraries": [
             {"name": one.name, "version": one.version, "licence": _licence(one)} for one in libraries()
         ],

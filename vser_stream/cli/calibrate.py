@@ -19,18 +19,15 @@ from vser_stream.adapters.baselines import keep
 from vser_stream.adapters.control_socket import ask
 from vser_stream.adapters.kept import in_use
 from vser_stream.adapters.outbox import SqliteOutbox
-from vser_stream.adapters.pitch import SwiftF0Tracker
-from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.cli.agent import OfAgent
 from vser_stream.cli.kept import database
-from vser_stream.cli.models import load_model
 from vser_stream.config import SERVICE_STATE, Config, SourceConfig, load
 from vser_stream.core.calibrate import ENOUGH, Calibration
 from vser_stream.core.control import CALIBRATE_LONGEST, Calibrate, Forget
-from vser_stream.core.features.spec import digest
 from vser_stream.core.level import SILENCE_DB
 from vser_stream.errors import AudioError, DaemonAwayError, OutageError, UserError
 from vser_stream.ports import AudioSource
+from vser_stream.runtime.build import calibration_of, features, model_of
 from vser_stream.runtime.sources import source_of
 from vser_stream.values import RATE, Block
 
@@ -120,12 +117,11 @@ def _forgotten(settings: Config, source: str) -> dict[str, Any]:
 
 
 def _teach(settings: Config, source: SourceConfig, seconds: float) -> dict[str, Any]:
-    prior = load_model(settings.model_dir).prior
-    heard = Calibration(prior, SwiftF0Tracker(), WebRtcVad(), segment=settings.segment)
+    heard = calibration_of(model_of(settings), settings)
     _listen(heard, source_of(source), seconds)
     if heard.enough:
         with _state(settings) as outbox:
-            keep(outbox, source.name, heard.baseline, features=digest(SwiftF0Tracker()))
+            keep(outbox, source.name, heard.baseline, features=features())
     return heard.facts
 
 
@@ -133,7 +129,7 @@ def _forget(settings: Config, source: str) -> dict[str, Any]:
     if not database(settings).exists():
         return {"forgotten": False}
     with _state(settings) as outbox:
-        return {"forgotten": keep(outbox, source, None, features=digest(SwiftF0Tracker()))}
+        return {"forgotten": keep(outbox, source, None, features=features())}
 
 
 @contextmanager

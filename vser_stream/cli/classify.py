@@ -14,19 +14,15 @@ from typing import Annotated
 import typer
 from rich.progress import track
 
-from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.places import check_file, replace_file
-from vser_stream.adapters.rulebook import RuleShelf, shelf_of
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.adapters.wavfile import Recording
-from vser_stream.cli.models import load_model
-from vser_stream.config import ReasonerConfig, shipped_model
+from vser_stream.config import PipelineConfig, ReasonerConfig
 from vser_stream.core.baseline import is_calm_enough
 from vser_stream.core.clip import clip_segment
-from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.reason.weigh import History, weigh
 from vser_stream.errors import AudioError, DataError
-from vser_stream.ports import PitchTracker, Reasoner
+from vser_stream.runtime.build import Engine
 from vser_stream.runtime.reasoners import standing_by
 from vser_stream.values import Decision, Segment, Vector
 
@@ -87,22 +83,12 @@ def classify(
     """
     rows = read_rows(manifest, root)
     check_file(output, ours=_is_table, what="a table of vser-stream classify")
-    loaded = load_model(model or shipped_model())
-    shelf, pitch = shelf_of(None), SwiftF0Tracker()
     wanted = ReasonerConfig(backend="bundled" if decider is DeciderKind.HYBRID else "none")
-    with standing_by(wanted, shelf.writer) as reasoner:
-        judge = Judge(
-            scorer=loaded,
-            prior=loaded.prior,
-            second=loaded.second,
-            look=loaded.look,
-            escalate_below=loaded.escalate_below,
-            reasoner_expected=decider is DeciderKind.HYBRID and reasoner is None,
-            writer=shelf.writer,
-        )
-        heard, bad = _hear(rows, root, judge, pitch)
-        decided = _judge_all(heard, judge, pitch, baseline)
-        _write(output, ((row, _settled(decision, reasoner, shelf)) for row, decision in decided))
+    engine = Engine.load(PipelineConfig(model=model, reasoner=wanted))
+    with standing_by(engine.reasoner):
+        heard, bad = _hear(rows, root, engine)
+        decided = _judge_all(heard, engine, baseline)
+        _write(output, ((row, _settled(decision, engine)) for row, decision in decided))
     if bad:
         raise AudioError(f"{bad} of {len(rows)} recordings could not be read; {output} holds the others")
 
@@ -142,7 +128,7 @@ def _checked(line: Mapping[str, str | None], where: str) -> Row:
 Heard = tuple[Row, Segment, Vector]
 
 
-def _hear(rows: list[Row], root: Path, judge: Judge, pitch: PitchTracker) -> tuple[list[Heard], int]:
+def _hear(rows: list[Row], root: Path, engine: Engine) -> tuple[list[Heard], int]:
     """Measure every recording; return also how many could not be read."""
     heard, bad = [], 0
     for row in track(rows, "listening", disable=not sys.stderr.isatty()):
@@ -152,14 +138,12 @@ def _hear(rows: list[Row], root: Path, judge: Judge, pitch: PitchTracker) -> tup
             print(f"vser-stream: {row.path}: {exc}", file=sys.stderr)
             bad += 1
             continue
-        heard.append((row, segment, Decider(judge, pitch).measure(segment)))
+        heard.append((row, segment, engine.decider().measure(segment)))
     return heard, bad
 
 
-def _judge_all(
-    heard: list[Heard], judge: Judge, pitch: PitchTracker, kind: BaselineKind
-) -> Iterator[tuple[Row, Decision]]:
-    deciders = {row.speaker: Decider(judge, pitch) for row, _, _ in heard}
+def _judge_all(heard: list[Heard], engine: Engine, kind: BaselineKind) -> Iterator[tuple[Row, Decision]]:
+    deciders = {row.speaker: engine.decider() for row, _, _ in heard}
     if kind is BaselineKind.ENROL:
         for row, _, vector in heard:
             if row.enrol:
@@ -175,11 +159,12 @@ def _judge_all(
             decider.learn(vector)
 
 
-def _settled(decision: Decision, reasoner: Reasoner | None, shelf: RuleShelf) -> Decision:
+def _settled(decision: Decision, engine: Engine) -> Decision:
     """Let the reasoner weigh what is ambiguous; a recording has no others before it."""
-    if reasoner is None or not decision.escalated:
+    if engine.reasoner is None or not decision.escalated:
         return decision
-    return weigh(reasoner, decision, History().case(decision, shelf.book), shelf.writer())
+    case = History().case(decision, engine.rules.book)
+    return weigh(engine.reasoner, decision, case, engine.rules.writer())
 
 
 def _write(output: Path, decided: Iterable[tuple[Row, Decision]]) -> None:

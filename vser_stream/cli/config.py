@@ -14,15 +14,13 @@ import typer
 from vser_stream import __version__
 from vser_stream.adapters.places import check_file, check_folder, replace_file
 from vser_stream.adapters.rtsp import redact
-from vser_stream.adapters.rulebook import shelf_of
-from vser_stream.cli.models import model_of
 from vser_stream.config import Config, load
 from vser_stream.core.asyncapi import asyncapi
 from vser_stream.core.messages import DOCUMENTS
 from vser_stream.errors import ConfigError
 from vser_stream.fields import CAMERA_URL
 from vser_stream.files import regular
-from vser_stream.runtime.reasoners import reasoner_of
+from vser_stream.runtime.build import Engine
 
 __all__ = ["app"]
 
@@ -35,8 +33,7 @@ File = Annotated[Path, typer.Argument(help="Configuration file (TOML).")]
 def check(file: File) -> None:
     """Say whether the daemon can start with a configuration; loads model, rules and reasoner as it does."""
     config = load(file)
-    model_of(config)
-    reasoner_of(config.reasoner, shelf_of(config).writer)
+    Engine.load(config)
     for doubt in _doubts(config):
         print(f"vser-stream: {file}: warning: {doubt}", file=sys.stderr)
     print(f"{file}: good, site {config.site}, {len(config.sources)} source(s)")

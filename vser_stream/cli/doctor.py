@@ -33,19 +33,18 @@ from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.cli.about import libraries
 from vser_stream.cli.agent import OfAgent
 from vser_stream.cli.examination import TO_DO, DoubtError, Examination, Finding, Verdict
-from vser_stream.cli.models import model_of
 from vser_stream.cli.probe import Stage, Walk, listen, reach
-from vser_stream.config import AlarmConfig, Config, ReasonerConfig, SourceConfig, load
+from vser_stream.config import AlarmConfig, Config, PipelineConfig, ReasonerConfig, SourceConfig, load
 from vser_stream.core.alarm_curve import Curves
 from vser_stream.core.alarm_room import Room, thresholds_of
-from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.discovery import discovery_messages
 from vser_stream.core.reason.weigh import History
 from vser_stream.core.survey import Survey
 from vser_stream.core.wire import topics
 from vser_stream.errors import ConfigError, PublishError, VserError
 from vser_stream.runtime.agent import broker_of
-from vser_stream.runtime.reasoners import standing_by
+from vser_stream.runtime.build import Engine, model_of
+from vser_stream.runtime.reasoners import reasoner_of, standing_by
 from vser_stream.runtime.rehearsal import rehearse
 from vser_stream.runtime.sources import source_of
 from vser_stream.values import Decision, Message
@@ -86,9 +85,8 @@ def doctor(
     examination = Examination(_print_nothing if as_json else _print_finding)
     _examine_software(examination)
     settings = examination.step("configuration", partial(load, config), lambda one: f"site {one.site}")
-    decision = _examine_model(examination, settings)
+    _examine_judgement(examination, settings or PipelineConfig())
     if settings is not None:
-        _examine_reasoner(examination, settings, decision)
         for source in settings.sources:
             _examine_source(examination, source)
         _examine_broker(examination, settings)
@@ -116,24 +114,23 @@ def _packages() -> str:
         raise ConfigError(f"{exc.name} is not installed; install vser-stream again") from exc
 
 
-def _examine_model(examination: Examination, settings: Config | None) -> Decision | None:
-    """Return what was made of a made utterance, unless something failed."""
+def _examine_judgement(examination: Examination, config: PipelineConfig) -> None:
     model = examination.step(
-        "model",
-        partial(model_of, settings),
-        lambda one: f"{one.name} {one.version}, verified",
+        "model", partial(model_of, config), lambda one: f"{one.name} {one.version}, verified"
     )
-    if model is None:
-        return None
-    if settings is not None:
-        _examine_alarms(examination, settings, model.curves)
-    judge = Judge(scorer=model, prior=model.prior, escalate_below=model.escalate_below, look=model.look)
-    decider = Decider(judge, SwiftF0Tracker())
-    return examination.step(
+    if model is not None and isinstance(config, Config):
+        _examine_alarms(examination, config, model.curves)
+    rules = examination.step("rules", partial(shelf_of, config), _book)
+    if model is None or rules is None:
+        return
+    decider = Engine(config, model, rules, reasoner=None, pitch=SwiftF0Tracker()).decider()
+    decision = examination.step(
         "voice activity and features",
         lambda: rehearse(decider, WebRtcVad()),
         lambda _: "self-test: a synthetic utterance was classified",
     )
+    if decision is not None:
+        examination.step("reasoner", partial(_reason, config.reasoner, rules, decision))
 
 
 def _examine_alarms(examination: Examination, settings: Config, curves: Curves) -> None:
@@ -150,25 +147,20 @@ def _thresholds(alarm: AlarmConfig, curves: Curves) -> str:
     )
 
 
-def _examine_reasoner(examination: Examination, settings: Config, decision: Decision | None) -> None:
-    shelf = examination.step("rules", partial(shelf_of, settings), _book)
-    if shelf is not None and decision is not None:
-        examination.step("reasoner", partial(_reason, settings.reasoner, shelf, decision))
-
-
 def _book(shelf: RuleShelf) -> str:
     book = shelf.writer().book
     return f"{book.name} {book.version}, {len(book.rules)} rules"
 
 
 def _reason(config: ReasonerConfig, shelf: RuleShelf, decision: Decision) -> str:
-    if config.backend == "none":
+    if not config.is_wanted:
         return "none is wanted: utterances of low confidence are left to the SVM"
-    with standing_by(config, shelf.writer) as reasoner:
-        if reasoner is None:
-            raise DoubtError(
-                "llama.cpp or its model is missing, the SVM decides the ambiguous; install vser-stream[llm]"
-            )
+    reasoner = reasoner_of(config, shelf.writer)
+    if reasoner is None:
+        raise DoubtError(
+            "llama.cpp or its model is missing, the SVM decides the ambiguous; install vser-stream[llm]"
+        )
+    with standing_by(reasoner):
         case = History().case(decision, shelf.writer().book)
         began = time.monotonic()
         reasoner.judge(case, within=config.deadline)

@@ -12,10 +12,10 @@ import typer
 
 from vser_stream.adapters import rulebook
 from vser_stream.cli.extras import needs_train
-from vser_stream.cli.models import load_model
 from vser_stream.cli.progress import running
 from vser_stream.config import shipped_rules
 from vser_stream.errors import UserError
+from vser_stream.runtime.build import load_model
 
 if TYPE_CHECKING:
     from vser_stream.training.run import Run

@@ -24,17 +24,15 @@ from rich.table import Table
 
 from vser_stream.adapters.download import Remote, fetch
 from vser_stream.adapters.llama_process import LlamaReasoner, Weights
-from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.rulebook import RuleShelf
-from vser_stream.adapters.svm import OnnxSvm
-from vser_stream.config import Config, shipped_model, shipped_rules, state_folder
-from vser_stream.core.features.spec import digest
+from vser_stream.config import shipped_model, shipped_rules, state_folder
 from vser_stream.core.reason.chat import Chat
 from vser_stream.core.reason.talk import General, Specialist
 from vser_stream.errors import UserError
+from vser_stream.runtime.build import load_model
 from vser_stream.runtime.reasoners import bundled_weights
 
-__all__ = ["app", "load_model", "model_of"]
+__all__ = ["app"]
 
 KNOWN = {
     "qwen2.5-0.5b-instruct": Remote(
@@ -157,15 +155,3 @@ def _verified(reasoner: LlamaReasoner) -> dict[str, object]:
     finally:
         reasoner.close()
     return {"sha256": reasoner.sha256, "verified": True}
-
-
-def model_of(settings: Config | None) -> OnnxSvm:
-    """Load the model of a configuration, or the shipped one; it takes all the time it needs."""
-    if settings is None:
-        return load_model(shipped_model())
-    return load_model(settings.model_dir, second_look=settings.second_look.enabled)
-
-
-def load_model(folder: Path, *, second_look: bool = True) -> OnnxSvm:
-    """Load a model for the features this build computes."""
-    return OnnxSvm.load(folder, features=digest(SwiftF0Tracker()), second_look=second_look)

@@ -17,25 +17,17 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from vser_stream.adapters.pitch import SwiftF0Tracker
-from vser_stream.adapters.rulebook import shelf_of
-from vser_stream.adapters.svm import OnnxSvm
-from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.adapters.wavfile import Recording
-from vser_stream.cli.models import model_of
 from vser_stream.cli.once import Unusable
-from vser_stream.config import AlarmConfig, Config, ReasonerConfig, SegmentConfig, load
+from vser_stream.config import PipelineConfig, load
 from vser_stream.core.alarm_state import Transition
-from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.messages import utterance_of
 from vser_stream.core.pipeline import Outcome, Pipeline, Rejected
 from vser_stream.core.reason.weigh import History
 from vser_stream.core.reason.written import Writer
 from vser_stream.core.report import Reporter
 from vser_stream.errors import AudioError
-from vser_stream.ports import PitchTracker
-from vser_stream.runtime.agent import versions_of
-from vser_stream.runtime.escalation import Standby
+from vser_stream.runtime.build import Engine
 from vser_stream.runtime.reasoners import standing_by, weighed
 from vser_stream.values import RATE, Block, Case, DecidedBy, Decision, SegmentKind
 
@@ -55,17 +47,15 @@ def replay(
 ) -> None:
     """Judge recordings as the daemon would, on a clock that starts at 0 with each file."""
     settings = load(config) if config else None
-    model = model_of(settings)
-    pitch = SwiftF0Tracker()
+    engine = Engine.load(settings or PipelineConfig())
+    site = settings.site if settings else "replay"
     show = _print_json if as_json else _print_line
     failed: AudioError | None = None
-    writer = shelf_of(settings).writer()
-    heard = partial(rows_of, settings=settings, writer=writer, realtime=realtime, on_failed=Unusable())
-    with standing_by(_reasoner_of(settings), lambda: writer) as reasoner:
+    heard = partial(rows_of, engine=engine, site=site, realtime=realtime, on_failed=Unusable())
+    with standing_by(engine.reasoner):
         for file in files:
             try:
-                rows = heard(file, model, pitch, reasoner=reasoner)
-                _show(rows, file, show)
+                _show(heard(file), file, show)
             except AudioError as exc:
                 print(f"vser-stream: {exc}", file=sys.stderr)
                 failed = exc
@@ -84,13 +74,10 @@ def _show(rows: Iterable[Row], file: Path, show: Callable[[Row], None]) -> None:
 
 def rows_of(
     file: Path,
-    model: OnnxSvm,
-    pitch: PitchTracker,
+    engine: Engine,
     *,
-    writer: Writer,
-    settings: Config | None = None,
+    site: str = "replay",
     realtime: bool = False,
-    reasoner: Standby | None = None,
     on_failed: Callable[[str], object] = str,
 ) -> Iterator[Row]:
     """Yield what came of one recording, in order; what is ambiguous is weighed at once.
@@ -98,12 +85,12 @@ def rows_of(
     Raises:
         AudioError: It cannot be read.
     """
-    site = settings.site if settings else "replay"
     source = re.sub(r"[^A-Za-z0-9_-]", "_", file.stem)[:64] or "recording"
-    versions = versions_of(model, writer.book, reasoner=reasoner.version if reasoner else None)
-    reporter = Reporter(site=site, source=source, versions=lambda: versions, new_id=_counted_ids(source))
-    pipeline = _pipeline(model, pitch, settings, writer=writer, alone=reasoner is None)
-    ask = partial(weighed, reasoner, writer=writer, on_failed=on_failed) if reasoner else None
+    writer = engine.rules.writer()
+    reporter = Reporter(site=site, source=source, versions=engine.versions, new_id=_counted_ids(source))
+    # Nobody acknowledges anything in a recording.
+    pipeline = engine.pipeline(engine.config.alarm.unattended)
+    ask = partial(weighed, engine.reasoner, writer=writer, on_failed=on_failed) if engine.reasoner else None
     settle = partial(_settled, pipeline, History(), ask, writer)
     heard = _heard(pipeline, Recording(file, realtime=realtime).blocks(lambda: False))
     for outcome in itertools.chain.from_iterable(map(settle, heard)):
@@ -139,33 +126,6 @@ def _settled(
             second += pipeline.amend(settled, outcome.now)
         second.append(replace(outcome, what=settled))
     yield from second
-
-
-def _pipeline(
-    model: OnnxSvm, pitch: PitchTracker, settings: Config | None, *, writer: Writer, alone: bool
-) -> Pipeline:
-    wanted = settings.route.escalate_below if settings else None
-    judge = Judge(
-        scorer=model,
-        prior=model.prior,
-        second=model.second,
-        look=model.look,
-        escalate_below=model.escalate_below if wanted is None else wanted,
-        reasoner_expected=_reasoner_of(settings).backend != "none" and alone,
-        writer=lambda: writer,
-    )
-    return Pipeline(
-        Decider(judge, pitch),
-        WebRtcVad(),
-        segment=settings.segment if settings else SegmentConfig(),
-        # Nobody acknowledges anything in a recording.
-        alarm=(settings.alarm if settings else AlarmConfig()).unattended,
-        curves=model.curves,
-    )
-
-
-def _reasoner_of(settings: Config | None) -> ReasonerConfig:
-    return settings.reasoner if settings else ReasonerConfig()
 
 
 def _counted_ids(source: str) -> Callable[[], str]:

@@ -15,11 +15,11 @@ from vser_stream.adapters.strangers import parse_json
 from vser_stream.adapters.svm import GOLDEN_TOLERANCE, OnnxSvm
 from vser_stream.cli.agent import default
 from vser_stream.cli.kept import database
-from vser_stream.cli.models import load_model
 from vser_stream.cli.records import exported
 from vser_stream.config import Config, load, shipped_model
 from vser_stream.core.record import RECORD, canonical, chained, rows_of, scored_of
 from vser_stream.errors import DataError, ModelError, UserError
+from vser_stream.runtime.build import load_model
 from vser_stream.values import LABELS, Probabilities
 
 __all__ = ["rescore"]

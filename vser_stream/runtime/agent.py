@@ -15,26 +15,20 @@ from vser_stream.adapters.baselines import take_over
 from vser_stream.adapters.feedback import FEEDBACK, FeedbackFile
 from vser_stream.adapters.mqtt import Broker, MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
-from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.prometheus import Metrics, Reading
-from vser_stream.adapters.rulebook import shelf_of
 from vser_stream.adapters.state_folder import InUseError, StateFolder
-from vser_stream.adapters.svm import OnnxSvm
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.config import Config, MqttConfig, SourceConfig
 from vser_stream.core.alarm_memory import Remembered, recall
 from vser_stream.core.calibrate import Calibration
 from vser_stream.core.commands import Feedback
 from vser_stream.core.condition import Condition, ConditionName
-from vser_stream.core.decide import Decider, Judge
-from vser_stream.core.features.spec import digest
-from vser_stream.core.messages import SiteStatus, Versions, message_of, status_message, utc
-from vser_stream.core.pipeline import Pipeline
-from vser_stream.core.reason.rules import RuleBook
+from vser_stream.core.messages import SiteStatus, message_of, status_message, utc
 from vser_stream.core.report import Reporter
 from vser_stream.errors import CommandError, ConfigError, OutboxError
 from vser_stream.runtime import escalation
 from vser_stream.runtime.access import Access
+from vser_stream.runtime.build import Engine, features
 from vser_stream.runtime.commands import CommandDesk
 from vser_stream.runtime.connection import unique
 from vser_stream.runtime.delivery import Counters, Delivery
@@ -48,14 +42,13 @@ from vser_stream.runtime.metrics import (
     readings_of_look,
     readings_of_source,
 )
-from vser_stream.runtime.reasoners import escalation_of
 from vser_stream.runtime.reception import Reception
 from vser_stream.runtime.rehearsal import rehearse
 from vser_stream.runtime.roster import Roster
 from vser_stream.runtime.sources import source_of
 from vser_stream.values import Message
 
-__all__ = ["Agent", "versions_of"]
+__all__ = ["Agent"]
 
 LET_GO_WITHIN = 1.0
 """Time for the sources to end (s)."""
@@ -69,16 +62,6 @@ DAY = 86_400.0
 _log = logging.getLogger(__name__)
 
 
-def versions_of(model: OnnxSvm, book: RuleBook, *, reasoner: str | None = None) -> Versions:
-    """What made the decisions, for the alert document."""
-    return Versions(
-        package=__version__,
-        model=model.identity,
-        rules=f"{book.name}@{book.version}+{book.digest[:12]}",
-        reasoner=reasoner,
-    )
-
-
 class Agent:
     """Loads everything when made, so a wrong model is an error before the first sample.
 
@@ -88,14 +71,9 @@ class Agent:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._pitch = SwiftF0Tracker()
-        self._features = digest(self._pitch)
-        wanted = config.second_look
-        self._model = OnnxSvm.load(
-            config.model_dir, features=self._features, second_look=wanted.enabled, within=wanted.within
-        )
-        self._shelf = shelf_of(config)
-        self._escalation = escalation_of(config.reasoner, self._shelf.writer)
+        self._features = features()
+        self._engine = Engine.load(config, live=True)
+        self._escalation = self._engine.escalation()
         self.state = config.state_path
         """Folder of everything that must survive a restart; nobody else writes there."""
 
@@ -168,12 +146,12 @@ class Agent:
         """
         if self._escalation is not None:
             await self._escalation.prepare()
-        work = partial(rehearse, self._decider(), WebRtcVad())
+        work = partial(rehearse, self._engine.decider(), WebRtcVad())
         await asyncio.get_running_loop().run_in_executor(self.scorer, work)
 
     def calibration(self) -> Calibration:
         """A listener that takes all it can measure for calm; takes a moment."""
-        return Calibration(self._model.prior, SwiftF0Tracker(), WebRtcVad(), segment=self._config.segment)
+        return self._engine.calibration()
 
     @property
     def _names(self) -> str:
@@ -201,7 +179,7 @@ class Agent:
 
     async def readings(self) -> list[Reading]:
         """How all stands, in figures."""
-        model, sources = self._model, self.listeners
+        model, sources = self._engine.model, self.listeners
         features = str(model.manifest["features"])
         what = {"version": __version__, "model": model.name, "model_version": model.version}
         return [
@@ -283,7 +261,7 @@ class Agent:
 
     def read_rules_again(self) -> None:
         """Take the book of rules as it is now, if it can be used; reads a file."""
-        self._shelf.reload()
+        self._engine.rules.reload()
 
     def keep_configuration(self, reason: str) -> None:
         """The file cannot be used now: say so, and go on."""
@@ -291,33 +269,16 @@ class Agent:
         self._refused = Condition(ConditionName.CONFIGURATION, "low", time.time(), words)
         _log.error("%s", words)
 
-    def _decider(self) -> Decider:
-        judge = Judge(
-            scorer=self._model,
-            prior=self._model.prior,
-            second=self._model.second,
-            look=self._model.look,
-            escalate_below=self._threshold(),
-            reasoner_expected=self._config.reasoner.backend != "none" and self._escalation is None,
-            writer=self._shelf.writer,
-        )
-        return Decider(judge, self._pitch)
-
     def _listener(self, source: SourceConfig) -> Listener:
         config = self._config
         return Listener(
             site=config.site,
             name=source.name,
             source=source_of(source),
-            pipeline=Pipeline(
-                self._decider(),
-                WebRtcVad(),
-                segment=config.segment,
-                alarm=config.alarm_of(source),
-                curves=self._model.curves,
-                baby_cry=source.baby_cry,
+            pipeline=self._engine.pipeline(config.alarm_of(source), baby_cry=source.baby_cry),
+            reporter=Reporter(
+                site=config.site, source=source.name, versions=self._engine.versions, new_id=new_id
             ),
-            reporter=Reporter(site=config.site, source=source.name, versions=self._versions, new_id=new_id),
             recall=partial(self._recall, source.name),
             features=self._features,
             scorer=self.scorer,
@@ -355,14 +316,6 @@ class Agent:
             yield from self._inbox.conditions()
         if self._refused is not None:
             yield self._refused
-
-    def _versions(self) -> Versions:
-        reasoner = self._escalation.version if self._escalation is not None else None
-        return versions_of(self._model, self._shelf.book, reasoner=reasoner)
-
-    def _threshold(self) -> float:
-        wanted = self._config.route.escalate_below
-        return self._model.escalate_below if wanted is None else wanted
 
     async def _say_status(self) -> None:
         """Online only while something is heard: a deaf monitor is no better than none."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from vser_stream.config import ReasonerConfig
 from vser_stream.core.breaker import Breaker, BreakerState
 from vser_stream.core.reason.fuse import amended, explained, resolve
 from vser_stream.core.reason.rules import RuleBook
@@ -125,22 +126,16 @@ class Escalation:
     Args:
         reasoner: Whom to ask.
         writer: Writes rationales under the rules of now.
-        deadline: For the verdict and, as far as there is time, the rationale (s from the end of speech).
-        calls_per_hour: Most cases asked in any hour.
-        queue: Most that wait.
+        config: How long the verdict and the rationale may take, how many are asked, how many may wait.
     """
 
     def __init__(
         self,
         reasoner: Standby,
         writer: Callable[[], Writer],
-        *,
-        deadline: float = 2.5,
-        calls_per_hour: int = 600,
-        queue: int = 8,
+        config: ReasonerConfig | None = None,
     ) -> None:
-        self._reasoner, self._writer = reasoner, writer
-        self._deadline, self._calls_per_hour, self._queue = deadline, calls_per_hour, queue
+        self._reasoner, self._writer, self._config = reasoner, writer, config or ReasonerConfig()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reasoner")
         self._tickets: list[_Ticket] = []
         self._busy = False
@@ -199,7 +194,7 @@ class Escalation:
         """
         # A clock that was set back since makes nobody wait longer.
         age = max(0.0, time.time() - decision.segment.ended_at)
-        until = time.monotonic() + self._deadline - age
+        until = time.monotonic() + self._config.deadline - age
         self._count("asked")
         try:
             async with self._turn(urgency_of(case), until):
@@ -304,7 +299,7 @@ class Escalation:
     async def _wait(self, urgency: float, until: float) -> None:
         ticket = _Ticket(urgency, asyncio.get_running_loop().create_future())
         self._tickets.append(ticket)
-        if len(self._tickets) > self._queue:
+        if len(self._tickets) > self._config.queue:
             self._call(min(self._tickets, key=_urgency), "dropped")
         try:
             await asyncio.wait({ticket.turn}, timeout=max(0.0, until - time.monotonic()))
@@ -327,7 +322,7 @@ class Escalation:
         now = time.monotonic()
         while self._calls and now - self._calls[0] > _HOUR:
             self._calls.popleft()
-        if len(self._calls) >= self._calls_per_hour:
+        if len(self._calls) >= self._config.calls_per_hour:
             raise _LeftError("over_budget")
         self._calls.append(now)
 

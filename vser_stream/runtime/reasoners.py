@@ -24,30 +24,12 @@ from vser_stream.errors import ModelError, ReasonerError
 from vser_stream.files import read_text
 from vser_stream.ports import Reasoner
 from vser_stream.runtime.containment import contained
-from vser_stream.runtime.escalation import Escalation, Standby
+from vser_stream.runtime.escalation import Standby
 from vser_stream.values import Case, Decision
 
-__all__ = ["bundled_weights", "escalation_of", "reasoner_of", "standing_by", "weighed"]
+__all__ = ["bundled_weights", "reasoner_of", "standing_by", "weighed"]
 
 _log = logging.getLogger(__name__)
-
-
-def escalation_of(config: ReasonerConfig, writer: Callable[[], Writer]) -> Escalation | None:
-    """The queue before the reasoner of a configuration; None where there is no reasoner.
-
-    Raises:
-        ConfigError: As :func:`reasoner_of`.
-    """
-    reasoner = reasoner_of(config, writer)
-    if reasoner is None:
-        return None
-    return Escalation(
-        reasoner,
-        writer,
-        deadline=config.deadline,
-        calls_per_hour=config.calls_per_hour,
-        queue=config.queue,
-    )
 
 
 def reasoner_of(config: ReasonerConfig, writer: Callable[[], Writer]) -> Standby | None:
@@ -81,20 +63,19 @@ def reasoner_of(config: ReasonerConfig, writer: Callable[[], Writer]) -> Standby
 
 
 @contextlib.contextmanager
-def standing_by(config: ReasonerConfig, writer: Callable[[], Writer]) -> Iterator[Standby | None]:
-    """Yield the reasoner of a configuration, ready to be asked; see :func:`reasoner_of`.
+def standing_by(reasoner: Standby | None) -> Iterator[None]:
+    """Get a reasoner ready to be asked, and let go of it in the end; None needs neither.
 
     Raises:
         ConfigError: It can never be used as it is configured.
         ReasonerError: It does not answer.
     """
-    reasoner = reasoner_of(config, writer)
     if reasoner is None:
-        yield None
+        yield
         return
     try:
         reasoner.prepare()
-        yield reasoner
+        yield
     finally:
         reasoner.close()
 
