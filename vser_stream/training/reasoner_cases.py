@@ -36,7 +36,7 @@ _CODE = (
     *(Path(core.__path__[0], name) for name in ("baseline.py", "describe.py")),
     *(
         Path(__file__).with_name(name)
-        for name in ("fit.py", "histories.py", "reasoner_cases.py", "second.py", "tables.py")
+        for name in ("fit.py", "histories.py", "mixup.py", "reasoner_cases.py", "second.py", "tables.py")
     ),
     Path(values.__file__),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from vser_stream.training.fit import label_weights
 from vser_stream.training.histories import Rows, cold, listened, population
+from vser_stream.training.mixup import Size, fit_network
 from vser_stream.training.recipe import Recipe
 from vser_stream.training.tables import Material
 from vser_stream.values import LABELS
@@ -34,16 +35,7 @@ _FARTHEST = 5.0
 """Standard deviations beyond which an input counts no further in a network."""
 
 _NETWORKS = 3
-_WIDTH = 128
-_FORGET = (0.2, 0.5)
-"""Share of inputs, and of units, left out of each step."""
-
-_MIX = 0.3
-"""Both parameters of the beta distribution by which two rows are mixed (mixup)."""
-
-_EPOCHS = 14
-_BATCH = 128
-_RATE = 2e-3
+_SIZE: Final = Size(width=128, epochs=14, batch=128)
 _HISTORIES = 2
 """Draws of what the agent heard before, beside the cold row of each clip."""
 
@@ -112,44 +104,16 @@ def fit_second(material: Material, recipe: Recipe, *, seed: int) -> Second:
     ).fit(X, y, sample_weight=weights)
     mean, spread = X.mean(axis=0), X.std(axis=0) + np.float32(1e-6)
     scaled = _scaled(X, mean, spread)
-    networks = tuple(_network(scaled, y, weights, seed=seed + number) for number in range(_NETWORKS))
+    counts = weights.astype(np.float32)
+    networks = tuple(
+        fit_network(scaled, y, counts, answers=len(LABELS), size=_SIZE, seed=seed + number)
+        for number in range(_NETWORKS)
+    )
     return Second(trees, networks, mean, spread)
 
 
 def _scaled(rows: Rows, mean: Rows, spread: Rows) -> Rows:
     return np.asarray(np.clip((rows - mean) / spread, -_FARTHEST, _FARTHEST), np.float32)
-
-
-def _network(scaled: Rows, y: NDArray[np.int64], weights: _Floats, *, seed: int) -> nn.Sequential:
-    """Fit one network to mixed pairs of rows."""
-    torch.manual_seed(seed)
-    X, W = torch.from_numpy(scaled), torch.from_numpy(weights.astype(np.float32))
-    Y = functional.one_hot(torch.from_numpy(y), len(LABELS)).float()
-    network = nn.Sequential(
-        nn.Dropout(_FORGET[0]),
-        nn.Linear(X.shape[1], _WIDTH),
-        nn.ReLU(),
-        nn.Dropout(_FORGET[1]),
-        nn.Linear(_WIDTH, _WIDTH),
-        nn.ReLU(),
-        nn.Dropout(_FORGET[1]),
-        nn.Linear(_WIDTH, len(LABELS)),
-    )
-    steps = _EPOCHS * len(X) // _BATCH
-    optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
-    share = torch.distributions.Beta(_MIX, _MIX)
-    for _ in range(steps):
-        one, other = torch.randint(len(X), (2, _BATCH))
-        mixed = share.sample((_BATCH, 1))
-        rows, aims = (mixed * part[one] + (1.0 - mixed) * part[other] for part in (X, Y))
-        counts = mixed[:, 0] * W[one] + (1.0 - mixed[:, 0]) * W[other]
-        losses = -(aims * functional.log_softmax(network(rows), dim=1)).sum(dim=1)
-        optimizer.zero_grad()
-        torch.autograd.backward((counts * losses).mean())
-        optimizer.step()
-        schedule.step()
-    return network.eval()
 
 
 def second_graph(second: Second) -> bytes:
