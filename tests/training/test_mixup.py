@@ -7,7 +7,7 @@ from torch import nn
 
 from vser_stream.training.mixup import Size, fit_network
 
-SIZE = Size(width=16, epochs=60, batch=64)
+SHORT, LONG = Size(width=16, epochs=6, batch=64), Size(width=16, epochs=60, batch=64)
 
 
 def parted(count: int, *, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -19,10 +19,10 @@ def parted(count: int, *, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[n
     return rows, y
 
 
-def fitted(seed: int = 0, weights: NDArray[np.float32] | None = None) -> nn.Sequential:
+def fitted(seed: int = 0, *, weights: NDArray[np.float32] | None = None, size: Size = SHORT) -> nn.Sequential:
     rows, y = parted(800)
     counts = np.ones(800, np.float32) if weights is None else weights
-    return fit_network(rows, y, counts, answers=2, size=SIZE, seed=seed)
+    return fit_network(rows, y, counts, answers=2, size=size, seed=seed)
 
 
 def believed(network: nn.Sequential, rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -39,7 +39,7 @@ def test_rows_it_has_not_learned_from_are_told_apart() -> None:
 def test_the_answer_changes_gradually_between_two_rows() -> None:
     between = np.zeros((9, 4), np.float32)
     between[:, 0] = np.linspace(-4, 4, 9)
-    belief = believed(fitted(), between)
+    belief = believed(fitted(size=LONG), between)
     assert np.all(np.diff(belief) > 0)
     assert belief[2] > 0.08, "unmixed rows teach it 0.02 there: as good as certain half-way to the middle"
 
