@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from support.decisions import START, decision
 from support.flips import flipped
 
-from vser_stream.config import AlarmConfig, PanicConfig
+from vser_stream.config import AlarmConfig, PanicConfig, shipped_model
 from vser_stream.core.alarm import acknowledge, pause, step, tick
 from vser_stream.core.alarm_curve import Curve
 from vser_stream.core.alarm_memory import Remembered, recall, remember
@@ -66,6 +67,17 @@ def test_all_of_it_comes_back() -> None:
     assert again.alarm.alarm is not None
     assert again.alarm.alarm.decision.probabilities.parts == {"other": 0.01, "wordless": 0.9}
     assert remember(again, features="f") == DOCUMENT
+
+
+def test_a_calm_voice_of_the_same_features_by_their_earlier_digest_comes_back() -> None:
+    manifest = tomllib.loads((shipped_model() / "manifest.toml").read_text())
+    earlier = "514a4b6333f0b9cbe617f5bb0966a5435ee9978fd382eb25f7b92bbaa0bf3ac5"
+    assert manifest["features"] != earlier
+    again = recall(remember(known(), features=earlier), features=manifest["features"])
+    assert again.baseline is not None
+    assert not again.outdated
+    assert remember(again, features="f") == DOCUMENT
+    assert recall(remember(known(), features=earlier), features="of a later build").outdated
 
 
 def test_an_alarm_of_a_model_that_told_no_parts_comes_back() -> None:

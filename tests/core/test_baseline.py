@@ -3,7 +3,15 @@ import json
 import numpy as np
 import pytest
 
-from vser_stream.core.baseline import MODEL_INPUT, Baseline, Prior, is_calm_enough, model_input, model_inputs
+from vser_stream.core.baseline import (
+    LEARNING,
+    MODEL_INPUT,
+    Baseline,
+    Prior,
+    is_calm_enough,
+    model_input,
+    model_inputs,
+)
 from vser_stream.core.features.functionals import ABSOLUTE, FEATURES
 from vser_stream.values import Probabilities, Vector
 
@@ -55,6 +63,17 @@ def test_one_wrong_utterance_cannot_carry_it_away() -> None:
 def test_it_follows_a_voice_that_changes() -> None:
     settled = learned(calm(500))
     assert float(learned(calm(200, around=2.0, seed=2), settled).location.mean()) > 1.8
+
+
+def test_it_learns_as_its_version_does() -> None:
+    """Another way to learn makes other figures than the manifests of this version tell: raise LEARNING."""
+    baseline = learned([*calm(50), np.full(N, 9.0, np.float32)])
+    assert LEARNING == 1
+    assert baseline.count == 40.0
+    assert float(baseline.location.mean()) == pytest.approx(0.05923, abs=1e-4)
+    assert float(baseline.scale.mean()) == pytest.approx(1.05868, abs=1e-4)
+    assert is_calm_enough(Probabilities(0.6, 0.2, 0.2))
+    assert not is_calm_enough(Probabilities(0.599, 0.201, 0.2))
 
 
 def test_learning_leaves_the_old_baseline_alone() -> None:

@@ -78,6 +78,16 @@ def test_what_was_computed_once_is_not_computed_again_for_other_rules(
     assert not any(case.fired for case in (*again.cold, *again.spoiled))
 
 
+def test_what_names_a_module_that_is_gone_is_computed_again(
+    evidence: Evidence, corpus: Path, cache: FeatureCache
+) -> None:
+    (file,) = cache.folder.rglob("*.joblib")
+    file.write_bytes(b"cvser_stream.gone\nEvidence\n.")
+    with threadpool_limits(1):
+        again = evidence_of_corpus(corpus, BOOK, Run(SMALL, cache=cache, processes=1))
+    assert again.running == evidence.running
+
+
 def test_some_clips_are_told_in_all_three_ways(evidence: Evidence) -> None:
     cases, y = evidence.all_of(evidence.folds == 1)
     assert len(cases) == len(y) == 3 * np.sum(evidence.folds == 1)

@@ -185,4 +185,4 @@ def test_what_was_rehearsed_is_kept_and_the_seed_makes_other_rooms(
 
 
 def files(cache: FeatureCache) -> list[Path]:
-    return sorted(cache.beside((), name="rehearsals").parent.rglob("*.npz"))
+    return sorted(cache.beside(name="rehearsals").parent.rglob("*.npz"))

@@ -11,6 +11,7 @@ from support.corpora import write_corpus
 
 from vser_stream import __version__
 from vser_stream.adapters.svm import OnnxSvm
+from vser_stream.core.baseline import LEARNING
 from vser_stream.errors import DataError, ModelMismatchError, UserError
 from vser_stream.training.cache import FeatureCache
 from vser_stream.training.card import model_card
@@ -64,6 +65,7 @@ def test_the_model_loads_and_its_manifest_says_what_it_is(trained: Trained, cach
     assert (model.name, model.version) == ("mine", trained.version)
     assert model.escalate_below == pytest.approx(trained.evaluation.thresholds[20], abs=1e-4)
     assert (manifest["package"], manifest["features"], manifest["seed"]) == (__version__, cache.features, 0)
+    assert manifest["learning"] == LEARNING
     assert manifest["corpora"]["one"]["calm"] == 16
     assert manifest["recipe"]["exclude"] == ["held"]
     assert manifest["figures"]["cold"]["clips"] == 96

@@ -11,6 +11,7 @@ from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.core.alarm_memory import Remembered, recall, remember
 from vser_stream.core.alarm_room import Room
 from vser_stream.core.baseline import Baseline
+from vser_stream.core.features.spec import known_as
 from vser_stream.values import Memory
 
 __all__ = ["keep", "take_over"]
@@ -64,7 +65,7 @@ def keep(outbox: SqliteOutbox, source: str, baseline: Baseline | None, *, featur
 
 def _read(path: Path, *, features: str) -> Baseline:
     document = json.loads(path.read_bytes())
-    if document["features"] != features:
+    if known_as(document["features"]) != features:
         raise ValueError("it is of other features")
     return Baseline.from_lists(document["baseline"])
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from vser_stream.adapters import llama
 from vser_stream.core.reason.talk import Talk
 from vser_stream.errors import ModelError, ReasonerError
 from vser_stream.files import regular
@@ -234,8 +235,8 @@ class LlamaReasoner:
             self._end()
 
     def _start(self) -> _Child:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "vser_stream.adapters.llama"],
+        process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+            [sys.executable, "-P", "-m", llama.__name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"GGML_NO_BACKTRACE": "1"},  # it would start a debugger when it crashes

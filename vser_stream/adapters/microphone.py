@@ -17,6 +17,7 @@ from typing import IO, Any, cast
 
 import numpy as np
 
+from vser_stream.adapters import portaudio
 from vser_stream.adapters.arrival import ArrivalClock
 from vser_stream.adapters.media import PcmResampler
 from vser_stream.errors import CaptureError
@@ -206,7 +207,7 @@ def _answering(
 @contextmanager
 def _started(name: str, arguments: list[str]) -> Iterator[_Child]:
     process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-        [sys.executable, "-P", "-m", "vser_stream.adapters.portaudio", *arguments],
+        [sys.executable, "-P", "-m", portaudio.__name__, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

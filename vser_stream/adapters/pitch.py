@@ -12,7 +12,7 @@ from vser_stream.values import PitchTrack, Spectra
 
 __all__ = ["NETWORK", "SwiftF0Tracker"]
 
-NETWORK = files("vser_stream.adapters") / "swift_f0.onnx"
+NETWORK = files(__package__) / "swift_f0.onnx"
 """Cut out of the file in the wheel swift-f0 by :mod:`vser_stream.training.pitch_network`."""
 
 _PIECE = 192

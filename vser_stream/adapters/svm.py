@@ -24,6 +24,7 @@ from vser_stream.adapters.manifest import MANIFEST, check_sums
 from vser_stream.adapters.second_look import look_of
 from vser_stream.core.alarm_curve import Curve, Curves
 from vser_stream.core.baseline import Prior
+from vser_stream.core.features.spec import known_as
 from vser_stream.core.second_look import Look
 from vser_stream.errors import ModelError, ModelMismatchError
 from vser_stream.values import ANSWERS, LABELS, Label, Probabilities, Rows
@@ -204,7 +205,7 @@ def _manifest(raw: bytes, path: Path) -> _Manifest:
 
 
 def _check_manifest(manifest: _Manifest, path: Path, features: str) -> None:
-    if manifest.features != features:
+    if known_as(manifest.features) != features:
         raise ModelMismatchError(str(path.parent), trained_on=manifest.features, running=features)
     if manifest.labels not in (LABELS, ANSWERS):
         known = " or ".join(", ".join(labels) for labels in (LABELS, ANSWERS))

@@ -14,6 +14,7 @@ from vser_stream.core import strict_json
 from vser_stream.core.alarm_room import BINS, MOST_ALARMS, MOST_WAITING, Room, Stretch
 from vser_stream.core.alarm_state import Acknowledgement, Alarm, AlarmState, Pause
 from vser_stream.core.baseline import Baseline
+from vser_stream.core.features.spec import known_as
 from vser_stream.core.report import Story
 from vser_stream.values import (
     Cue,
@@ -106,7 +107,7 @@ def _recall(read: dict[str, Any], features: str) -> Remembered:
     )
     _check_times(state)
     kept = read["baseline"]
-    usable = kept is not None and kept["features"] == features
+    usable = kept is not None and known_as(kept["features"]) == features
     return Remembered(
         alarm=state,
         story=Story(**read["story"]),

@@ -18,7 +18,13 @@ from vser_stream.core.features.functionals import ABSOLUTE, FEATURES, GATES
 from vser_stream.core.loudness import LOUDNESS, UNKNOWN
 from vser_stream.values import Label, Probabilities, Vector
 
-__all__ = ["MODEL_INPUT", "Baseline", "Prior", "is_calm_enough", "model_input", "model_inputs"]
+__all__ = ["LEARNING", "MODEL_INPUT", "Baseline", "Prior", "is_calm_enough", "model_input", "model_inputs"]
+
+LEARNING: Final = 1
+"""Version of what a baseline learns from, and how fast: manifests say with which the figures were measured.
+
+A saved baseline is of the same features whatever the version, and goes on from where it is.
+"""
 
 _CALM_FROM = 0.6
 """Calibrated probability from which an utterance may move the baseline (measured, see the model card)."""
@@ -37,6 +43,9 @@ _FARTHEST = 6.0
 
 _SETTLED = 8.0
 """Utterances after which the model treats a baseline as known."""
+
+_LARGEST = 1e9
+"""No feature comes near, in whatever unit."""
 
 _ANCHOR = "anchor_"
 """Of the names under which an anchor is stored."""
@@ -171,8 +180,7 @@ def _read(numbers: Sequence[float]) -> Vector:
         ValueError, TypeError: It is something else.
     """
     values = np.asarray(numbers, np.float64)
-    # No feature comes near 1e9, in whatever unit. (A constant of this module would change the digest.)
-    if values.shape != (len(FEATURES),) or not (np.abs(values) < 1e9).all():  # noqa: PLR2004 - just said
+    if values.shape != (len(FEATURES),) or not (np.abs(values) < _LARGEST).all():
         raise ValueError(f"not a number for each of {len(FEATURES)} features")
     return values.astype(np.float32)
 

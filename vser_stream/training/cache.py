@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from vser_stream import adapters, core
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.adapters.wavfile import Recording
@@ -26,9 +25,9 @@ from vser_stream.core.clip import clip_segment, first_part
 from vser_stream.core.features.extract import Extractor
 from vser_stream.core.features.spec import digest
 from vser_stream.errors import AudioError, DataError
-from vser_stream.training import augment
 from vser_stream.training.augment import CLEAN, Augmentation
 from vser_stream.training.corpus import Clip
+from vser_stream.training.fingerprint import fingerprint
 from vser_stream.training.progress import Progress, silent, tracked
 from vser_stream.values import RATE, Block, Segment, Vector
 
@@ -39,13 +38,6 @@ _CHUNK = 24
 
 _FIRST_WINDOW = SegmentConfig().first_window
 """Speech the live agent judges first (s)."""
-
-_SOURCES = (
-    *(Path(core.__path__[0], name) for name in ("clip.py", "frames.py", "level.py", "segment.py")),
-    *(Path(adapters.__path__[0], name) for name in ("vad.py", "wavfile.py")),
-    Path(augment.__file__),
-)
-"""Code between the recording and the features, which the digest of the features does not cover."""
 
 
 class Measure(Protocol):
@@ -100,13 +92,13 @@ class FeatureCache:
         """Where all of it is."""
         return self._root
 
-    def beside(self, sources: Sequence[Path], *, name: str) -> Path:
-        """Make the folder ``name`` for what depends on further code, too.
+    def beside(self, *makers: Callable[..., Any], name: str) -> Path:
+        """Make the folder ``name`` for what some functions and classes make, and all code they depend on.
 
         Raises:
             DataError: It cannot be made.
         """
-        return self._made(name, self.features, sources)
+        return self._made(name, self.features, fingerprint(*makers))
 
     def rows(
         self,
@@ -134,8 +126,8 @@ class FeatureCache:
         Raises:
             AudioError: A recording cannot be read.
         """
-        measure = by or _Features(self.features)
-        folder = self._made(measure.name, measure.digest)
+        measure = by or _Features(f"{self.features} {fingerprint(_Features)}")
+        folder = self._made(measure.name, measure.digest, fingerprint(_chunk))
         todo = [
             (clip.path, augmentation, folder, seed)
             for clip, augmentation in zip(clips, augmentations or [CLEAN] * len(clips), strict=True)
@@ -146,9 +138,8 @@ class FeatureCache:
         rows = [row for part in tracked(done, stage, total=len(chunks), progress=progress) for row in part]
         return np.asarray(rows, np.float32)
 
-    def _made(self, name: str, digest: str, sources: Sequence[Path] = ()) -> Path:
-        code = b"".join(path.read_bytes() for path in (*_SOURCES, *sources))
-        folder = self._root / name / hashlib.sha256(digest.encode() + code).hexdigest()[:16]
+    def _made(self, name: str, digest: str, code: str) -> Path:
+        folder = self._root / name / hashlib.sha256(f"{digest} {code}".encode()).hexdigest()[:16]
         try:
             self._root.mkdir(parents=not self._is_named, exist_ok=True)
             folder.mkdir(parents=True, exist_ok=True)

@@ -61,12 +61,6 @@ _NEVER = AlarmConfig(panic=PanicConfig(distress=1e3, fast=1.0), angry=AngryConfi
 
 _EMPTY = np.empty(0, np.int16)
 
-_CODE = tuple(
-    Path(__file__).with_name(f"{name}.py")
-    for name in ("household", "kinds", "room", "surroundings", "scenes", "homes")
-)
-"""What a scene depends on, beside what the feature cache knows of."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
@@ -198,7 +192,7 @@ def listen_all(homes: Sequence[Home], run: Run, *, minutes: float) -> list[Heard
         raise DataError(
             f"no speaker has {_CALM} calm and {_PANIC} panic clips; record more of at least one speaker"
         )
-    folder = run.cache.beside(_CODE, name="scenes")
+    folder = run.cache.beside(compose, compose_quiet, furnish, furnish_quiet, _cast, Recalling, name="scenes")
     jobs = (joblib.delayed(listen)(home, minutes=minutes, folder=folder) for home in homes)
     done = joblib.Parallel(n_jobs=run.processes, return_as="generator")(jobs)
     return [heard for one in tracked(done, "homes", total=len(homes), progress=run.progress) for heard in one]

@@ -12,7 +12,6 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from vser_stream import core, values
 from vser_stream.core.baseline import Baseline, Prior, is_calm_enough
 from vser_stream.core.describe import describe
 from vser_stream.core.features.functionals import FEATURES
@@ -31,16 +30,6 @@ __all__ = ["Evidence", "cases_of", "evidence_of", "evidence_of_corpus", "under"]
 
 _SNR = (10.0, 40.0)
 """Range from which the level over the noise floor is drawn: a table has no floor (dB)."""
-
-_CODE = (
-    *(Path(core.__path__[0], name) for name in ("baseline.py", "describe.py")),
-    *(
-        Path(__file__).with_name(name)
-        for name in ("fit.py", "histories.py", "mixup.py", "reasoner_cases.py", "second.py", "tables.py")
-    ),
-    Path(values.__file__),
-)
-"""What a case depends on, beside what the feature cache knows of and the rules, which fire anew."""
 
 _RECENT = 3
 _LEVEL = FEATURES.index("level_p95")
@@ -97,14 +86,23 @@ def evidence_of_corpus(data: Data, book: RuleBook, run: Run) -> Evidence:
     """
     clips = read_manifest(data, exclude=(*run.recipe.exclude, *run.recipe.calm_only))
     material = material_of(clips, run)
-    file = run.cache.beside(_CODE, name="evidence") / f"{_key(material, run.recipe, run.seed)}.joblib"
-    if not file.exists():
+    file = run.cache.beside(evidence_of, name="evidence") / f"{_key(material, run.recipe, run.seed)}.joblib"
+    evidence = _kept(file)
+    if evidence is None:
         evidence = evidence_of(material, run)
         scratch = file.with_suffix(f".{os.getpid()}")
         joblib.dump(evidence, scratch, compress=3)
         scratch.replace(file)
-    kept: Evidence = joblib.load(file)
-    return kept.under(book)
+    return evidence.under(book)
+
+
+def _kept(file: Path) -> Evidence | None:
+    """None, too, where a module has been renamed since: pickled values name theirs."""
+    try:
+        kept: Evidence = joblib.load(file)
+    except (FileNotFoundError, ImportError, AttributeError):
+        return None
+    return kept
 
 
 def _key(material: Material, recipe: Recipe, seed: int) -> str:

@@ -20,7 +20,6 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from vser_stream import core
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.core.features.extract import Extractor
@@ -98,15 +97,6 @@ _MIXED = 0.25
 _HARDLY = 0.05
 """Less than that in a segment, and it is the background's (s)."""
 
-_CODE = (
-    *(Path(core.__path__[0], name) for name in ("voice.py", "quality.py")),
-    *(
-        Path(__file__).with_name(f"{name}.py")
-        for name in ("household", "kinds", "room", "surroundings", "rehearsal")
-    ),
-)
-"""What a row depends on, beside what the feature cache knows of."""
-
 
 @dataclass(frozen=True, slots=True)
 class Truth:
@@ -182,7 +172,7 @@ def rehearsed(clips: Sequence[Clip], run: Run, *, by: Measure | None = None) -> 
         DataError: Nobody can be heard.
     """
     casts = [(cast, take) for cast in _casts(clips) for take in range(run.recipe.takes)]
-    folder = run.cache.beside(_CODE, name="rehearsals")
+    folder = run.cache.beside(_casts, _cached, name="rehearsals")
     jobs = (joblib.delayed(_cached)(cast, folder, (run.seed, take), by) for cast, take in casts)
     done = joblib.Parallel(n_jobs=run.processes, return_as="generator")(jobs)
     made = list(tracked(done, "rehearsals", total=len(casts), progress=run.progress))

@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from scipy.optimize import minimize
 
-from vser_stream import adapters, core
 from vser_stream.adapters.graphs import open_graph
 from vser_stream.adapters.second_look import answers, golden_rows, golden_sound, statistics
 from vser_stream.core.second_look import LEAST, Fusion, heard
 from vser_stream.errors import DataError
 from vser_stream.training.corpus import Clip
+from vser_stream.training.fingerprint import fingerprint
 from vser_stream.training.look_head import Head, head_nodes
 from vser_stream.values import ANSWERS, Segment, Vector
 
@@ -58,12 +58,6 @@ _SECOND_BLOCK: Final = "add_268"
 
 _OPSET: Final = 18
 _IR: Final = 8
-
-_CODE: Final = (
-    *(Path(core.__path__[0], name) for name in ("log_mel.py", "second_look.py")),
-    Path(adapters.__path__[0], "second_look.py"),
-)
-"""Code between the speech and its statistics."""
 
 _MOST: Final = 3.0
 """No judge is raised to a higher power."""
@@ -221,7 +215,7 @@ class Encoder:
     @property
     def digest(self) -> str:
         """Of the graph, and of the code between the speech and it."""
-        return hashlib.sha256(self.graph + b"".join(path.read_bytes() for path in _CODE)).hexdigest()
+        return hashlib.sha256(self.graph + fingerprint(statistics, heard).encode()).hexdigest()
 
     def opened(self) -> Callable[[Segment], Vector]:
         """Return what gives the statistics of the speech of a segment, shape (768,)."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from vser_stream import __version__
+from vser_stream.core.baseline import LEARNING
 from vser_stream.errors import DataError
 from vser_stream.training.card import Corpus, corpora_of, model_card
 from vser_stream.training.corpus import Data, read_corpora, read_manifest
@@ -147,6 +148,7 @@ def _write(out: Path, made: _Made, run: Run, *, studies: Mapping[str, str], bega
         "created": now.isoformat(timespec="seconds"),
         "package": __version__,
         "features": run.cache.features,
+        "learning": LEARNING,
         "labels": list(ANSWERS),
         "inputs": rows.shape[1],
         "parity": parity,
