@@ -27,11 +27,11 @@ from vser_stream.values import Case, Label
 CASE = case(
     cue("pitch level", 3.0),
     cue("brightness", 0.2),
-    cue("loudness trend", -2.0),
+    cue("intensity trend", -2.0),
     cue("speech rate", 1.5),
     cue("pauses", -1.2),
 )
-OTHER = case(cue("pitch level", 0.1), cue("loudness trend", 2.0), cue("speech rate", -1.5))
+OTHER = case(cue("pitch level", 0.1), cue("intensity trend", 2.0), cue("speech rate", -1.5))
 WITHIN = 20.0
 
 Start = Callable[..., LlamaReasoner]

@@ -22,7 +22,7 @@ from vser_stream.errors import ConfigError, ReasonerError
 from vser_stream.values import Label, Probabilities
 
 CASE = case(
-    cue("pitch level", 3.0), cue("brightness", 0.2), cue("loudness trend", -2.0), cue("speech rate", 1.5)
+    cue("pitch level", 3.0), cue("brightness", 0.2), cue("intensity trend", -2.0), cue("speech rate", 1.5)
 )
 WITHIN = 20.0
 TRUE = "Pitch level is well above the usual and speech rate is somewhat above it."

@@ -63,7 +63,7 @@ def test_explain_says_which_rules_fire_on_an_utterance_and_why_not_the_others(
     rows = {row["id"]: row for row in json.loads(done.stdout)["rules"]}
     assert [rule_id for rule_id, row in rows.items() if row["fires"]] == ["high-dark-voice"]
     assert rows["high-soft-voice"]["met"] == ["pitch level z ≥ 2"]
-    assert rows["high-soft-voice"]["unmet"] == ["loudness z ≤ 0.5 (confidence only 0.2)"]
+    assert rows["high-soft-voice"]["unmet"] == ["intensity z ≤ 0.5 (confidence only 0.2)"]
 
 
 @pytest.mark.parametrize("text", ["", "[3]", '{"label": "calm"}', '[{"name": "pitch level"}]'])

@@ -38,12 +38,12 @@ def test_pitch_is_told_in_hertz_beside_its_calm_value() -> None:
 
 
 def test_an_absolute_level_is_only_told_once_the_source_is_known() -> None:
-    assert "loudness" not in cues_of(CALM_ROW, utterances=0)
+    assert "intensity" not in cues_of(CALM_ROW, utterances=0)
     assert list(cues_of(CALM_ROW)) == [d.name for d in DESCRIPTORS]
 
 
 def test_loudness_is_told_over_the_noise_floor_and_its_distance_does_not_depend_on_it() -> None:
-    quiet, noisy = (cues_of(row(level_p50=3.0), floor_db=floor)["loudness"] for floor in (-60.0, -40.0))
+    quiet, noisy = (cues_of(row(level_p50=3.0), floor_db=floor)["intensity"] for floor in (-60.0, -40.0))
     assert (quiet.value, quiet.baseline, quiet.unit) == (83.0, 80.0, "dB over floor")
     assert (noisy.value, noisy.baseline) == (63.0, 60.0)
     assert quiet.z == noisy.z
@@ -72,8 +72,8 @@ def test_every_level_has_a_distance() -> None:
 
 
 def test_a_distance_is_trusted_more_with_every_calm_utterance_and_every_second_of_voice() -> None:
-    by_count = [cues_of(CALM_ROW, utterances=n)["tremor"].confidence for n in (0, 1, 3, 30)]
-    by_length = [cues_of(row(voiced_s=s - 20.0))["tremor"].confidence for s in (0.05, 0.3, 1.0, 5.0)]
+    by_count = [cues_of(CALM_ROW, utterances=n)["jitter"].confidence for n in (0, 1, 3, 30)]
+    by_length = [cues_of(row(voiced_s=s - 20.0))["jitter"].confidence for s in (0.05, 0.3, 1.0, 5.0)]
     assert by_count == sorted(set(by_count))
     assert by_length == sorted(set(by_length))
     assert 0.0 < min(by_count + by_length) < max(by_count + by_length) <= 1.0

@@ -27,7 +27,7 @@ from vser_stream.runtime.escalation import Counters, Escalation
 from vser_stream.values import Case, DecidedBy, Decision, Label, Probabilities, RationaleBy
 
 CASE = case(
-    cue("pitch level", 3.0), cue("brightness", 0.2), cue("loudness trend", -2.0), cue("speech rate", 1.5)
+    cue("pitch level", 3.0), cue("brightness", 0.2), cue("intensity trend", -2.0), cue("speech rate", 1.5)
 )
 SURE_OF_CALM = Probabilities(calm=0.95, angry=0.04, panic=0.01)
 

@@ -22,7 +22,7 @@ from vser_stream.values import Case, DecidedBy, Decision, Label, Probabilities
 
 CASES = 500
 CASE = case(
-    cue("pitch level", 3.0), cue("brightness", 0.2), cue("loudness trend", -2.0), cue("speech rate", 1.5)
+    cue("pitch level", 3.0), cue("brightness", 0.2), cue("intensity trend", -2.0), cue("speech rate", 1.5)
 )
 
 

@@ -52,7 +52,7 @@ def test_both_opinions_are_right_about_voices_far_apart(evidence: Evidence) -> N
 
 def test_a_cold_agent_learns_nothing_and_a_running_one_does(evidence: Evidence) -> None:
     def heard_calm(cases: list[Case]) -> int:
-        return sum(any(cue.name == "loudness" for cue in case.cues) for case in cases)
+        return sum(any(cue.name == "intensity" for cue in case.cues) for case in cases)
 
     assert heard_calm(evidence.cold) == 0
     assert heard_calm(evidence.running) > len(evidence.running) / 2

@@ -14,7 +14,7 @@ from rich.table import Table
 from vser_stream.adapters.rulebook import load, read
 from vser_stream.adapters.strangers import parse_json
 from vser_stream.config import shipped_rules
-from vser_stream.core.describe import level_word
+from vser_stream.core.describe import FORMER_NAMES, level_word
 from vser_stream.core.messages import Evidence
 from vser_stream.core.reason.language import Language
 from vser_stream.core.reason.lint import failures, problems
@@ -139,4 +139,7 @@ def _cues(path: Path) -> tuple[Cue, ...]:
         raise UserError(f"{path}: cannot be read ({exc.strerror}); give a JSON file") from exc
     except (ValueError, KeyError, TypeError) as exc:
         raise UserError(f"{path}: holds no evidence; give an alert, utterance or record") from exc
-    return tuple(Cue(**one.model_dump(), word=level_word(one.z)) for one in evidence)
+    return tuple(
+        Cue(**one.model_dump() | {"name": FORMER_NAMES.get(one.name, one.name)}, word=level_word(one.z))
+        for one in evidence
+    )

@@ -1,6 +1,6 @@
-"""From features to speech emotion descriptors: figures and words relative to a calm voice.
+"""From features to acoustic cues: figures and words relative to the calm voice of a source.
 
-Thresholds are per speaker, from the baseline, never unified (paper B, section 1).
+Thresholds are per speaker, from the baseline, never the same for all (Chen et al. 2026).
 """
 
 from __future__ import annotations
@@ -18,14 +18,19 @@ from vser_stream.values import Cue, Vector
 __all__ = [
     "DESCRIPTORS",
     "FARTHEST",
+    "FORMER_NAMES",
     "KNOWN",
     "LEVELS",
     "NEAR",
+    "OVER_FLOOR",
     "Descriptor",
     "Kind",
     "describe",
     "level_word",
 ]
+
+OVER_FLOOR = "dB over floor"
+"""The unit of a level over the noise floor of the source."""
 
 
 class Kind(StrEnum):
@@ -79,7 +84,7 @@ class Descriptor:
     """From the feature's scale to ``unit``."""
 
     over_floor: bool = False
-    """An absolute level: it is told over the noise floor, and only once the source was heard calm."""
+    """An absolute level: given over the noise floor, and only once the source has a baseline of its own."""
 
     @property
     def column(self) -> int:
@@ -91,14 +96,14 @@ DESCRIPTORS: tuple[Descriptor, ...] = (
     Descriptor("pitch level", "pitch_p50", "Hz", Kind.PITCH, 1, _hertz),
     Descriptor("pitch variability", "pitch_sd", "semitones", Kind.PITCH, 0),
     Descriptor("pitch trend", "pitch_trend", "semitones", Kind.PITCH, 1),
-    Descriptor("pitch shape", "pitch_rising_share", "% rising", Kind.PITCH, 1, _percent),
-    Descriptor("pitch motion", "pitch_motion", "semitones/s", Kind.PITCH, 1),
-    # From one frame of 16 ms to the next: tremor proper (4 to 12 Hz) and faster shaking together.
-    Descriptor("tremor", "jitter", "semitones", Kind.VOICE, 1),
-    Descriptor("loudness", "level_p50", "dB over floor", Kind.ENERGY, 1, over_floor=True),
-    Descriptor("loudness trend", "level_trend", "dB", Kind.ENERGY, 1),
-    Descriptor("energy variability", "energy_sd", "dB", Kind.ENERGY, 0),
-    Descriptor("energy motion", "energy_motion", "dB/s", Kind.ENERGY, 1, _per_second),
+    Descriptor("share of rising pitch", "pitch_rising_share", "%", Kind.PITCH, 1, _percent),
+    Descriptor("rate of pitch change", "pitch_motion", "semitones/s", Kind.PITCH, 1),
+    # Perturbation of F0 from one frame of 16 ms to the next: coarser than jitter from period to period.
+    Descriptor("jitter", "jitter", "semitones", Kind.VOICE, 1),
+    Descriptor("intensity", "level_p50", OVER_FLOOR, Kind.ENERGY, 1, over_floor=True),
+    Descriptor("intensity trend", "level_trend", "dB", Kind.ENERGY, 1),
+    Descriptor("intensity variability", "energy_sd", "dB", Kind.ENERGY, 0),
+    Descriptor("rate of intensity change", "energy_motion", "dB/s", Kind.ENERGY, 1, _per_second),
     Descriptor("shimmer", "shimmer", "dB", Kind.VOICE, 1),
     Descriptor("speech rate", "peak_rate", "peaks/s", Kind.TEMPO, 1),
     Descriptor("pauses", "pause_share", "%", Kind.TEMPO, 0, _percent),
@@ -107,10 +112,21 @@ DESCRIPTORS: tuple[Descriptor, ...] = (
     Descriptor("breathiness", "h1_h2_mean", "dB", Kind.VOICE, 1),
     Descriptor("harmonicity", "hnr_mean", "dB", Kind.VOICE, 0),
 )
-"""The cues of papers A (III.C) and B (section 1), in the order people name them."""
+"""The cues, in the order people name them; docs/glossary.md says what each is in phonetics."""
 
 KNOWN = {descriptor.name: descriptor for descriptor in DESCRIPTORS}
 """Descriptors by name."""
+
+FORMER_NAMES = {
+    "tremor": "jitter",
+    "pitch shape": "share of rising pitch",
+    "pitch motion": "rate of pitch change",
+    "loudness": "intensity",
+    "loudness trend": "intensity trend",
+    "energy variability": "intensity variability",
+    "energy motion": "rate of intensity change",
+}
+"""What cues were called up to 0.1.0: rule books and alerts that say so are still understood."""
 
 FARTHEST = 6.0
 """A baseline tells no larger distance from calm (calm standard deviations)."""

@@ -15,6 +15,6 @@ def is_ambiguous(probabilities: Probabilities, *, escalate_below: float) -> bool
     """Whether the calibrated confidence is under the threshold, and speech is what it is about.
 
     The threshold comes from the model's risk-coverage curve for a wanted share of escalations
-    (paper A, III.D). A reasoner has rules for how people speak, and none for screams and laughter.
+    (Nguyen et al. 2026, section III.D). A reasoner has rules for speech, and none for screams and laughter.
     """
     return probabilities.confidence < escalate_below and sum(probabilities.spoken) >= _SPEECH

@@ -87,7 +87,7 @@ def train_reasoner(
         run: Its seed is that of every draw; how far it gets depends on the processor, as the time is given.
         book: The rules the evidence was told with.
         minutes: Of teaching, by the clock of the processor.
-        rationales: Without them only the belief is taught (paper C, table 1).
+        rationales: Without them only the belief is taught (Su et al. 2025, table 1).
 
     Raises:
         UserError: Something else than a reasoner is in ``out``.

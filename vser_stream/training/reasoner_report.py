@@ -90,7 +90,7 @@ def report_on(
         evidence: Of the corpus, by models that never heard the speakers.
         path: Folder of a bundled reasoner, or a GGUF file of a chat model.
         books: The rules as first written, and the refined ones.
-        variants: Of paper A's table.
+        variants: The rows of tables III and IV of Nguyen et al. (2026).
         clips: Most clips of each set of speakers, most rationales of each language, and of a chat model
             most edits of each kind.
         run: Its seed is that of the choice of clips.

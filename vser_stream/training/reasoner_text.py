@@ -1,7 +1,7 @@
 """Teacher rationales: true, varied, and in both languages.
 
 They are made of the phrases of :mod:`vser_stream.core.reason.grammar` with drawn cues, order and
-connectives. They are conditioned on the label and never name it (paper C, 2.1).
+connectives. They are conditioned on the label and never name it (Su et al. 2025, section 2.1).
 """
 
 from __future__ import annotations

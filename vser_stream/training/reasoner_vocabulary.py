@@ -10,7 +10,7 @@ from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 
 from vser_stream.core.reason.language import TONGUES, Language
-from vser_stream.core.reason.prompt import TOKENS
+from vser_stream.core.reason.prompt import CUE_WORDS, TOKENS
 
 __all__ = ["BOS", "EOS", "byte_pairs", "id_of", "kinds", "make_tokenizer", "texts", "twins"]
 
@@ -80,11 +80,14 @@ def id_of(tokenizer: Tokenizer, token: str) -> int:
 
 def twins(tokenizer: Tokenizer) -> list[tuple[int, int]]:
     """Ids of the words of each other language beside those of the same meaning in English."""
-    english = TONGUES[Language.EN]
+    english = Language.EN
     pairs = [
         (f" {theirs[name]}", f" {ours[name]}")
-        for tongue in TONGUES.values()
-        for theirs, ours in ((tongue.cues, english.cues), (tongue.levels, english.levels))
+        for language, tongue in TONGUES.items()
+        for theirs, ours in (
+            (CUE_WORDS[language], CUE_WORDS[english]),
+            (tongue.levels, TONGUES[english].levels),
+        )
         for name in ours
     ]
     return [(id_of(tokenizer, one), id_of(tokenizer, other)) for one, other in pairs if one != other]

@@ -1,4 +1,4 @@
-"""Tables III and IV of paper A: five versions of the system, for any reasoner.
+"""Tables III and IV of Nguyen et al. (2026): five versions of the system, for any reasoner.
 
 v1 the reasoner alone, from the cues; v2 with the rules as first written; v3 with the refined ones; v4
 the hybrid: the SVM decides, and the reasoner with it where the SVM is unsure; v5 unguided: the

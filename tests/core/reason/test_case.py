@@ -26,7 +26,7 @@ def test_a_case_holds_what_is_known_of_a_decision() -> None:
 
 
 def test_rules_are_those_that_speak_for_the_label() -> None:
-    of = case(HIGH, DARK, cue("loudness", 2.0))
+    of = case(HIGH, DARK, cue("intensity", 2.0))
     assert ids_for(of, Label.PANIC) == ("high-dark-voice",)
     assert ids_for(of, Label.ANGRY) == ("high-loud-voice",)
     assert ids_for(of, Label.CALM) == ()

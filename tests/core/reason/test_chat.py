@@ -16,7 +16,7 @@ from vser_stream.values import Case, Label, Probabilities
 CASE = case(
     cue("pitch level", 5.1),
     cue("brightness", -0.2),
-    cue("loudness", 0.3),
+    cue("intensity", 0.3),
     cue("pauses", -1.6),
     second=Probabilities(0.1, 0.2, 0.7),
 )
@@ -50,7 +50,7 @@ def test_the_evidence_is_short_and_says_what_was_measured() -> None:
         "second calm 10 angry 20 panic 70\n"
         "pitch level +5\n"
         "pauses -2\n"
-        "near (2): brightness, loudness\n"
+        "near (2): brightness, intensity\n"
         "fired: high-dark-voice, high-soft-voice\n"
         "before: none\n"
         "snr 21"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 
 import numpy as np
@@ -8,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cases import BOOK, case, cases, cue
 
+from vser_stream.config import shipped_reasoner
 from vser_stream.core.reason.language import Language
 from vser_stream.core.reason.prompt import (
+    CUE_WORDS,
     TOKENS,
+    digest,
     evidence,
     finish,
     grounds,
@@ -31,7 +35,7 @@ SPOKEN = st.sampled_from(list(Language))
 CASE = case(
     cue("pitch level", 3.14, value=312.0),
     cue("brightness", -0.21, value=410.0),
-    cue("tremor", 2.2, value=0.31),
+    cue("jitter", 2.2, value=0.31),
     second=Probabilities(calm=0.2, angry=0.3, panic=0.5),
 )
 
@@ -87,8 +91,19 @@ def test_a_rule_weighs_as_far_as_its_least_certain_cue_can_be_trusted() -> None:
 def test_a_rule_is_read_by_its_id_and_a_figure_with_its_unit() -> None:
     raw = " pitch level +3.1 is well above the usual and tremor +2.2 is well above it; rule #1 applies."
     assert finish(raw, CASE, Language.EN) == (
-        "Pitch level 312 Hz (z +3.1) is well above the usual and tremor 0.31 semitones (z +2.2) "
+        "Pitch level 312 Hz (+3.1 SD) is well above the usual and jitter 0.31 semitones (+2.2 SD) "
         f"is well above it; rule {CASE.fired[0].id} applies."
+    )
+
+
+def test_a_cue_may_be_renamed_without_another_model() -> None:
+    """The words of the shipped model's vocabulary are not those people read."""
+    manifest = tomllib.loads((shipped_reasoner() / "manifest.toml").read_text())
+    assert digest() == manifest["prompt"]
+    assert CUE_WORDS[Language.VI]["jitter"] == "độ rung giọng"
+    raw = " độ rung giọng +2.2 cao hơn rõ so với mức thường ngày và độ to không rõ."
+    assert finish(raw, CASE, Language.VI) == (
+        "Chỉ số jitter 0,31 nửa cung (+2,2 SD) cao hơn rõ so với mức thường ngày và cường độ không rõ."
     )
 
 

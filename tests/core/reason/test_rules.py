@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 from support.cases import BOOK, cue
 
+from vser_stream.core.describe import FORMER_NAMES, KNOWN
 from vser_stream.core.reason.language import Language
 from vser_stream.core.reason.rules import NO_RULES, Condition, Rule
 from vser_stream.values import FiredRule, Label
@@ -57,7 +58,7 @@ def test_no_rule_rests_on_a_cue_nobody_can_vouch_for() -> None:
 
 
 def test_the_strongest_rule_comes_first() -> None:
-    weights = [one.weight for one in BOOK.fired([HIGH, DARK, cue("breathiness", 2.0), cue("loudness", 0.0)])]
+    weights = [one.weight for one in BOOK.fired([HIGH, DARK, cue("breathiness", 2.0), cue("intensity", 0.0)])]
     assert weights == [0.9, 0.8, 0.4]
 
 
@@ -68,9 +69,14 @@ def test_the_digest_is_of_the_content() -> None:
     assert len({BOOK.digest, moved.digest, NO_RULES.digest}) == 3
 
 
+def test_a_rule_that_names_a_cue_as_it_was_called_before_still_works() -> None:
+    assert [Condition(cue=old, z_at_least=1.0).cue for old in FORMER_NAMES] == list(FORMER_NAMES.values())
+    assert set(FORMER_NAMES.values()) <= set(KNOWN)
+
+
 def test_a_rule_is_told_in_either_language() -> None:
     assert BOOK.text("high-dark-voice", Language.VI).startswith("Giọng lên cao")
-    assert BOOK.text("high-dark-voice", Language.EN).startswith("A voice that climbs high")
+    assert BOOK.text("high-dark-voice", Language.EN).startswith("High pitch without a brighter voice")
     with pytest.raises(KeyError):
         BOOK.rule("no-such-rule")
 

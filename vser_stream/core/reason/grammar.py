@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vser_stream.core.reason.language import TONGUES, Language
-from vser_stream.core.reason.prompt import grounds, rules_for, tenths
+from vser_stream.core.reason.prompt import CUE_WORDS, grounds, rules_for, tenths
 from vser_stream.core.reason.written import kind_of
 from vser_stream.values import Case, Cue, Label
 
@@ -74,7 +74,7 @@ def claim(cue: Cue, language: Language) -> str:
     """State one cue: name, figure, level; what it is compared with follows."""
     tongue = TONGUES[language]
     verb = " is" if language is Language.EN else ""
-    return f" {tongue.cues[cue.name]}{tenths(cue.z)}{verb} {tongue.levels[cue.word]}"
+    return f" {CUE_WORDS[language][cue.name]}{tenths(cue.z)}{verb} {tongue.levels[cue.word]}"
 
 
 def is_enough(cited: Sequence[Cue]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vser_stream.core.describe import DESCRIPTORS, LEVELS
+from vser_stream.core.describe import DESCRIPTORS, LEVELS, OVER_FLOOR
 from vser_stream.values import Sound
 
 __all__ = ["LABEL_WORDS", "TONGUES", "Language", "Tongue", "figure", "nfc", "signed"]
@@ -52,13 +52,14 @@ class Tongue:
 _EN = Tongue(
     cues={descriptor.name: descriptor.name for descriptor in DESCRIPTORS},
     levels={word: word for word in LEVELS},
-    units={descriptor.unit: descriptor.unit for descriptor in DESCRIPTORS},
-    own="this voice's usual",
-    common="the usual of most voices",
+    units={descriptor.unit: descriptor.unit for descriptor in DESCRIPTORS}
+    | {OVER_FLOOR: "dB over the noise floor"},
+    own="this speaker's usual",
+    common="most speakers' usual",
     usual="the usual",
     sounds={
-        Sound.HARMLESS: "The classifier hears lively speech or a sound that calls for no help",
-        Sound.WORDLESS: "The classifier hears a scream, sobs or moans without words",
+        Sound.HARMLESS: "Classified as lively speech or a harmless sound",
+        Sound.WORDLESS: "Classified as a wordless scream, sobbing or moaning",
     },
 )
 
@@ -67,14 +68,14 @@ _VI = Tongue(
         "pitch level": "cao độ",
         "pitch variability": "độ biến thiên cao độ",
         "pitch trend": "xu hướng cao độ",
-        "pitch shape": "tỷ lệ lên giọng",
-        "pitch motion": "tốc độ đổi cao độ",
-        "tremor": "độ rung giọng",
-        "loudness": "độ to",
-        "loudness trend": "xu hướng độ to",
-        "energy variability": "độ biến thiên cường độ",
-        "energy motion": "tốc độ đổi cường độ",
-        "shimmer": "độ dao động biên độ",
+        "share of rising pitch": "tỷ lệ cao độ đi lên",
+        "rate of pitch change": "tốc độ thay đổi cao độ",
+        "jitter": "chỉ số jitter",
+        "intensity": "cường độ",
+        "intensity trend": "xu hướng cường độ",
+        "intensity variability": "độ biến thiên cường độ",
+        "rate of intensity change": "tốc độ thay đổi cường độ",
+        "shimmer": "chỉ số shimmer",
         "speech rate": "tốc độ nói",
         "pauses": "tỷ lệ ngắt nghỉ",
         "brightness": "độ sáng của giọng",
@@ -95,19 +96,18 @@ _VI = Tongue(
         "Hz": "Hz",
         "semitones": "nửa cung",
         "semitones/s": "nửa cung/giây",
-        "% rising": "% đi lên",
         "dB": "dB",
-        "dB over floor": "dB trên nền ồn",
+        OVER_FLOOR: "dB trên nền ồn",
         "dB/s": "dB/giây",
         "peaks/s": "đỉnh/giây",
         "%": "%",
     },
-    own="mức bình thường của giọng này",
-    common="mức bình thường của đa số giọng",
+    own="mức bình thường của người nói này",
+    common="mức bình thường của đa số người",
     usual="mức bình thường",
     sounds={
-        Sound.HARMLESS: "Bộ phân loại nghe thấy lời nói sôi nổi hoặc âm thanh không cần giúp đỡ",
-        Sound.WORDLESS: "Bộ phân loại nghe thấy tiếng hét, khóc hoặc rên, không thành lời",
+        Sound.HARMLESS: "Được phân loại là lời nói sôi nổi hoặc âm thanh vô hại",
+        Sound.WORDLESS: "Được phân loại là tiếng hét, khóc hoặc rên không thành lời",
     },
     decimal=",",
 )
@@ -123,7 +123,7 @@ LABEL_WORDS = re.compile(
     r")\b",
     re.IGNORECASE,
 )
-"""Names and paraphrases of the labels: a reason that says one of these says nothing (paper C, 2.1)."""
+"""Names and paraphrases of the labels: a reason that says one says nothing (Su et al. 2025, section 2.1)."""
 
 
 _THREE_DIGITS = (100.0, 10.0)

@@ -1,5 +1,8 @@
 """What the bundled reasoner reads: a closed vocabulary, in which every figure is one token.
 
+Its words for cues are those it was trained on (:data:`CUE_WORDS`). They may differ from what people read:
+a cue can get a better name without a new model.
+
 Nothing that people wrote enters it: rules are numbered in the order they fired, with the label they
 speak for and their weight beside the number, and what they weigh together is told as well: a model
 this small reads figures well and adds them up badly. So a rule acts through what it says and not
@@ -14,13 +17,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from vser_stream.core.describe import DESCRIPTORS, LEVELS
+from vser_stream.core.describe import DESCRIPTORS, FORMER_NAMES, LEVELS
 from vser_stream.core.reason.language import TONGUES, Language, figure, signed
 from vser_stream.core.reason.written import citable, kind_of
 from vser_stream.values import LABELS, Case, Cue, FiredRule, Label, Probabilities
 
 __all__ = [
     "BECAUSE",
+    "CUE_WORDS",
     "FARTHEST",
     "LABEL_WORDS",
     "MOST_RULES",
@@ -47,6 +51,25 @@ LABEL_WORDS: Final[Mapping[Label, str]] = {label: f" {label.value}" for label in
 BECAUSE: Final[Mapping[Language, str]] = {Language.EN: "\nbecause", Language.VI: "\nvì"}
 """Ends the opening of a rationale and says its language."""
 
+_ENGLISH: Final = {descriptor.name: descriptor.name for descriptor in DESCRIPTORS} | {
+    name: former for former, name in FORMER_NAMES.items()
+}
+
+CUE_WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
+    Language.EN: _ENGLISH,
+    Language.VI: {
+        **TONGUES[Language.VI].cues,
+        "share of rising pitch": "tỷ lệ lên giọng",
+        "rate of pitch change": "tốc độ đổi cao độ",
+        "jitter": "độ rung giọng",
+        "intensity": "độ to",
+        "intensity trend": "xu hướng độ to",
+        "rate of intensity change": "tốc độ đổi cường độ",
+        "shimmer": "độ dao động biên độ",
+    },
+}
+"""The shipped model's word for each cue, by the cue's name; only a new model may change it."""
+
 RULE_GAIN: Final = 1.5
 """Log odds a rule of weight 1 adds to its label, which the model is taught.
 
@@ -57,10 +80,10 @@ corpus do no better than those of the book.
 """
 
 FARTHEST: Final = 6.0
-"""Farthest distance from calm that is told, as core.baseline measures it (calm standard deviations)."""
+"""Farthest distance from calm that the prompt says, as core.baseline has it (calm standard deviations)."""
 
 MOST_RULES: Final = 6
-"""Fired rules that are told, strongest first."""
+"""Fired rules in the prompt, strongest first."""
 
 _MOST_GROUNDS = 5
 _FEWEST_KINDS = 2
@@ -77,7 +100,7 @@ TOKENS: Final[tuple[str, ...]] = (
     *_NUMBERS,
     *(f" {percent}%" for percent in range(101)),
     *(f" {tenth / 10:+.1f}" for tenth in range(-_TENTHS, _TENTHS + 1)),
-    *dict.fromkeys(f" {tongue.cues[d.name]}" for tongue in TONGUES.values() for d in DESCRIPTORS),
+    *dict.fromkeys(f" {words[d.name]}" for words in CUE_WORDS.values() for d in DESCRIPTORS),
     *dict.fromkeys(f" {tongue.levels[word]}" for tongue in TONGUES.values() for word in LEVELS),
 )
 """Texts that must be one token of the model each."""
@@ -99,7 +122,7 @@ def _evidence(case: Case) -> Iterator[str]:
     if case.second:
         yield f"\nsecond{_belief(case.second)}"
     if case.cues:
-        yield "\ncues" + "".join(f" {cue.name}{tenths(cue.z)}" for cue in case.cues)
+        yield "\ncues" + "".join(f" {_ENGLISH[cue.name]}{tenths(cue.z)}" for cue in case.cues)
     if case.fired:
         told = zip(_NUMBERS, case.fired, strict=False)
         yield "\nrules" + "".join(
@@ -147,7 +170,7 @@ def _weight(rule: FiredRule, case: Case) -> float:
 
 def opening(case: Case, label: Label, language: Language) -> str:
     """Continue the evidence with a verdict and its grounds; the rationale follows."""
-    cited = "".join(f" {cue.name}{tenths(cue.z)} {cue.word}" for cue in grounds(case, label))
+    cited = "".join(f" {_ENGLISH[cue.name]}{tenths(cue.z)} {cue.word}" for cue in grounds(case, label))
     return f"{LABEL_WORDS[label]} for{cited}{''.join(rules_for(case, label))}{BECAUSE[language]}"
 
 
@@ -159,15 +182,16 @@ def finish(text: str, case: Case, language: Language) -> str:
     tongue = TONGUES[language]
     for number, rule in zip(_NUMBERS, case.fired, strict=False):
         text = text.replace(number, f" {rule.id}")
-    measured = {
-        f" {tongue.cues[cue.name]}{tenths(cue.z)}": f" {tongue.cues[cue.name]} {figure(cue.value, tongue)} "
-        f"{tongue.units[cue.unit]} (z {signed(cue.z, tongue)})"
-        for cue in case.cues
-    }
+    words = CUE_WORDS[language]
+    shown = {f" {words[name]}": f" {tongue.cues[name]}" for name in words}
+    for cue in case.cues:
+        word = f" {words[cue.name]}"
+        shown[f"{word}{tenths(cue.z)}"] = (
+            f"{shown[word]} {figure(cue.value, tongue)} {tongue.units[cue.unit]} ({signed(cue.z, tongue)} SD)"
+        )
     # The longest first, and each place once: one name may end in another.
-    claims = "|".join(re.escape(claim) for claim in sorted(measured, key=len, reverse=True))
-    text = re.sub(claims, lambda match: measured[match[0]], text) if claims else text
-    text = text.strip()
+    claims = "|".join(re.escape(claim) for claim in sorted(shown, key=len, reverse=True))
+    text = re.sub(rf"(?:{claims})(?!\w)", lambda match: shown[match[0]], text).strip()
     return text[:1].upper() + text[1:]
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from vser_stream.core.describe import KNOWN, LEVELS
+from vser_stream.core.describe import FORMER_NAMES, KNOWN, LEVELS
 from vser_stream.core.reason.language import LABEL_WORDS, Language, nfc
 from vser_stream.values import Cue, FiredRule, Label
 
@@ -49,6 +49,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _cue(name: str) -> str:
+    name = FORMER_NAMES.get(name, name)
     if name not in KNOWN:
         raise ValueError(f"unknown cue {name!r}; {nearest(name, KNOWN)}")
     return name

@@ -1,7 +1,7 @@
-"""A rationale written from the evidence: no model, no invention, and always true.
+"""A rationale written from the measured cues by code: no model, no invention, and always true.
 
-It is conditioned on the label but says why instead of naming it (paper C, 2.1): the cues that speak
-for it, of two kinds at least, and the rules they fire.
+It is conditioned on the label but says why instead of naming it (Su et al. 2025, section 2.1): the
+cues that speak for it, of two kinds at least, and the rules they fire.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from vser_stream.core.describe import KNOWN, Kind
+from vser_stream.core.describe import KNOWN, OVER_FLOOR, Kind
 from vser_stream.core.reason.case import case_of, ids_for, speaks_against, speaks_for
 from vser_stream.core.reason.language import TONGUES, Language, figure, signed
 from vser_stream.core.reason.rules import NO_RULES, RuleBook
@@ -21,12 +21,12 @@ RULE_WORDS = {Language.EN: "rule", Language.VI: "quy tắc"}
 """What comes before the id of a rule."""
 
 _CUES = 3
-"""Cues that are told; more are not read."""
+"""Cues a rationale cites; nobody reads more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Puts the evidence of a case into words."""
+    """Puts the cues and rules of a case into words."""
 
     book: RuleBook = NO_RULES
     language: Language = Language.EN
@@ -122,13 +122,14 @@ def claim(cue: Cue, language: Language, *, usual: str, variant: int = 0) -> str:
     """Say one cue with its figures: what it is, what is usual, and how far apart they are."""
     tongue = TONGUES[language]
     unit = tongue.units[cue.unit]
+    short = tongue.units["dB"] if cue.unit == OVER_FLOOR else unit
     forms = _PHRASES[language].claims
     return forms[variant % len(forms)].format(
         name=tongue.cues[cue.name],
         value=f"{figure(cue.value, tongue)} {unit}",
         level=tongue.levels[cue.word],
-        usual=f"{usual} {figure(cue.baseline, tongue)} {unit}",
-        z=f"z {signed(cue.z, tongue)}",
+        usual=f"{usual} {figure(cue.baseline, tongue)} {short}",
+        z=f"{signed(cue.z, tongue)} SD",
     )
 
 
@@ -158,7 +159,7 @@ def _list(first: str, rest: list[str]) -> str:
 
 
 def _with_and(word: str) -> Joined:
-    return lambda first, rest: f", {word} ".join([", ".join([first, *rest[:-1]]), *rest[-1:]])
+    return lambda first, rest: f"; {word} ".join(["; ".join([first, *rest[:-1]]), *rest[-1:]])
 
 
 def _two_sentences(word: str) -> Joined:
@@ -168,16 +169,16 @@ def _two_sentences(word: str) -> Joined:
 _PHRASES = {
     Language.EN: _Phrases(
         claims=(
-            "{name} {value} is {level} {usual} ({z})",
-            "{name} at {value} is {level} {usual} ({z})",
-            "{name} ({value}, {z}) is {level} {usual}",
+            "{name} {value}, {level} {usual} ({z})",
+            "{name} {value} ({z}), {level} {usual}",
+            "{name} at {value}, {level} {usual} ({z})",
         ),
-        joined=(_list, _with_and("and"), _two_sentences("Besides,")),
+        joined=(_list, _with_and("and"), _two_sentences("In addition,")),
         rule="; rule {}: {}".format,
-        also=" (and rule {})".format,
-        although="; although rule {} holds as well".format,
-        undecided="{}; the cues leave it open, the classifier ({} %) decides".format,
-        nothing="no cue was measured",
+        also=" (also rule {})".format,
+        although="; however, rule {} fired as well".format,
+        undecided="{}; acoustic cues are inconclusive, classified by the model ({} %)".format,
+        nothing="no cue could be measured",
     ),
     Language.VI: _Phrases(
         claims=(
@@ -187,9 +188,9 @@ _PHRASES = {
         ),
         joined=(_list, _with_and("và"), _two_sentences("Ngoài ra,")),
         rule="; quy tắc {}: {}".format,
-        also=" (và quy tắc {})".format,
-        although="; tuy quy tắc {} cũng đúng".format,
-        undecided="{}; các dấu hiệu chưa ngã ngũ, bộ phân loại ({} %) quyết định".format,
+        also=" (cùng quy tắc {})".format,
+        although="; tuy nhiên, quy tắc {} cũng thỏa".format,
+        undecided="{}; các dấu hiệu âm học chưa rõ ràng, kết luận theo mô hình ({} %)".format,
         nothing="không đo được dấu hiệu nào",
     ),
 }
