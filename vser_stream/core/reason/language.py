@@ -102,8 +102,8 @@ _VI = Tongue(
         "peaks/s": "đỉnh/giây",
         "%": "%",
     },
-    own="mức bình thường của người nói này",
-    common="mức bình thường của đa số người",
+    own="mức bình thường của người nói này là",
+    common="mức bình thường của đa số người là",
     usual="mức bình thường",
     sounds={
         Sound.HARMLESS: "Được phân loại là lời nói sôi nổi hoặc âm thanh vô hại",
