@@ -30,10 +30,10 @@ def test_a_rationale_is_written_in_vietnamese_too() -> None:
     text = Writer(BOOK, Language.VI).write(CASE, Label.PANIC)
     assert text == nfc(text)
     assert text == (
-        "Cao độ (312 Hz, +5,1 SD) cao hơn nhiều so với mức bình thường của người nói này là 198 Hz. Ngoài ra, "
-        "độ sáng của giọng (410 Hz, -0,2 SD) xấp xỉ mức bình thường 420 Hz; cường độ (24,0 dB trên nền ồn, "
-        "+0,3 SD) xấp xỉ mức bình thường 23,0 dB; quy tắc high-dark-voice: giọng lên cao mà không sáng hơn "
-        "là do căng thẳng, không phải do gắng sức (cùng quy tắc high-soft-voice)."
+        "Cao độ (312 Hz, +5,1 SD) cao hơn nhiều so với mức bình thường của người nói này là 198 Hz. "
+        "Ngoài ra, độ sáng của giọng (410 Hz, -0,2 SD) xấp xỉ mức bình thường 420 Hz; cường độ (24,0 dB "
+        "trên nền ồn, +0,3 SD) xấp xỉ mức bình thường 23,0 dB; quy tắc high-dark-voice: giọng lên cao mà "
+        "không sáng hơn là do căng thẳng, không phải do gắng sức (cùng quy tắc high-soft-voice)."
     )
 
 
