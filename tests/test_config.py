@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from vser_stream import config as config_module
-from vser_stream.adapters.mqtt_login import Broker
-from vser_stream.config import Config, MqttConfig, load, shipped_model, shipped_rules
+from vser_stream.config import Config, load, shipped_model, shipped_rules
 from vser_stream.errors import ConfigError
 
 SMALLEST = """
@@ -292,8 +291,3 @@ def test_passwords_of_the_service_are_found_beside_the_file_from_a_shell(
     assert load(installed).mqtt.password_file == installed.parent / "credentials/mqtt-password"
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/unit")
     assert load(installed).mqtt.password_file == Path("/run/credentials/unit/mqtt-password")
-
-
-def test_a_broker_that_was_not_configured_has_the_same_defaults() -> None:
-    told = MqttConfig(host="h")
-    assert {name: getattr(Broker("h"), name) for name in MqttConfig.model_fields} == dict(told)

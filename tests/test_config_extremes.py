@@ -27,7 +27,7 @@ from vser_stream.core.messages import utc
 from vser_stream.core.reason.written import Writer
 from vser_stream.core.segment import Segmenter
 from vser_stream.errors import CaptureError, ConfigError, PublishError
-from vser_stream.runtime.agent import DAY, broker_of
+from vser_stream.runtime.agent import DAY
 from vser_stream.runtime.escalation import Escalation
 from vser_stream.runtime.reasoners import reasoner_of
 from vser_stream.runtime.sources import source_of
@@ -69,7 +69,7 @@ def use(config: Config) -> None:
     """Make everything a configuration is for, and let it work for a while."""
     json.dumps(config.model_dump(mode="json"))
     with contextlib.suppress(PublishError):
-        secrets(broker_of(config.mqtt, client_id="c"))
+        secrets(config.mqtt)
     for host in (config.mqtt.host, config.http.host):
         with contextlib.suppress(socket.gaierror):
             socket.getaddrinfo(host, config.mqtt.port, flags=socket.AI_NUMERICHOST)

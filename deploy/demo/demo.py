@@ -21,7 +21,8 @@ from typing import Any
 
 from rich.console import Console
 
-from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.adapters.mqtt import MqttPublisher
+from vser_stream.config import MqttConfig
 from vser_stream.errors import PublishError
 
 SCENE = Path(__file__).with_name("scene.flac")
@@ -113,7 +114,7 @@ async def subscriber(port: int) -> AsyncIterator[MqttPublisher]:
     until = time.monotonic() + 10.0
     while True:
         try:
-            async with MqttPublisher(Broker("127.0.0.1", port)) as connection:
+            async with MqttPublisher(MqttConfig(host="127.0.0.1", port=port)) as connection:
                 await connection.subscribe(f"{SOURCE}/alert")
                 await connection.subscribe(f"{SOURCE}/utterance")
                 yield connection

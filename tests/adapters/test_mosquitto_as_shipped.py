@@ -9,7 +9,8 @@ from support.broker import Mosquitto, shipped_broker
 from support.mqtt import address, message, next_of, output, received
 from support.patience import HANGS
 
-from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.adapters.mqtt import MqttPublisher
+from vser_stream.config import MqttConfig
 from vser_stream.core.wire import topics
 from vser_stream.errors import MessageRefusedError
 from vser_stream.values import Message
@@ -23,7 +24,7 @@ def shipped(tmp_path: Path) -> Iterator[Mosquitto]:
         yield server
 
 
-def user(server: Mosquitto, name: str, folder: Path) -> Broker:
+def user(server: Mosquitto, name: str, folder: Path) -> MqttConfig:
     password_file = folder / name
     password_file.write_text(name[0])
     return address(server, username=name, password_file=password_file)

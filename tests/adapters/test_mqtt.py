@@ -55,12 +55,13 @@ def test_a_status_and_the_will_are_cloud_events_too(server: Mosquitto) -> None:
 
 VANISHING = """
 import asyncio, os, signal, sys
-from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.adapters.mqtt import MqttPublisher
+from vser_stream.config import MqttConfig
 from vser_stream.core.messages import SiteStatus, status_message
 
 async def main():
     will = status_message("home-1", SiteStatus.OFFLINE, "w1")
-    async with MqttPublisher(Broker("127.0.0.1", int(sys.argv[1])), will=will):
+    async with MqttPublisher(MqttConfig(host="127.0.0.1", port=int(sys.argv[1])), will=will):
         os.kill(os.getpid(), signal.SIGKILL)
 
 asyncio.run(main())

@@ -11,7 +11,8 @@ from support.hostile_broker import honest, hostile_broker, mutated, packet, publ
 from support.mqtt import message, next_of, refusal
 from support.patience import HANGS
 
-from vser_stream.adapters.mqtt import INBOX_BYTES, LARGEST, Broker, MqttPublisher
+from vser_stream.adapters.mqtt import INBOX_BYTES, LARGEST, MqttPublisher
+from vser_stream.config import MqttConfig
 from vser_stream.errors import MessageRefusedError, PublishError
 
 pytestmark = pytest.mark.usefixtures("quiet_loop")
@@ -20,7 +21,7 @@ SESSIONS = 600
 AT_ONCE = 60
 
 
-async def session(broker: Broker) -> str:
+async def session(broker: MqttConfig) -> str:
     """Say and hear a little; return how it ended."""
     try:
         async with MqttPublisher(broker, will=message("gone", topic="a/status")) as publisher:
@@ -42,7 +43,7 @@ async def session(broker: Broker) -> str:
 async def test_no_packet_of_a_broker_ends_more_than_its_connection(first: int) -> None:
     limit = asyncio.Semaphore(AT_ONCE)
 
-    async def limited(broker: Broker) -> str:
+    async def limited(broker: MqttConfig) -> str:
         async with limit:
             return await session(broker)
 

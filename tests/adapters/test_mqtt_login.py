@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import gc
 import os
 import subprocess
@@ -11,8 +10,9 @@ import pytest
 from support.broker import Mosquitto, certificates, free_port
 from support.mqtt import address, message, next_of, received, refusal
 
-from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.adapters.mqtt import MqttPublisher
 from vser_stream.adapters.mqtt_login import secrets
+from vser_stream.config import MqttConfig
 from vser_stream.errors import MessageRefusedError, PublishError
 
 pytestmark = pytest.mark.usefixtures("quiet_loop")
@@ -37,7 +37,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mosquitto
         yield server, folder
 
 
-def login(secure: tuple[Mosquitto, Path], user: str = "agent", password: str = PASSWORD) -> Broker:
+def login(secure: tuple[Mosquitto, Path], user: str = "agent", password: str = PASSWORD) -> MqttConfig:
     server, folder = secure
     password_file = folder / f"password-{user}"
     password_file.write_text(password + "\n")
@@ -83,14 +83,14 @@ async def test_a_wrong_password_is_told_but_never_shown(secure: tuple[Mosquitto,
 async def test_what_is_wrong_with_tls_is_told(secure: tuple[Mosquitto, Path], tmp_path: Path) -> None:
     certificates(tmp_path)
     broker = login(secure)
-    stranger = dataclasses.replace(broker, ca_file=tmp_path / "ca.crt")
+    stranger = broker.model_copy(update={"ca_file": tmp_path / "ca.crt"})
     assert "cannot be trusted: " in (told := await refusal(stranger))
     assert told.endswith("check ca_file, and host against its certificate")
-    anonymous = dataclasses.replace(broker, cert_file=None, key_file=None)
+    anonymous = broker.model_copy(update={"cert_file": None, "key_file": None})
     assert (await refusal(anonymous)).endswith(
         "hung up; check the port, whether it expects tls, and cert_file"
     )
-    plain = dataclasses.replace(broker, tls=False)
+    plain = broker.model_copy(update={"tls": False})
     assert (await refusal(plain)).endswith("hung up; check the port, whether it expects tls, and cert_file")
     # A socket left open would warn here.
     gc.collect()
@@ -98,12 +98,12 @@ async def test_what_is_wrong_with_tls_is_told(secure: tuple[Mosquitto, Path], tm
 
 async def test_what_is_wrong_with_the_address_or_a_file_is_told(tmp_path: Path) -> None:
     port = free_port()
-    here = Broker("127.0.0.1", port)
-    missing = dataclasses.replace(here, password_file=tmp_path / "none")
+    here = MqttConfig(host="127.0.0.1", port=port)
+    missing = here.model_copy(update={"password_file": tmp_path / "none"})
     assert await refusal(here) == (
         f"broker 127.0.0.1:{port} refuses connections; start it or check host and port"
     )
-    assert await refusal(Broker("no-such-host.invalid")) == (
+    assert await refusal(MqttConfig(host="no-such-host.invalid")) == (
         "broker no-such-host.invalid:1883 is an unknown host; check host and the name server"
     )
     assert await refusal(missing) == (
@@ -132,6 +132,6 @@ def test_a_file_that_would_be_waited_for_is_refused_at_once(
     )
     for name in ("password_file", "ca_file", "cert_file", "key_file"):
         with pytest.raises(PublishError, match=f"{name} .*: no regular file; correct the file"):
-            secrets(dataclasses.replace(login(secure), **{name: tmp_path / "pipe"}))  # type: ignore[arg-type] # keywords
+            secrets(login(secure).model_copy(update={name: tmp_path / "pipe"}))
     with pytest.raises(PublishError, match="its key has a passphrase"):
-        secrets(dataclasses.replace(login(secure), key_file=locked))
+        secrets(login(secure).model_copy(update={"key_file": locked}))

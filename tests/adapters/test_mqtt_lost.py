@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -13,14 +12,15 @@ from support.hostile_broker import honest, hostile_broker
 from support.mqtt import address, message, refusal
 from support.patience import BUSY, HANGS
 
-from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.adapters.mqtt import MqttPublisher
+from vser_stream.config import MqttConfig
 from vser_stream.errors import PublishError, SessionTakenError
 
 pytestmark = pytest.mark.usefixtures("quiet_loop")
 
 
 @asynccontextmanager
-async def silent_server() -> AsyncIterator[tuple[Broker, asyncio.Event]]:
+async def silent_server() -> AsyncIterator[tuple[MqttConfig, asyncio.Event]]:
     """Accepts connections and never answers; says when the client has closed them all."""
     closed = asyncio.Event()
     held: set[asyncio.StreamWriter] = set()
@@ -35,7 +35,7 @@ async def silent_server() -> AsyncIterator[tuple[Broker, asyncio.Event]]:
             closed.set()
 
     async with await asyncio.start_server(swallow, "127.0.0.1", 0) as listener:
-        yield Broker("127.0.0.1", listener.sockets[0].getsockname()[1], timeout=0.3), closed
+        yield MqttConfig(host="127.0.0.1", port=listener.sockets[0].getsockname()[1], timeout=0.3), closed
 
 
 async def test_a_server_that_never_answers_is_given_up_and_its_connection_closed() -> None:
@@ -46,7 +46,7 @@ async def test_a_server_that_never_answers_is_given_up_and_its_connection_closed
 
 async def test_a_cancelled_opening_leaves_no_connection_behind() -> None:
     async with silent_server() as (broker, closed), asyncio.timeout(HANGS):
-        patient = dataclasses.replace(broker, timeout=1.0)
+        patient = broker.model_copy(update={"timeout": 1.0})
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2), MqttPublisher(patient):
                 pass
@@ -91,8 +91,8 @@ async def test_why_the_broker_ended_the_connection_is_told(tmp_path: Path) -> No
 
 
 async def test_a_second_connection_with_the_same_client_id_ends_the_first(server: Mosquitto) -> None:
-    broker = address(server, client_id="box")
-    async with MqttPublisher(broker) as first, MqttPublisher(broker) as second, asyncio.timeout(HANGS):
+    first_one, second_one = (MqttPublisher(address(server), client_id="box") for _ in range(2))
+    async with first_one as first, second_one as second, asyncio.timeout(HANGS):
         await first.closed()
         await second.publish(message("m1"))
 

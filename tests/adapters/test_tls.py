@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from vser_stream.adapters.json_server import ServerAddress
-from vser_stream.adapters.mqtt_login import Broker
 from vser_stream.adapters.mqtt_stages import encrypts
 from vser_stream.adapters.openai_server import OpenAiServer
+from vser_stream.config import MqttConfig
 from vser_stream.core.reason.chat import Chat
 from vser_stream.core.reason.rules import NO_RULES
 from vser_stream.errors import PublishError, ReasonerError
@@ -83,7 +83,7 @@ def test_a_certificate_of_another_time_makes_one_look_at_the_clock(
     certificate(tmp_path, valid=valid)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "crt"))
     with server(tmp_path) as port:
-        broker = Broker("localhost", port, tls=True, ca_file=tmp_path / "crt")
+        broker = MqttConfig(host="localhost", port=port, tls=True, ca_file=tmp_path / "crt")
         with pytest.raises(PublishError, match=says):
             encrypts(broker)
         reasoner = OpenAiServer(ServerAddress(f"https://localhost:{port}/v1"), lambda: Chat(NO_RULES))

@@ -11,7 +11,8 @@ from support.broker import Mosquitto, free_port
 from support.command import vser_stream
 from support.ward import Ward
 
-from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.adapters.mqtt import MqttPublisher
+from vser_stream.config import MqttConfig
 from vser_stream.core.commands import Feedback
 from vser_stream.core.messages import message_of
 from vser_stream.errors import CommandError
@@ -35,7 +36,7 @@ async def on_duty(server: Mosquitto, ward: Ward) -> AsyncIterator[Run]:
         return await asyncio.to_thread(vser_stream, *arguments, *where)
 
     desk = CommandDesk("home", sources=lambda: [ward], keep_feedback=no_feedback)
-    broker = Broker(server.host, server.port)
+    broker = MqttConfig(host=server.host, port=server.port)
     inbox = Inbox(
         ["vser/v1/home/+/cmd/+"], lambda: MqttPublisher(broker), on_received=desk.receive, access=Access()
     )

@@ -1,10 +1,8 @@
 """What documents for people say of a figure or a name is what the code has."""
 
 import re
-from dataclasses import MISSING, fields
 from pathlib import Path
 
-from vser_stream.adapters.mqtt_login import Broker
 from vser_stream.config import (
     LONGEST_PAUSE,
     AlarmConfig,
@@ -24,13 +22,6 @@ ROOT = Path(__file__).parents[2]
 README = " ".join((ROOT / "README.md").read_text().split())
 ALARM = AlarmConfig()
 MQTT = MqttConfig(host="h")
-
-
-def test_the_broker_that_is_logged_in_to_has_the_defaults_of_the_configuration() -> None:
-    own = {one.name: one.default for one in fields(Broker) if one.default is not MISSING}
-    del own["client_id"]
-    assert own == {name: getattr(MQTT, name) for name in own}
-    assert own.keys() >= {"port", "keepalive", "timeout"}
 
 
 def test_the_published_interface_has_the_defaults_of_the_configuration() -> None:

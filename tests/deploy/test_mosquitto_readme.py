@@ -8,7 +8,8 @@ from pathlib import Path
 
 from support.broker import free_port, shipped_broker
 
-from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.adapters.mqtt import MqttPublisher
+from vser_stream.config import MqttConfig
 from vser_stream.values import Message
 
 README = Path(__file__).parents[2] / "deploy/mosquitto/README.md"
@@ -46,9 +47,9 @@ def test_a_box_and_a_dispatcher_are_let_in_by_what_the_commands_made(tmp_path: P
     subprocess.run(strictly, cwd=certs, check=True, capture_output=True)  # as clients on Python >= 3.13 do
     port = free_port()
     (tmp_path / "password").write_text("h")
-    box = Broker(
-        "localhost",
-        port,
+    box = MqttConfig(
+        host="localhost",
+        port=port,
         username="home-1",
         password_file=tmp_path / "password",
         tls=True,
@@ -65,6 +66,6 @@ def test_a_box_and_a_dispatcher_are_let_in_by_what_the_commands_made(tmp_path: P
     assert heard.stdout == "help\n", heard.stderr
 
 
-async def alert(box: Broker) -> None:
+async def alert(box: MqttConfig) -> None:
     async with MqttPublisher(box) as publisher:
         await publisher.publish(Message("vser/v1/home-1/bed/alert", b"help", 1, retain=False, id="m"))

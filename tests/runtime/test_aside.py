@@ -13,8 +13,9 @@ from support.delivery import ALERT, STATE, STATUS, Subscriber, alert, retained, 
 from support.hostile_broker import Reply, honest, hostile_broker
 from support.patience import HANGS
 
-from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.adapters.mqtt import MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.config import MqttConfig
 from vser_stream.errors import PublishError
 from vser_stream.runtime.aside import Aside
 from vser_stream.runtime.delivery import LONGEST_PAUSE, URGENT_PAUSE, Delivery
@@ -31,7 +32,7 @@ Heard = list[list[str]]
 """Topics of each connection, in the order they came."""
 
 
-def delivering(outbox: SqliteOutbox, broker: Broker, *, greeting: Iterable[Message] = ()) -> Delivery:
+def delivering(outbox: SqliteOutbox, broker: MqttConfig, *, greeting: Iterable[Message] = ()) -> Delivery:
     return Delivery(
         Keeper(outbox), lambda: MqttPublisher(broker), on_connected=lambda: greeting, jitter=lambda: 1.0
     )
@@ -183,7 +184,7 @@ async def test_a_message_that_finds_a_bug_stops_none_behind_it(
     outbox.put(alert("bad", priority=3))
     outbox.put(alert("panic", priority=2))
     async with asyncio.timeout(HANGS):
-        delivery = delivering(outbox, Broker(server.host, server.port))
+        delivery = delivering(outbox, MqttConfig(host=server.host, port=server.port))
         await deliver_until(delivery, lambda: "panic" in subscriber.payloads)
 
 
@@ -193,6 +194,6 @@ async def test_a_message_that_expires_never_or_far_beyond_blocks_nothing(
     for name, expiry in (("inf", math.inf), ("far", 1e300), ("later", 1e11)):
         outbox.put(dataclasses.replace(alert(name, priority=3), expires_at=expiry))
     outbox.put(alert("panic", priority=2))
-    delivery = delivering(outbox, Broker(server.host, server.port))
+    delivery = delivering(outbox, MqttConfig(host=server.host, port=server.port))
     await deliver_until(delivery, lambda: "panic" in subscriber.payloads)
     assert (await delivery.counters()).reconnects == 0

@@ -16,8 +16,9 @@ from support.delivery import ALERT, STATE, STATUS, Subscriber, alert, connected,
 from support.hostile_broker import Reply, honest, hostile_broker, mutated
 from support.patience import HANGS
 
-from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.adapters.mqtt import MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.config import MqttConfig
 from vser_stream.core.alarm_state import AlarmEvent, Transition
 from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.core.messages import Alert, Versions, alert_of
@@ -56,14 +57,14 @@ def alerts_of(payloads: Iterable[str]) -> list[str]:
 @asynccontextmanager
 async def delivering(
     outbox: SqliteOutbox,
-    broker: Broker,
+    broker: MqttConfig,
     *,
     greeting: Iterable[Message] = GREETING,
     goodbye: Iterable[Message] = (),
 ) -> AsyncIterator[Delivery]:
     delivery = Delivery(
         Keeper(outbox),
-        lambda: MqttPublisher(replace(broker, client_id="agent"), will=WILL),
+        lambda: MqttPublisher(broker, client_id="agent", will=WILL),
         on_connected=lambda: greeting,
         on_stopping=lambda: goodbye,
         jitter=lambda: 1.0,
@@ -100,7 +101,7 @@ async def test_what_a_broker_does_not_take_is_left_out_and_told(
     with Mosquitto(tmp_path, settings=setting) as server:
         async with (
             listening(server) as subscriber,
-            delivering(outbox, Broker(server.host, server.port)) as delivery,
+            delivering(outbox, MqttConfig(host=server.host, port=server.port)) as delivery,
         ):
             await told(delivery, said)
             await delivery.put(alert("panic", priority=3))
@@ -120,7 +121,7 @@ async def test_an_alert_that_is_too_large_goes_in_brief_and_the_next_one_at_once
     with Mosquitto(tmp_path, settings=setting) as server:
         async with (
             listening(server) as subscriber,
-            delivering(outbox, Broker(server.host, server.port), greeting=()) as delivery,
+            delivering(outbox, MqttConfig(host=server.host, port=server.port), greeting=()) as delivery,
         ):
             await delivery.put(Message(ALERT, first, 1, retain=False, id="m1", priority=3))
             await subscriber.until(lambda payloads: len(alerts_of(payloads)) == 1)
@@ -195,7 +196,7 @@ async def test_a_damaged_message_blocks_nothing(
     bad["no topic"] = replace(bad["no topic"], topic="")
     for message in bad.values():
         outbox.put(message)
-    async with delivering(outbox, Broker(server.host, server.port), greeting=()) as delivery:
+    async with delivering(outbox, MqttConfig(host=server.host, port=server.port), greeting=()) as delivery:
         await delivery.put(alert("panic", priority=2))
         await subscriber.until_heard("panic")
         assert (await delivery.counters()).reconnects == 0
@@ -204,7 +205,7 @@ async def test_a_damaged_message_blocks_nothing(
 async def test_two_agents_of_one_site_are_told_and_every_alert_arrives(
     tmp_path: Path, server: Mosquitto, subscriber: Subscriber
 ) -> None:
-    broker = Broker(server.host, server.port)
+    broker = MqttConfig(host=server.host, port=server.port)
     with SqliteOutbox(tmp_path / "1.db") as one, SqliteOutbox(tmp_path / "2.db") as two:
         async with delivering(one, broker) as first, delivering(two, broker) as second:
             for number in range(6):
@@ -218,7 +219,10 @@ async def test_two_agents_of_one_site_are_told_and_every_alert_arrives(
 async def test_a_broker_that_only_restarts_is_no_second_agent(
     outbox: SqliteOutbox, server: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with delivering(outbox, Broker(server.host, server.port)) as delivery, asyncio.timeout(HANGS):
+    async with (
+        delivering(outbox, MqttConfig(host=server.host, port=server.port)) as delivery,
+        asyncio.timeout(HANGS),
+    ):
         for number in range(4):
             await connected(delivery)
             server.stop()

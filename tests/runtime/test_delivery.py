@@ -9,8 +9,8 @@ from support.broker import Mosquitto
 from support.delivery import STATE, STATUS, Subscriber, alert, connected, deliver, retained, running, until
 from support.patience import HANGS
 
-from vser_stream.adapters.mqtt import Broker
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.config import MqttConfig
 from vser_stream.runtime.connection import LONGEST_PAUSE, backoff
 from vser_stream.runtime.delivery import URGENT_PAUSE, Counters
 
@@ -136,7 +136,7 @@ async def test_a_refused_message_stays_and_does_not_block_the_others(
     folder = tmp_path / "strict"
     folder.mkdir()
     with Mosquitto(folder, acl=f"topic write {STATE}\ntopic read #\n") as server:
-        subscriber = Subscriber(Broker(server.host, server.port))
+        subscriber = Subscriber(MqttConfig(host=server.host, port=server.port))
         task = asyncio.create_task(subscriber.run())
         await subscriber.listening.wait()
         delivery = deliver(outbox, server, subscriber)

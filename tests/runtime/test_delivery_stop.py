@@ -15,8 +15,9 @@ from support.broker import Mosquitto
 from support.delivery import STATUS, Subscriber, alert, connected, deliver, retained, running
 from support.patience import BUSY, HANGS
 
-from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.adapters.mqtt import MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.config import MqttConfig
 from vser_stream.runtime.delivery import Delivery
 from vser_stream.runtime.keeper import Keeper
 
@@ -63,7 +64,7 @@ async def test_stopping_does_not_wait_for_a_broker_that_is_away_or_frozen(
 async def test_stopping_does_not_wait_for_an_opening_that_hangs(
     outbox: SqliteOutbox, server: Mosquitto
 ) -> None:
-    broker = Broker(server.host, server.port, timeout=HANGS)
+    broker = MqttConfig(host=server.host, port=server.port, timeout=60.0)
     delivery = Delivery(Keeper(outbox), lambda: MqttPublisher(broker))
     server.freeze()
     task = asyncio.create_task(delivery.run())
@@ -118,8 +119,9 @@ async def test_the_outbox_may_be_closed_once_delivery_has_ended(
 AGENT = f"""
 import asyncio, signal, sys
 from pathlib import Path
-from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.adapters.mqtt import MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.config import MqttConfig
 from vser_stream.runtime.delivery import Delivery
 from vser_stream.runtime.keeper import Keeper
 from vser_stream.values import Message
@@ -128,11 +130,11 @@ def status(text):
     return Message("{STATUS}", text.encode(), 1, True, text)
 
 async def main():
-    broker = Broker("127.0.0.1", int(sys.argv[1]), client_id="agent")
+    broker = MqttConfig(host="127.0.0.1", port=int(sys.argv[1]))
     with SqliteOutbox(Path(sys.argv[2])) as outbox:
         delivery = Delivery(
             Keeper(outbox),
-            lambda: MqttPublisher(broker, will=status("offline")),
+            lambda: MqttPublisher(broker, client_id="agent", will=status("offline")),
             on_connected=lambda: [status("online")],
             on_stopping=lambda: [status("stopped")],
         )

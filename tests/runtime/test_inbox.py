@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
@@ -17,8 +16,9 @@ from support.mqtt import message
 from support.patience import HANGS
 from support.ward import Ward
 
-from vser_stream.adapters.mqtt import Broker, MqttPublisher, Received
+from vser_stream.adapters.mqtt import MqttPublisher, Received
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.config import MqttConfig
 from vser_stream.core.commands import Feedback
 from vser_stream.core.condition import ConditionName
 from vser_stream.errors import PublishError
@@ -47,17 +47,16 @@ async def attending(inbox: Inbox) -> AsyncIterator[None]:
             await task
 
 
-def inbox_at(broker: Broker, asked: list[str], answer: Message | None = None) -> Inbox:
+def inbox_at(broker: MqttConfig, asked: list[str], answer: Message | None = None) -> Inbox:
     async def receive(received: Received) -> Message | None:
         asked.append(received.payload.decode())
         if asked[-1] == "bug":
             raise ZeroDivisionError
         return answer
 
-    commands = replace(broker, client_id="agent-commands")
     return Inbox(
         [COMMANDS],
-        lambda: MqttPublisher(commands),
+        lambda: MqttPublisher(broker, client_id="agent-commands"),
         on_received=receive,
         access=Access(),
         jitter=lambda: 1.0,
@@ -75,7 +74,7 @@ async def test_alerts_come_while_an_answer_ends_the_connection_for_commands_each
 ) -> None:
     asked: list[str] = []
     # Over 200 levels: Mosquitto ends the connection, and brings the retained command again on the next.
-    inbox = inbox_at(Broker(server.host, server.port), asked, message("no", topic="/" * 230))
+    inbox = inbox_at(MqttConfig(host=server.host, port=server.port), asked, message("no", topic="/" * 230))
     server.publish("vser/v1/home/bed/cmd/ack", "retained", retain=True)
     delivery = deliver(outbox, server, subscriber)
     async with running(delivery), attending(inbox):
@@ -94,16 +93,16 @@ async def test_alerts_come_while_an_answer_ends_the_connection_for_commands_each
 async def test_who_logs_in_under_our_client_id_again_and_again_stops_no_alert(
     outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber
 ) -> None:
-    broker = Broker(server.host, server.port, client_id="agent")
+    broker = MqttConfig(host=server.host, port=server.port)
 
     async def throw_out() -> None:
         while True:
             with contextlib.suppress(PublishError):
-                async with MqttPublisher(broker):
+                async with MqttPublisher(broker, client_id="agent"):
                     await asyncio.sleep(0.02)
 
     def connect() -> MqttPublisher:
-        return MqttPublisher(replace(broker, client_id=unique("agent")) if delivery.thrown_out else broker)
+        return MqttPublisher(broker, client_id=unique("agent") if delivery.thrown_out else "agent")
 
     delivery = Delivery(Keeper(outbox), connect, jitter=lambda: 1.0)
     async with running(delivery):
@@ -127,7 +126,7 @@ async def test_a_bug_that_a_command_finds_costs_its_connection_only(
     server: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked: list[str] = []
-    async with attending(inbox_at(Broker(server.host, server.port), asked)):
+    async with attending(inbox_at(MqttConfig(host=server.host, port=server.port), asked)):
         await asyncio.sleep(0.2)
         server.publish("vser/v1/home/bed/cmd/ack", "bug")
         await until(asked, "bug")
@@ -144,7 +143,9 @@ async def test_where_a_user_may_have_one_connection_it_is_that_of_the_alerts(
     (tmp_path / "secret").write_text("s")
     settings = "use_username_as_clientid true"
     with Mosquitto(tmp_path, users={"home": "s", "dispatcher": "d"}, settings=settings) as server:
-        broker = Broker(server.host, server.port, username="home", password_file=tmp_path / "secret")
+        broker = MqttConfig(
+            host=server.host, port=server.port, username="home", password_file=tmp_path / "secret"
+        )
         asked: list[str] = []
         inbox = inbox_at(broker, asked)
         delivery = Delivery(
@@ -169,10 +170,10 @@ async def test_a_broker_that_restarts_now_and_then_keeps_no_command_waiting(
 ) -> None:
     monkeypatch.setattr("vser_stream.runtime.inbox.STABLE", 0.05)
     asked: list[str] = []
-    inbox = inbox_at(Broker(server.host, server.port), asked)
+    inbox = inbox_at(MqttConfig(host=server.host, port=server.port), asked)
     async with attending(inbox):
         for number in range(3):
-            async with MqttPublisher(Broker(server.host, server.port)) as sender:
+            async with MqttPublisher(MqttConfig(host=server.host, port=server.port)) as sender:
                 async with asyncio.timeout(HANGS):
                     while f"{number}" not in asked:
                         await sender.publish(message(f"{number}", topic=ACK))
@@ -187,7 +188,7 @@ async def test_a_broker_that_restarts_now_and_then_keeps_no_command_waiting(
 async def test_that_nobody_can_be_heard_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("vser_stream.runtime.inbox.AWAY_AFTER", 0.2)
     with Mosquitto(tmp_path, settings="clientid_prefixes other-") as server:
-        inbox = inbox_at(Broker(server.host, server.port), [])
+        inbox = inbox_at(MqttConfig(host=server.host, port=server.port), [])
         async with attending(inbox), asyncio.timeout(HANGS):
             while not (found := list(inbox.conditions())):  # noqa: ASYNC110 - conditions are asked for
                 await asyncio.sleep(0.01)
@@ -202,7 +203,7 @@ async def test_a_flood_takes_no_answer_from_those_who_acknowledge(
 ) -> None:
     ward = Ward()
     desk = CommandDesk("home", sources=lambda: [ward], keep_feedback=no_feedback)
-    broker = Broker(server.host, server.port)
+    broker = MqttConfig(host=server.host, port=server.port)
     inbox = Inbox([COMMANDS], lambda: MqttPublisher(broker), on_received=desk.receive, access=Access())
 
     async def flood(stranger: MqttPublisher) -> None:

@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager
 from support.broker import Mosquitto
 from support.patience import HANGS
 
-from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.adapters.mqtt import MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.config import MqttConfig
 from vser_stream.ports import Clock
 from vser_stream.runtime.delivery import Connection, Delivery
 from vser_stream.runtime.keeper import Keeper
@@ -52,7 +53,7 @@ def retained(topic: str, text: str) -> Message:
 class Subscriber:
     """Keeps what arrives, over one connection after another."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: MqttConfig) -> None:
         self.payloads: list[str] = []
         self.listening = asyncio.Event()
         self._broker = broker
@@ -87,7 +88,7 @@ class Subscriber:
 @asynccontextmanager
 async def listening(server: Mosquitto) -> AsyncIterator[Subscriber]:
     """Somebody who hears everything on ``server``."""
-    subscriber = Subscriber(Broker(server.host, server.port))
+    subscriber = Subscriber(MqttConfig(host=server.host, port=server.port))
     task = asyncio.create_task(subscriber.run())
     await subscriber.listening.wait()
     yield subscriber
@@ -110,7 +111,7 @@ def deliver(
     @asynccontextmanager
     async def connect() -> AsyncIterator[Connection]:
         async with MqttPublisher(
-            Broker(server.host, server.port, client_id="agent", timeout=0.5)
+            MqttConfig(host=server.host, port=server.port, timeout=0.5), client_id="agent"
         ) as connection:
             await subscriber.listening.wait()
             yield connection

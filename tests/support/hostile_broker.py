@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
-from vser_stream.adapters.mqtt import Broker
+from vser_stream.config import MqttConfig
 
 __all__ = ["CONNACK", "Reply", "honest", "hostile_broker", "mutated", "packet", "publication"]
 
@@ -93,7 +93,7 @@ def _random(rng: random.Random) -> bytes:
 
 
 @asynccontextmanager
-async def hostile_broker(reply: Callable[[int], Reply], *, timeout: float = 0.3) -> AsyncIterator[Broker]:  # noqa: ASYNC109 - of the client
+async def hostile_broker(reply: Callable[[int], Reply], *, timeout: float = 0.3) -> AsyncIterator[MqttConfig]:  # noqa: ASYNC109 - of the client
     """Serve; ``reply`` is asked for the manners of each connection by its number, from 0."""
     served = 0
     serving: set[asyncio.Task[None]] = set()
@@ -112,7 +112,7 @@ async def hostile_broker(reply: Callable[[int], Reply], *, timeout: float = 0.3)
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
-        yield Broker("127.0.0.1", listener.sockets[0].getsockname()[1], timeout=timeout)
+        yield MqttConfig(host="127.0.0.1", port=listener.sockets[0].getsockname()[1], timeout=timeout)
         for task in serving:
             task.cancel()
         await asyncio.gather(*serving)

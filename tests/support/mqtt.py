@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import subprocess
 from typing import Any
 
@@ -11,7 +10,8 @@ import pytest
 from support.broker import Mosquitto
 from support.patience import HANGS
 
-from vser_stream.adapters.mqtt import Broker, MqttPublisher, Received
+from vser_stream.adapters.mqtt import MqttPublisher, Received
+from vser_stream.config import MqttConfig
 from vser_stream.errors import PublishError
 from vser_stream.values import Message
 
@@ -26,8 +26,8 @@ def received(topic: str, payload: bytes, **more: Any) -> Received:
     return Received(topic, payload, **{"retain": False, "response_topic": None, "correlation": None, **more})
 
 
-def address(server: Mosquitto, **settings: Any) -> Broker:
-    return dataclasses.replace(Broker(server.host, server.port, timeout=1.0), **settings)
+def address(server: Mosquitto, **settings: Any) -> MqttConfig:
+    return MqttConfig(host=server.host, port=server.port, timeout=1.0).model_copy(update=settings)
 
 
 def output(command: list[str]) -> str:
@@ -39,7 +39,7 @@ async def next_of(publisher: MqttPublisher) -> Received:
         return await anext(aiter(publisher.received()))
 
 
-async def refusal(broker: Broker) -> str:
+async def refusal(broker: MqttConfig) -> str:
     """Why no connection comes about."""
     with pytest.raises(PublishError) as caught:
         async with MqttPublisher(broker):

@@ -28,7 +28,7 @@ from paho.mqtt.client import MQTTMessage
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from vser_stream.adapters.mqtt_login import Broker, secrets
+from vser_stream.adapters.mqtt_login import secrets
 from vser_stream.adapters.mqtt_packets import LARGEST, Limits, bound, fitted, greeting, will_properties
 from vser_stream.adapters.mqtt_reasons import (
     HUNG_UP,
@@ -44,10 +44,11 @@ from vser_stream.adapters.mqtt_reasons import (
     login_refusal,
     refusal,
 )
+from vser_stream.config import MqttConfig
 from vser_stream.errors import MessageRefusedError, MessageUnfitError, PublishError, SessionTakenError
 from vser_stream.values import Message
 
-__all__ = ["LARGEST", "Broker", "Limits", "MqttPublisher", "Received"]
+__all__ = ["LARGEST", "Limits", "MqttPublisher", "Received"]
 
 AT_ONCE = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 """A small packet after another one would wait 40 ms for the other side to say that it has the first."""
@@ -90,15 +91,20 @@ class MqttPublisher:
     :class:`PublishError`, a cancellation included, publishes the last will itself first.
 
     Args:
-        broker: Where to connect.
+        broker: Where to connect, and how to log in; its secrets are read at each connection, so a changed
+            one needs no restart.
+        client_id: The same at each connection, so that the broker ends a half-dead earlier one; None for
+            one the broker makes up.
         will: What the broker publishes when this client vanishes.
 
     Raises:
         PublishError: On entering; says in one line what to do.
     """
 
-    def __init__(self, broker: Broker, *, will: Message | None = None) -> None:
-        self._broker = broker
+    def __init__(
+        self, broker: MqttConfig, *, client_id: str | None = None, will: Message | None = None
+    ) -> None:
+        self._broker, self._client_id = broker, client_id
         self._will = will
         self._turn = asyncio.Lock()
         self._inbox: asyncio.Queue[Received | None] = asyncio.Queue(INBOX)
@@ -253,7 +259,7 @@ class MqttPublisher:
             username=broker.username,
             password=password,
             tls_context=tls,
-            identifier=broker.client_id,
+            identifier=self._client_id,
             protocol=protocol,
             will=will and _will(will, protocol),
             properties=greeting() if protocol == aiomqtt.ProtocolVersion.V5 else None,
@@ -302,7 +308,7 @@ class MqttPublisher:
             silent = PublishError(f"broker {self._broker.host}:{self._broker.port} {words}")
             silent.hung_up = words is HUNG_UP
             return silent
-        why = login_refusal(code, self._broker) if login else refusal(code)
+        why = login_refusal(code, self._client_id) if login else refusal(code)
         error = (SessionTakenError if code == SESSION_TAKEN else PublishError)(self._line(what, why))
         error.code = code
         return error

@@ -1,11 +1,10 @@
-"""Where an MQTT broker is, and what it takes to log in there."""
+"""What it takes to log in at an MQTT broker."""
 
 from __future__ import annotations
 
 import errno
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,43 +13,12 @@ from vser_stream.config import MqttConfig
 from vser_stream.errors import PublishError
 from vser_stream.files import first_line, regular
 
-__all__ = ["Broker", "secrets"]
+__all__ = ["secrets"]
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where the broker is and how to log in."""
-
-    host: str
-    port: int = MqttConfig.model_fields["port"].default
-    username: str | None = None
-
-    password_file: Path | None = None
-    """Its first line is read at each connection, so a changed password needs no restart."""
-
-    tls: bool = False
-
-    ca_file: Path | None = None
-    """Who signed the broker's certificate; None for the system's authorities."""
-
-    cert_file: Path | None = None
-    """Our own certificate, where the broker asks for one."""
-
-    key_file: Path | None = None
-
-    client_id: str | None = None
-    """The same at each connection, so the broker ends a half-dead earlier one."""
-
-    keepalive: int = MqttConfig.model_fields["keepalive"].default
-    """A silent network is noticed after twice as long at the latest (s)."""
-
-    timeout: float = MqttConfig.model_fields["timeout"].default
-    """Longest wait for an answer of the broker (s)."""
-
-
-def secrets(broker: Broker) -> tuple[str | None, ssl.SSLContext | None]:
+def secrets(broker: MqttConfig) -> tuple[str | None, ssl.SSLContext | None]:
     """Read the password and the certificates.
 
     Raises:
@@ -67,7 +35,7 @@ def secrets(broker: Broker) -> tuple[str | None, ssl.SSLContext | None]:
     return password, tls
 
 
-def _read(broker: Broker, name: str, how: Callable[[Path], T]) -> T:
+def _read(broker: MqttConfig, name: str, how: Callable[[Path], T]) -> T:
     """Read the file that is given as ``name``, and say which it is where that fails."""
     path: Path = getattr(broker, name)
     try:

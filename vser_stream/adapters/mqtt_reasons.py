@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 
-from vser_stream.adapters.mqtt_login import Broker
 from vser_stream.adapters.tls import distrust
 
 __all__ = [
@@ -79,10 +78,10 @@ def refusal(code: int) -> str:
     return REASONS.get(code, f"reason code {code}; look into its log")
 
 
-def login_refusal(code: int, broker: Broker) -> str:
+def login_refusal(code: int, client_id: str | None) -> str:
     """The same, of a connection: some brokers do not authorise a client id rather than a user."""
     if code == NOT_AUTHORISED:
-        also = f", and whether it takes the client id {broker.client_id!r}" if broker.client_id else ""
+        also = f", and whether it takes the client id {client_id!r}" if client_id else ""
         return f"it does not authorise this user; check username, password_file and its access list{also}"
     return refusal(code)
 

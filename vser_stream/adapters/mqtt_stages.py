@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import socket
 
-from vser_stream.adapters.mqtt_login import Broker, secrets
+from vser_stream.adapters.mqtt_login import secrets
 from vser_stream.adapters.mqtt_reasons import failure
+from vser_stream.config import MqttConfig
 from vser_stream.errors import PublishError
 
 __all__ = ["connects", "encrypts", "resolves"]
 
 
-def resolves(broker: Broker) -> str:
+def resolves(broker: MqttConfig) -> str:
     """Return the address of the broker.
 
     Raises:
@@ -23,7 +24,7 @@ def resolves(broker: Broker) -> str:
         raise _error(broker, exc) from exc
 
 
-def connects(broker: Broker) -> str:
+def connects(broker: MqttConfig) -> str:
     """Open a TCP connection and close it; return where.
 
     Raises:
@@ -33,7 +34,7 @@ def connects(broker: Broker) -> str:
     return f"port {broker.port}"
 
 
-def encrypts(broker: Broker) -> str:
+def encrypts(broker: MqttConfig) -> str:
     """Agree on a TLS version; return it.
 
     Raises:
@@ -50,12 +51,12 @@ def encrypts(broker: Broker) -> str:
             raise _error(broker, exc) from exc
 
 
-def _connection(broker: Broker) -> socket.socket:
+def _connection(broker: MqttConfig) -> socket.socket:
     try:
         return socket.create_connection((broker.host, broker.port), timeout=broker.timeout)
     except OSError as exc:
         raise _error(broker, exc) from exc
 
 
-def _error(broker: Broker, cause: OSError) -> PublishError:
+def _error(broker: MqttConfig, cause: OSError) -> PublishError:
     return PublishError(f"broker {broker.host}:{broker.port} {failure(cause)}")

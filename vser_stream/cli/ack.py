@@ -15,9 +15,10 @@ from typing import Annotated, TypeVar
 import typer
 from pydantic import ValidationError
 
-from vser_stream.adapters.mqtt import Broker, MqttPublisher, Received
+from vser_stream.adapters.mqtt import MqttPublisher, Received
 from vser_stream.adapters.strangers import printable
 from vser_stream.cli.site import at_site
+from vser_stream.config import MqttConfig
 from vser_stream.core.commands import COMMANDS, Ack, Answer, Command, Pause, Resume
 from vser_stream.core.messages import State, utc
 from vser_stream.core.wire import topics
@@ -41,7 +42,7 @@ Wait = Annotated[float, typer.Option(min=0.1, max=600.0, help="Longest wait for 
 
 @at_site
 def ack(
-    broker: Broker,
+    broker: MqttConfig,
     site: str,
     alert_id: Annotated[str, typer.Argument(help="Of the alarm; its first characters are enough.")],
     seq: Annotated[
@@ -60,7 +61,7 @@ def ack(
 
 @at_site
 def pause(
-    broker: Broker,
+    broker: MqttConfig,
     site: str,
     source: Source,
     minutes: Annotated[
@@ -75,13 +76,13 @@ def pause(
 
 
 @at_site
-def resume(broker: Broker, site: str, source: Source, by: By = None, wait: Wait = 5.0) -> None:
+def resume(broker: MqttConfig, site: str, source: Source, by: By = None, wait: Wait = 5.0) -> None:
     """End the pause of a source."""
     asyncio.run(_ask(broker, site, source, _made(Resume, by=by or getpass.getuser()), wait=wait))
 
 
 async def _acknowledge(
-    broker: Broker, site: str, alert_id: str, *, seq: int | None, by: str, wait: float
+    broker: MqttConfig, site: str, alert_id: str, *, seq: int | None, by: str, wait: float
 ) -> None:
     async with MqttPublisher(broker) as connection:
         state = await _state_of(connection, site, alert_id, within=STATES * wait)
@@ -103,7 +104,7 @@ def _made(model: type[C], **fields: object) -> C:
         raise CommandError(f"{name} {str(fields.get(name))[:64]!r}: {error['msg']}") from exc
 
 
-async def _ask(broker: Broker, site: str, source: str, command: Command, *, wait: float) -> None:
+async def _ask(broker: MqttConfig, site: str, source: str, command: Command, *, wait: float) -> None:
     async with MqttPublisher(broker) as connection:
         await _command(connection, site, source, command, wait=wait)
 

@@ -24,7 +24,6 @@ from rich.text import Text
 from vser_stream import __version__
 from vser_stream.adapters.host import clock_is_synchronised, clock_jump, free_space, sync_time
 from vser_stream.adapters.mqtt import MqttPublisher
-from vser_stream.adapters.mqtt_login import Broker
 from vser_stream.adapters.mqtt_stages import connects, encrypts, resolves
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.rtsp import RtspCamera
@@ -42,7 +41,6 @@ from vser_stream.core.reason.weigh import History
 from vser_stream.core.survey import Survey
 from vser_stream.core.wire import topics
 from vser_stream.errors import ConfigError, PublishError, VserError
-from vser_stream.runtime.agent import broker_of
 from vser_stream.runtime.build import Engine, model_of
 from vser_stream.runtime.reasoners import reasoner_of, standing_by
 from vser_stream.runtime.rehearsal import rehearse
@@ -62,6 +60,8 @@ SLOW_DISK = 0.2
 
 BUILT = 2026
 """No clock that is right says less (year)."""
+
+Connect = Callable[..., MqttPublisher]
 
 COLOURS = {Verdict.OK: "green", Verdict.WARN: "bold yellow", Verdict.FAIL: "bold red"}
 
@@ -190,25 +190,26 @@ def _sound(survey: Survey) -> str:
 
 def _examine_broker(examination: Examination, settings: Config) -> None:
     # Under the daemon's own client id the broker would hang up on it.
-    broker = broker_of(settings.mqtt, client_id=f"vser-{settings.site}-doctor")
+    broker = settings.mqtt
+    connect = partial(MqttPublisher, broker, client_id=f"vser-{settings.site}-doctor")
     tests = [topics.selftest(settings.site, source.name) for source in settings.sources]
     steps: dict[str, Callable[[], str]] = {
         "name resolves": partial(resolves, broker),
         "TCP connects": partial(connects, broker),
         "TLS": partial(encrypts, broker),
-        "login": _running(_log_in, broker, tests[0]),
+        "login": _running(_log_in, connect, tests[0]),
     }
     for name, work in steps.items():
         examination.step(f"broker: {name}", work)
         if examination.findings[-1].verdict is Verdict.FAIL:
             return
     for topic in tests:
-        examination.step(f"broker: may publish {topic}", _running(_tell, broker, topic))
+        examination.step(f"broker: may publish {topic}", _running(_tell, connect, topic))
     if examination.findings[-1].verdict is not Verdict.FAIL:
         for what, size in _sizes(settings).items():
-            examination.step(f"broker: takes {what}", _running(_fill, broker, tests[-1], size))
+            examination.step(f"broker: takes {what}", _running(_fill, connect, tests[-1], size))
     commands = topics.commands_below(settings.site)
-    examination.step(f"broker: may read {commands}", _running(_ask, broker, commands))
+    examination.step(f"broker: may read {commands}", _running(_ask, connect, commands))
 
 
 def _sizes(settings: Config) -> dict[str, int]:
@@ -232,10 +233,10 @@ def _running(work: Callable[..., Coroutine[Any, Any, str]], *arguments: object) 
     return lambda: asyncio.run(work(*arguments))
 
 
-async def _log_in(broker: Broker, topic: str) -> str:
+async def _log_in(connect: Connect, topic: str) -> str:
     """As the daemon does, with a last will; this one would only clear the topic of the test."""
     will = Message(topic, b"", 1, retain=True, id=uuid.uuid4().hex)
-    async with MqttPublisher(broker, will=will) as publisher:
+    async with connect(will=will) as publisher:
         protocol = "MQTT 5" if publisher.answers else "MQTT 3.1.1"
         lacks = [*publisher.limits.lacks()]
         if publisher.will_as_taken is None:
@@ -245,10 +246,10 @@ async def _log_in(broker: Broker, topic: str) -> str:
     return protocol
 
 
-async def _tell(broker: Broker, topic: str) -> str:
+async def _tell(connect: Connect, topic: str) -> str:
     """Publish nothing, where nothing is retained."""
     nothing = Message(topic, b"", 1, retain=False, id=uuid.uuid4().hex, expires_at=time.time() + 1.0)
-    async with MqttPublisher(broker) as publisher:
+    async with connect() as publisher:
         await publisher.publish(nothing)
         if not publisher.answers:
             raise DoubtError(
@@ -257,19 +258,19 @@ async def _tell(broker: Broker, topic: str) -> str:
     return "taken, so are alerts unless an access list names each topic"
 
 
-async def _fill(broker: Broker, topic: str, size: int) -> str:
+async def _fill(connect: Connect, topic: str, size: int) -> str:
     """Publish blanks."""
     blanks = Message(topic, b" " * size, 1, retain=False, id=uuid.uuid4().hex, expires_at=time.time() + 1.0)
     try:
-        async with MqttPublisher(broker) as publisher:
+        async with connect() as publisher:
             await publisher.publish(blanks)
     except PublishError as exc:
         raise DoubtError(f"{size} bytes are too many, so it is shortened or left out: {exc}") from exc
     return f"{size} bytes"
 
 
-async def _ask(broker: Broker, topic: str) -> str:
-    async with MqttPublisher(broker) as publisher:
+async def _ask(connect: Connect, topic: str) -> str:
+    async with connect() as publisher:
         await publisher.subscribe(topic)
     return "not refused; Mosquitto refuses nobody here, but sends only what its access list allows"
 

@@ -12,14 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from vser_stream.adapters.kept import KeptFile, in_use
-from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.adapters.mqtt import MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.cli.agent import OfAgent
 from vser_stream.cli.kept import at, database
 from vser_stream.config import load
 from vser_stream.core.messages import told_late
 from vser_stream.errors import MessageRefusedError, UserError
-from vser_stream.runtime.agent import broker_of
 
 __all__ = ["app"]
 
@@ -61,15 +60,15 @@ def flush(config: OfAgent, as_json: AsJson = False) -> None:
     if not path.exists() or in_use(path):
         raise UserError(f"{path}: is missing or in use; a running agent publishes by itself, stop it first")
     with KeptFile(path), SqliteOutbox(path) as outbox:  # the first refuses what a newer agent wrote
-        broker = broker_of(settings.mqtt, client_id=f"vser-{settings.site}")
-        sent, refused = asyncio.run(_publish(outbox, broker))
+        publisher = MqttPublisher(settings.mqtt, client_id=f"vser-{settings.site}")
+        sent, refused = asyncio.run(_publish(outbox, publisher))
         left = len(outbox)
     print(json.dumps({"sent": sent, "left": left}) if as_json else f"{sent} messages published, {left} left")
     if refused is not None:
         raise refused
 
 
-async def _publish(outbox: SqliteOutbox, broker: Broker) -> tuple[int, MessageRefusedError | None]:
+async def _publish(outbox: SqliteOutbox, publisher: MqttPublisher) -> tuple[int, MessageRefusedError | None]:
     """Publish what the broker takes; return how many, and why it refused another.
 
     Raises:
@@ -77,7 +76,7 @@ async def _publish(outbox: SqliteOutbox, broker: Broker) -> tuple[int, MessageRe
     """
     sent, refused = 0, None
     topics: set[str] = set()
-    async with MqttPublisher(broker) as connection:
+    async with publisher as connection:
         while (message := outbox.next(time.time(), skip=topics)) is not None:
             try:
                 await connection.publish(told_late(message, time.time()))

@@ -9,7 +9,6 @@ from vser_stream.adapters.mqtt import MqttPublisher
 from vser_stream.config import Config
 from vser_stream.core.wire import topics
 from vser_stream.errors import MessageRefusedError
-from vser_stream.runtime.agent import broker_of
 from vser_stream.values import Message
 
 __all__ = ["clear_retained"]
@@ -29,7 +28,7 @@ async def clear_retained(config: Config) -> tuple[int, list[str]]:
     """
     refused = []
     # Under the daemon's own client id the broker would hang up on it.
-    async with MqttPublisher(broker_of(config.mqtt, client_id=f"vser-{config.site}-purge")) as connection:
+    async with MqttPublisher(config.mqtt, client_id=f"vser-{config.site}-purge") as connection:
         found = await _retained(connection, topics.everything(config.site))
         sources = {said.source for said in map(topics.parse, found) if said and said.source}
         sources |= {source.name for source in config.sources}

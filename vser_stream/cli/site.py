@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel, ValidationError
 
-from vser_stream.adapters.mqtt import Broker
 from vser_stream.cli.agent import default
 from vser_stream.complaint import complaints
 from vser_stream.config import MqttConfig, load
@@ -32,7 +31,7 @@ def reach(
     username: Annotated[str | None, typer.Option(help="Who you are to the broker.")] = None,
     password_file: Annotated[Path | None, typer.Option(help="Its first line is your password.")] = None,
     ca_file: Annotated[Path | None, typer.Option(help="TLS: who signed the broker's certificate.")] = None,
-) -> tuple[Broker, str]:
+) -> tuple[MqttConfig, str]:
     """The broker and the site; single options go before the configuration.
 
     Raises:
@@ -56,7 +55,7 @@ def reach(
         checked = _Place.model_validate(given)
     except ValidationError as exc:
         raise UserError(complaints(exc, _Place, given)) from None
-    return Broker(**dict(checked.broker)), checked.site
+    return checked.broker, checked.site
 
 
 class _Place(BaseModel):

@@ -16,10 +16,11 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from vser_stream.adapters.mqtt import Broker, MqttPublisher, Received
+from vser_stream.adapters.mqtt import MqttPublisher, Received
 from vser_stream.adapters.strangers import parse_json, printable
 from vser_stream.cli.board import Board
 from vser_stream.cli.site import at_site
+from vser_stream.config import MqttConfig
 from vser_stream.core.wire import topics
 from vser_stream.errors import PublishError, UserError
 from vser_stream.runtime.delivery import backoff
@@ -32,7 +33,7 @@ REDRAW, CLOCK = 0.25, 1.0
 
 @at_site
 def watch(
-    broker: Broker,
+    broker: MqttConfig,
     site: str,
     as_json: Annotated[bool, typer.Option("--json", help="Each message as a line of JSON.")] = False,
 ) -> None:
@@ -65,7 +66,7 @@ async def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
         return
 
 
-async def _show(broker: Broker, board: Board) -> None:
+async def _show(broker: MqttConfig, board: Board) -> None:
     changed = asyncio.Event()
 
     def message(received: Received) -> None:
@@ -132,7 +133,7 @@ class _Lines:
 
 
 async def _follow(
-    broker: Broker, site: str, on_message: Callable[[Received], None], on_link: Callable[[str], None]
+    broker: MqttConfig, site: str, on_message: Callable[[Received], None], on_link: Callable[[str], None]
 ) -> None:
     """Hand on what arrives, over one connection after another; never ends.
 

@@ -7,18 +7,17 @@ import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 
 from vser_stream import __version__
 from vser_stream.adapters.baselines import take_over
 from vser_stream.adapters.feedback import FEEDBACK, FeedbackFile
-from vser_stream.adapters.mqtt import Broker, MqttPublisher
+from vser_stream.adapters.mqtt import MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.adapters.prometheus import Metrics, Reading
 from vser_stream.adapters.state_folder import InUseError, StateFolder
 from vser_stream.adapters.vad import WebRtcVad
-from vser_stream.config import Config, MqttConfig, SourceConfig
+from vser_stream.config import Config, SourceConfig
 from vser_stream.core.alarm_memory import Remembered, recall
 from vser_stream.core.calibrate import Calibration
 from vser_stream.core.commands import Feedback
@@ -89,7 +88,6 @@ class Agent:
         self._refused: Condition | None = None
         self._presenting: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
-        self._broker = broker_of(config.mqtt, client_id=f"vser-{config.site}")
         self._access = Access()
         self._feedback = FeedbackFile(self.state / "feedback.jsonl")
         desk = CommandDesk(
@@ -108,7 +106,7 @@ class Agent:
         )
         self._inbox = Inbox(
             self._reception.topics,
-            partial(MqttPublisher, replace(self._broker, client_id=unique(f"vser-{config.site}-commands"))),
+            partial(MqttPublisher, config.mqtt, client_id=unique(f"vser-{config.site}-commands")),
             on_received=self._reception.receive,
             access=self._access,
         )
@@ -331,10 +329,9 @@ class Agent:
     def _connection(self) -> MqttPublisher:
         """The next connection for alerts, under another client id while somebody else uses ours."""
         will = status_message(self._config.site, SiteStatus.OFFLINE, "will")
-        broker = self._broker
-        if self._delivery.thrown_out:
-            broker = replace(broker, client_id=unique(f"vser-{self._config.site}"))
-        return MqttPublisher(broker, will=will)
+        ours = f"vser-{self._config.site}"
+        client_id = unique(ours) if self._delivery.thrown_out else ours
+        return MqttPublisher(self._config.mqtt, client_id=client_id, will=will)
 
     def _greeting(self) -> Iterator[Message]:
         """First on each connection: what late subscribers must find retained."""
@@ -364,11 +361,6 @@ class Agent:
 
     def _farewell(self) -> Iterator[Message]:
         yield status_message(self._config.site, SiteStatus.STOPPED, new_id())
-
-
-def broker_of(config: MqttConfig, *, client_id: str) -> Broker:
-    """The broker of a configuration."""
-    return Broker(client_id=client_id, **dict(config))
 
 
 def _differ(table: str, one: Config, other: Config) -> bool:
