@@ -23,14 +23,15 @@ from vser_stream.core.alarm import (
     tick,
 )
 from vser_stream.core.alarm_curve import Curves, as_asked
-from vser_stream.core.alarm_room import Room, Threshold, settled, thresholds_of
-from vser_stream.core.alarm_state import AlarmState, Transition
+from vser_stream.core.alarm_room import Room, Threshold, raised, settled, thresholds_of
+from vser_stream.core.alarm_state import AlarmEvent, AlarmState, Transition
 from vser_stream.core.baby_cry import BabyCry
 from vser_stream.core.baseline import is_calm_enough
 from vser_stream.core.condition import Condition
 from vser_stream.core.decide import Decider
 from vser_stream.core.frames import Framer
 from vser_stream.core.quality import quality_of
+from vser_stream.core.sanity import SignalWatch
 from vser_stream.core.segment import Segmenter
 from vser_stream.core.voice import no_voice
 from vser_stream.ports import SpeechDetector
@@ -41,6 +42,9 @@ __all__ = ["Outcome", "Pipeline", "Rejected"]
 
 _MINUTE = 60.0
 """Heard time between two looks at what the room is like (s)."""
+
+_BEGINS = {AlarmEvent.RAISED, AlarmEvent.ESCALATED, AlarmEvent.RERAISED}
+"""Events of which a person may say later that they were right."""
 
 _LONGEST_SILENCE = 60.0
 """A source that delivers nothing is known to after a quarter of this, and then time passes without it (s)."""
@@ -99,7 +103,7 @@ class Pipeline:
         its room into :attr:`room`."""
 
         self.room = self.alarm.room
-        self.credible = True
+        self.signal = SignalWatch()
         """Whether what the source delivers can be a room: from noise, silence and hum nothing is learned."""
 
         self._lived = 0
@@ -142,6 +146,7 @@ class Pipeline:
 
     def feed(self, block: Block) -> list[Outcome]:
         """Take the next block; return what came of it, in order."""
+        self.signal.feed(block)
         return [outcome for frame in self._framer.feed(block) for outcome in self._hear(frame)]
 
     def flush(self, cut: Cut = Cut.END) -> list[Outcome]:
@@ -151,6 +156,11 @@ class Pipeline:
     def amend(self, decision: Decision, now: float) -> list[Outcome]:
         """Take a second verdict on an utterance that was judged; ``now`` is wall time (s)."""
         return self._changed(amend(self.alarm, decision, now, config=self._alarm_config), now)
+
+    def alerted(self, transition: Transition, alert_id: str) -> None:
+        """What came of the audio was published as an alert; a person may say later that it was right."""
+        if transition.event in _BEGINS:
+            self.room = raised(self.room, alert_id)
 
     def wait(self, now: float) -> list[Outcome]:
         """Let time pass while there is no audio, every few seconds; ``now`` is wall time (s)."""
@@ -200,7 +210,7 @@ class Pipeline:
 
     def _live(self) -> None:
         """A frame of the room was heard; once a minute it is looked at what that makes."""
-        self._lived += self.credible
+        self._lived += not self.signal.conditions
         if self._lived >= _MINUTE * RATE / FRAME:
             self._lived = 0
             self.alarm = live(self.alarm, _MINUTE)

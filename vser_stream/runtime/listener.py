@@ -15,7 +15,7 @@ from typing import Protocol
 from vser_stream.adapters.clock import SystemClock
 from vser_stream.adapters.prometheus import Metrics
 from vser_stream.core.alarm_memory import Remembered, remember
-from vser_stream.core.alarm_room import Room, judged, raised
+from vser_stream.core.alarm_room import Room, judged
 from vser_stream.core.alarm_state import AlarmEvent, Transition
 from vser_stream.core.baseline import Baseline
 from vser_stream.core.capture_state import CaptureState, Patience
@@ -33,22 +33,19 @@ from vser_stream.core.messages import (
     utterance_of,
 )
 from vser_stream.core.pipeline import Outcome, Pipeline, Rejected
-from vser_stream.core.reason.weigh import History
 from vser_stream.core.record import record_of
 from vser_stream.core.report import Reporter
-from vser_stream.core.sanity import SignalWatch
 from vser_stream.core.votes import URGENT_FIRST
 from vser_stream.errors import CommandError, VserError
 from vser_stream.ports import AudioSource, Clock
 from vser_stream.runtime.capture import Capture
 from vser_stream.runtime.containment import contained
 from vser_stream.runtime.escalation import Escalation
+from vser_stream.runtime.reasoning.weighing import Weighing
 from vser_stream.values import (
     RATE,
     Block,
-    Case,
     Cut,
-    DecidedBy,
     Decision,
     Memory,
     Message,
@@ -82,9 +79,6 @@ the baseline, and each commit costs a flash card a few pages (s)."""
 
 ROOM_SAVED_EVERY = 1 / 24
 """Heard time between two commits for what was learned of the room alone (d)."""
-
-BEGINS = {AlarmEvent.RAISED, AlarmEvent.ESCALATED, AlarmEvent.RERAISED}
-"""Events of which a person may say later that they were right."""
 
 ASK_EVERY = 10.0
 """Between two attempts to learn what is kept, where the disk did not answer at the start (s)."""
@@ -165,8 +159,7 @@ class Listener:
         metrics.expect(name, levels=URGENT_FIRST, events=AlarmEvent)
         self._publish_utterances = publish_utterances
         self._health_every = health_every
-        self._escalation = escalation
-        self._history = History()
+        self._second = Weighing(escalation, self.amend)
         self._weighing: set[asyncio.Task[None]] = set()
         self._besides = besides
         self._turn = asyncio.Lock()
@@ -176,7 +169,6 @@ class Listener:
         self._room_saved = pipeline.room
         self._overhearing: set[asyncio.Queue[Block | None]] = set()
         self._changed = asyncio.Event()
-        self._watch = SignalWatch()
         self._known: tuple[Condition, ...] = ()
         self.capture = Capture(name, source, on_change=self._changed.set, patience=patience)
         self._last: Decision | None = None
@@ -330,7 +322,7 @@ class Listener:
 
     def conditions(self) -> tuple[Condition, ...]:
         """What is technically wrong with the source now, and what else is to be told of its room."""
-        found = [*self._watch.conditions, *self._besides(), *self._pipeline.conditions()]
+        found = [*self._pipeline.signal.conditions, *self._besides(), *self._pipeline.conditions()]
         if (since := self.capture.deaf_since) is not None:
             reason = self.capture.reason or "being opened"
             found.insert(0, Condition(ConditionName.CAPTURE_LOST, "medium", since, reason))
@@ -354,7 +346,7 @@ class Listener:
     def health(self) -> Health:
         """Whether the source is heard, and how well."""
         age, level, drift = self.capture.age, self._pipeline.level_db, self.capture.drift_ppm
-        signal, now = self._watch.signal, self._clock.wall()
+        signal, now = self._pipeline.signal.signal, self._clock.wall()
         return Health(
             site=self._site,
             source=self.name,
@@ -408,9 +400,6 @@ class Listener:
 
     def _judge(self, block: Block | None) -> list[Outcome]:
         """On the scoring thread: a block, or the end of what was audible."""
-        if block is not None:
-            self._watch.feed(block)
-            self._pipeline.credible = not self._watch.conditions
         began = self._clock.monotonic()
         outcomes = self._pipeline.flush(Cut.GAP) if block is None else self._pipeline.feed(block)
         self._metrics.scored(
@@ -508,8 +497,7 @@ class Listener:
         if transition.heard:
             self._note(transition.decision)  # the state that goes with the alert says the same
         alert = self._reporter.alert(transition, published_at=self._clock.wall())
-        if transition.event in BEGINS:
-            self._pipeline.room = raised(self._pipeline.room, alert.alert_id)
+        self._pipeline.alerted(transition, alert.alert_id)
         _log.log(
             logging.INFO if transition.event in GOOD_NEWS else logging.WARNING,
             "alarm %s: source=%s level=%s reason=%s",
@@ -552,24 +540,16 @@ class Listener:
 
     async def _judged(self, decision: Decision) -> None:
         """The alarm has heard the SVM already; what is ambiguous is weighed while listening goes on."""
-        if self._escalation is None:
+        settle = self._second.begin(decision)
+        if settle is None:
             await self._utterance(decision)
             return
-        case = self._history.case(decision, self._escalation.book)
-        if not decision.escalated:
-            await self._utterance(decision)
-            return
-        weighing = asyncio.create_task(
-            self._weigh(self._escalation, decision, case), name=f"weigh {self.name}"
-        )
+        weighing = asyncio.create_task(self._settle(settle), name=f"weigh {self.name}")
         self._weighing.add(weighing)
         weighing.add_done_callback(self._weighing.discard)
 
-    async def _weigh(self, escalation: Escalation, decision: Decision, case: Case) -> None:
-        settled = await escalation.weigh(decision, case, early=self.amend)
-        if settled.decided_by is DecidedBy.LLM:
-            await self.amend(settled)
-        await self._utterance(settled)
+    async def _settle(self, settle: Callable[[], Awaitable[Decision]]) -> None:
+        await self._utterance(await settle())
 
     async def _utterance(self, decision: Decision) -> None:
         self._utterances += 1

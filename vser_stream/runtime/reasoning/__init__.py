@@ -1,0 +1,1 @@
+"""Ambiguous utterances: who is asked about them, and what becomes of them."""

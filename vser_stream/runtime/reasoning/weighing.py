@@ -1,0 +1,42 @@
+"""What becomes of the utterances of one source once the classifier has judged them, live or in a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from vser_stream.core.reason.weigh import History
+from vser_stream.runtime.escalation import Escalation
+from vser_stream.values import Case, DecidedBy, Decision
+
+__all__ = ["Weighing"]
+
+
+class Weighing:
+    """Lets the ambiguous utterances of one source be weighed again.
+
+    Args:
+        escalation: Where they go; None to let the SVM decide.
+        amend: Lets the alarm take a second verdict.
+    """
+
+    def __init__(self, escalation: Escalation | None, amend: Callable[[Decision], Awaitable[object]]) -> None:
+        self._escalation, self._amend = escalation, amend
+        self._history = History()
+
+    def begin(self, decision: Decision) -> Callable[[], Awaitable[Decision]] | None:
+        """Take note of an utterance; call it for each, in order.
+
+        Returns:
+            What settles it, in its own time; None where it is settled as it is.
+        """
+        if self._escalation is None:
+            return None
+        case = self._history.case(decision, self._escalation.book)
+        return partial(self._settled, self._escalation, decision, case) if decision.escalated else None
+
+    async def _settled(self, escalation: Escalation, decision: Decision, case: Case) -> Decision:
+        settled = await escalation.weigh(decision, case, early=self._amend)
+        if settled.decided_by is DecidedBy.LLM:
+            await self._amend(settled)
+        return settled
