@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vser_stream.core.reason.fuse import fuse
-from vser_stream.values import ANSWERS, LABELS, Block, Label, Probabilities, Sound
+from vser_stream.values import ANSWERS, LABELS, Block, Label, Message, Probabilities, Sound, Urgency
 
 shares = st.floats(0.0, 1.0, allow_subnormal=True)
 answers = st.lists(shares, min_size=5, max_size=5).filter(lambda one: sum(one) > 1e-300)
@@ -95,3 +95,9 @@ def test_the_samples_of_a_block_cannot_be_changed() -> None:
     assert block.end == 8
     with pytest.raises(ValueError, match="read-only"):
         block.pcm[0] = 1
+
+
+def test_the_ladder_of_urgency_is_the_one_in_databases_and_an_alarm_is_its_upper_half() -> None:
+    assert [urgency.value for urgency in Urgency] == [0, 1, 2, 3]
+    waiting = [Message("t", b"", 1, retain=False, id="m", priority=urgency) for urgency in range(5)]
+    assert [message.is_alarm for message in waiting] == [False, False, True, True, True]

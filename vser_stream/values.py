@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Self
 
 import numpy as np
@@ -42,6 +42,7 @@ __all__ = [
     "SegmentKind",
     "Sound",
     "Spectra",
+    "Urgency",
     "Vector",
 ]
 
@@ -409,6 +410,19 @@ class MessageKind(StrEnum):
     ANSWER = "answer"
 
 
+class Urgency(IntEnum):
+    """Which message is sent first."""
+
+    ROUTINE = 0
+    CURRENT = 1
+    """What is so now, such as a state."""
+
+    ALARM = 2
+    """From here on: never evicted, and no pause between two connections is long."""
+
+    PANIC = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One MQTT publication."""
@@ -421,11 +435,16 @@ class Message:
     id: str
     """Unique; consumers deduplicate by it."""
 
-    priority: int = 0
-    """Higher is sent first."""
+    priority: int = Urgency.ROUTINE
+    """Higher is sent first: an :class:`Urgency`, or what another release made of it."""
 
     expires_at: float | None = None
     """Wall time after which it is worthless (s); None for never."""
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether somebody must be told at once."""
+        return self.priority >= Urgency.ALARM
 
 
 @dataclass(frozen=True, slots=True)

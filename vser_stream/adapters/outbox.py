@@ -37,12 +37,9 @@ from vser_stream.adapters.schema import (
 )
 from vser_stream.adapters.state_folder import InUseError
 from vser_stream.errors import OutboxError
-from vser_stream.values import Memory, Message, Record
+from vser_stream.values import Memory, Message, Record, Urgency
 
-__all__ = ["KEPT_PRIORITY", "SqliteOutbox"]
-
-KEPT_PRIORITY = 2
-"""Messages from this priority on are never evicted."""
+__all__ = ["SqliteOutbox"]
 
 BUSY = 5.0
 """How long to wait for another process, such as a backup, to release the file (s)."""
@@ -386,7 +383,7 @@ class SqliteOutbox:
             "sum(length(payload)) OVER first - length(payload) AS freed "
             "FROM outbox WHERE priority < ? WINDOW first AS (ORDER BY priority, seq)) "
             "WHERE place <= ? OR freed < ?)",
-            (KEPT_PRIORITY, rows - self._limit, size - self._limit_bytes),
+            (Urgency.ALARM, rows - self._limit, size - self._limit_bytes),
         ).rowcount
 
     def _expire(self, now: float) -> None:

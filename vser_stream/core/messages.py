@@ -20,7 +20,7 @@ from vser_stream.core.capture_state import CaptureState, CaptureTransition
 from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.core.quality import quality_of
 from vser_stream.core.wire import topics
-from vser_stream.values import RATE, DecidedBy, Decision, Label, Message, MessageKind, RationaleBy
+from vser_stream.values import RATE, DecidedBy, Decision, Label, Message, MessageKind, RationaleBy, Urgency
 
 __all__ = [
     "DOCUMENTS",
@@ -399,22 +399,29 @@ def message_of(document: Alert | Utterance | State | Health, message_id: str) ->
     """Put a document on its topic, with the delivery its kind deserves."""
     kind = _KINDS[type(document)]
     qos, retain = topics.PUBLISHED[kind]
-    urgency = 0
-    if isinstance(document, Alert):
-        urgency = 3 if document.priority is Priority.HIGH else 2
-    elif isinstance(document, State):
-        urgency = 1
     return Message(
         topic=topics.document(document.site, document.source, kind),
         payload=document.model_dump_json().encode(),
         qos=qos,
         retain=retain,
         id=message_id,
-        priority=urgency,
+        priority=_urgency_of(document),
         expires_at=document.expires_at.timestamp()
         if isinstance(document, Health) and document.expires_at
         else None,
     )
+
+
+def _urgency_of(document: Alert | Utterance | State | Health) -> Urgency:
+    match document:
+        case Alert(priority=Priority.HIGH):
+            return Urgency.PANIC
+        case Alert():
+            return Urgency.ALARM
+        case State():
+            return Urgency.CURRENT
+        case _:
+            return Urgency.ROUTINE
 
 
 def status_message(site: str, status: SiteStatus, message_id: str) -> Message:
@@ -426,7 +433,7 @@ def status_message(site: str, status: SiteStatus, message_id: str) -> Message:
         qos=qos,
         retain=retain,
         id=message_id,
-        priority=1,
+        priority=Urgency.CURRENT,
     )
 
 

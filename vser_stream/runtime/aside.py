@@ -16,10 +16,7 @@ from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.errors import PublishError
 from vser_stream.values import Message
 
-__all__ = ["URGENT", "Aside"]
-
-URGENT = 2
-"""A message of this priority is an alarm."""
+__all__ = ["Aside"]
 
 PROVEN = 2
 """So many connections that took others and ended over a message are no accident."""
@@ -154,8 +151,10 @@ def key(message: Message) -> str:
 
 def _rest(message: Message, strikes: int) -> float:
     """How long a message waits before it is tried again (s)."""
-    urgent = message.priority >= URGENT
-    first, longest = (FIRST_URGENT_PAUSE, LONGEST_URGENT_PAUSE) if urgent else (FIRST_PAUSE, LONGEST_PAUSE)
+    if message.is_alarm:
+        first, longest = FIRST_URGENT_PAUSE, LONGEST_URGENT_PAUSE
+    else:
+        first, longest = FIRST_PAUSE, LONGEST_PAUSE
     return min(longest, first * 2.0 ** min(strikes - PROVEN, 10))
 
 

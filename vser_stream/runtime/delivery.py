@@ -27,7 +27,7 @@ from vser_stream.errors import (
     SessionTakenError,
 )
 from vser_stream.ports import Clock
-from vser_stream.runtime.aside import URGENT, Aside
+from vser_stream.runtime.aside import Aside
 from vser_stream.runtime.connection import LONGEST_PAUSE, STABLE, Connection, backoff, pause
 from vser_stream.runtime.keeper import Keeper
 from vser_stream.values import Memory, Message, Record
@@ -154,7 +154,7 @@ class Delivery:
         try:
             await self._keeper.commit(messages, memory=memory, records=records)
         finally:
-            self.notify(urgent=any(message.priority >= URGENT for message in messages))
+            self.notify(urgent=any(message.is_alarm for message in messages))
 
     def notify(self, *, urgent: bool = False) -> None:
         """Look for messages now; if ``urgent``, connect for them without waiting longer."""
@@ -430,7 +430,7 @@ class Delivery:
 
 
 def _is_urgent(message: Message | None) -> bool:
-    return message is not None and message.priority >= URGENT
+    return message is not None and message.is_alarm
 
 
 def _internal(exc: Exception) -> PublishError:
