@@ -19,6 +19,7 @@ __all__ = [
     "FRAME",
     "LABELS",
     "RATE",
+    "About",
     "Block",
     "Case",
     "Cue",
@@ -410,6 +411,28 @@ class MessageKind(StrEnum):
     ANSWER = "answer"
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a message is about, so that nobody has to read its payload to know."""
+
+    kind: MessageKind
+    site: str
+    source: str | None = None
+    """None where it is about the whole site."""
+
+    event: str | None = None
+    """What became of an alarm condition."""
+
+    alert_id: str | None = None
+    """Of that condition."""
+
+    made_at: float | None = None
+    """Wall time at which the document was made (s)."""
+
+    ended_at: float | None = None
+    """Wall time of the end of the speech it tells of (s)."""
+
+
 class Urgency(IntEnum):
     """Which message is sent first."""
 
@@ -440,6 +463,9 @@ class Message:
 
     expires_at: float | None = None
     """Wall time after which it is worthless (s); None for never."""
+
+    about: About | None = None
+    """None where it is in the words of others, or empty."""
 
     @property
     def is_alarm(self) -> bool:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support import documents
 from support.flips import flipped
 
 from vser_stream.adapters.kept import KeptFile
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.core.messages import message_of
 from vser_stream.errors import DataError, OutboxError
 from vser_stream.values import Memory, Message, Record
 
@@ -86,6 +89,16 @@ def test_a_flipped_bit_stops_nothing_and_costs_no_other_message(sound: bytes, tm
         # One bit is in one message, or in what says where several are.
         assert len(lost) <= max(len(hurt), 1), number
         shutil.rmtree(folder)
+
+
+def test_the_rows_on_both_sides_of_a_damaged_one_come_out(sound: bytes, tmp_path: Path) -> None:
+    damaged = bytearray(sound)
+    last_type = damaged.index(b"alert-4vser/") - 1  # of the row's columns, just before their values
+    damaged[last_type] = 24  # a text beyond the end of the row
+    path = tmp_path / "outbox.db"
+    path.write_bytes(damaged)
+    found = {message.id for message in use_again_and_again(path)}
+    assert found == {"new", *(alert.id for alert in ALERTS)} - {"alert-4"}
 
 
 def test_a_flipped_bit_is_no_traceback_for_a_verb(sound: bytes, tmp_path: Path) -> None:
@@ -173,6 +186,31 @@ def test_a_row_that_makes_no_sense_is_set_aside_and_kept(path: Path, change_to: 
         rows = [str(row) for row in db.execute("SELECT * FROM set_aside")]
         rows += [str(row) for row in db.execute("SELECT * FROM outbox")]
     assert sum("alert-0" in row for row in rows) == 1
+
+
+@pytest.mark.parametrize(
+    "change_to",
+    [
+        "kind = 'alarm'",
+        "kind = 7",
+        "kind = NULL",
+        "site = NULL",
+        "source = CAST(x'ff80' AS TEXT)",
+        "event = char(27)",
+        "alert_id = x'61'",
+        "made_at = 'soon'",
+        "made_at = -1.0",
+        "ended_at = 9e999",
+    ],
+)
+def test_an_alert_goes_although_what_it_is_about_is_damaged(tmp_path: Path, change_to: str) -> None:
+    path, told = tmp_path / "outbox.db", message_of(documents.alert(), "a")
+    with SqliteOutbox(path) as outbox:
+        outbox.put(told)
+    change(path, f"UPDATE outbox SET {change_to}")  # noqa: S608 - from the list above
+    with SqliteOutbox(path) as outbox:
+        assert outbox.next(0.0) == replace(told, about=None)
+        assert outbox.set_aside == 0
 
 
 def test_a_memory_that_makes_no_sense_is_set_aside(path: Path) -> None:

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 from support.disk import full_disk
+from support.documents import alert, health, state, utterance
 
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.adapters.salvage import salvage
+from vser_stream.core.messages import SiteStatus, message_of, status_message
 from vser_stream.errors import OutboxError
 from vser_stream.values import Message
 
@@ -49,6 +51,20 @@ def test_a_message_comes_back_as_it_was_put_also_after_opening_again(path: Path)
     with SqliteOutbox(path) as outbox:
         assert outbox.next(NOW) == full
         assert (len(outbox), list(outbox)) == (1, [full])
+
+
+def test_what_a_message_is_about_waits_with_it(path: Path) -> None:
+    told = [
+        message_of(alert(), "a"),
+        message_of(health(), "h"),
+        status_message("home-1", SiteStatus.ONLINE, "o"),
+        message_of(state(), "s"),
+        message_of(utterance(), "u"),
+    ]
+    with SqliteOutbox(path) as outbox:
+        outbox.commit(told)
+    with SqliteOutbox(path) as outbox:
+        assert sorted(outbox, key=lambda one: one.id) == told
 
 
 def test_the_most_urgent_is_first_and_the_oldest_of_equals(path: Path) -> None:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from support.command import vser_stream
 from support.daemon import configuration
+from support.decisions import START
+from support.documents import alert, every_kind
 
 from vser_stream.adapters import schema
 from vser_stream.adapters.kept import KeptFile
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.core.alarm_memory import recall
+from vser_stream.core.messages import message_of
 from vser_stream.errors import ConfigError, OutboxError
+from vser_stream.values import Message
 
 OLD = Path(__file__).with_name("outbox-0.1.0.sql")
 
@@ -76,6 +81,65 @@ def test_what_0_1_0_kept_is_upgraded_and_all_of_it_is_there(old: Path, tmp_path:
     with SqliteOutbox(tmp_path / "new.db"):
         assert shape(tmp_path / "new.db") == shape(old)
     assert shape(old)[-2:] == [(schema.VERSION,), (schema.APPLICATION,)]
+
+
+@pytest.fixture
+def second(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[Message]]:
+    """Documents that wait in a database of schema 2, whose messages knew nothing beside their payload."""
+    times = [START + 3.25, START + 0.001, START + 86_399.999]
+    told = [
+        *(message_of(alert(published_at=at), f"a{at}") for at in times),
+        *(message_of(document, str(number)) for number, document in enumerate(every_kind())),
+        Message("homeassistant/device/home-1/config", b'{"device":{}}', 1, retain=True, id="h", priority=0),
+        Message("vser/v1/home-1/hall/state", b"", 1, retain=True, id="cleared"),
+    ]
+    with monkeypatch.context() as older:
+        older.setattr(schema, "_STEPS", schema._STEPS[:2])  # noqa: SLF001 - as that release had them
+        older.setattr(schema, "VERSION", 2)
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            schema.upgrade(db)
+            with db:
+                db.executemany(
+                    "INSERT INTO outbox (topic, payload, qos, retain, id, priority, expires_at, created_at) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, 1.0)",
+                    [(m.topic, m.payload, m.qos, m.retain, m.id, m.priority, m.expires_at) for m in told],
+                )
+    return path, told
+
+
+def by_id(messages: Iterable[Message]) -> dict[str, Message]:
+    return {message.id: message for message in messages}
+
+
+def test_messages_of_an_older_schema_are_about_what_new_ones_are(second: tuple[Path, list[Message]]) -> None:
+    path, told = second
+    with SqliteOutbox(path) as outbox:
+        assert by_id(outbox) == by_id(told)
+    assert ("event", "TEXT") in asked(path, "SELECT name, type FROM pragma_table_info('outbox')")
+
+
+def test_so_are_those_saved_from_a_damaged_file_of_an_older_schema(
+    second: tuple[Path, list[Message]],
+) -> None:
+    path, told = second
+    pages = bytearray(path.read_bytes())
+    pages[:4096] = bytes(4096)
+    path.write_bytes(pages)
+    with SqliteOutbox(path) as outbox:
+        assert by_id(outbox) == by_id(told)
+        assert outbox.aside is not None
+
+
+def test_so_are_those_saved_from_an_older_file_with_a_table_nobody_made(
+    second: tuple[Path, list[Message]],
+) -> None:
+    path, told = second
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE strange (x)")  # no release made it, so the file is no longer whole
+    with SqliteOutbox(path) as outbox:
+        assert by_id(outbox) == by_id(told)
+        assert outbox.aside is not None
 
 
 def test_a_row_that_cannot_be_read_stops_no_upgrade(old: Path) -> None:

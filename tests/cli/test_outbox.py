@@ -2,22 +2,21 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
+from support import documents
 from support.broker import Mosquitto
 from support.command import vser_stream
 from support.daemon import Subscriber, configuration, wait_for
 
 from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.core.messages import message_of
 from vser_stream.values import Message
 
 
 def alert(name: str, *, seconds_ago: float) -> Message:
-    at = datetime.fromtimestamp(time.time() - seconds_ago, UTC).isoformat()
-    document = {"schema": "vser.alert/1", "id": name, "site": "test", "source": "bed", "published_at": at}
-    payload = json.dumps(document, separators=(",", ":")).encode()
-    return Message("vser/v1/test/bed/alert", payload, 1, retain=False, id=name, priority=2)
+    published_at = time.time() - seconds_ago
+    return message_of(documents.alert(published_at=published_at, id=name, site="test", source="bed"), name)
 
 
 def test_what_waits_is_listed_and_published_by_hand(tmp_path: Path, server: Mosquitto) -> None:

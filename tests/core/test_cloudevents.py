@@ -1,44 +1,37 @@
-import json
-
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.documents import alert, attributes_in, every_kind, health
 
 from vser_stream.core.cloudevents import attributes_of, content_type_of
-from vser_stream.core.messages import SiteStatus, status_message
+from vser_stream.core.messages import Alert, SiteStatus, message_of, status_message
 from vser_stream.values import Message
 
-
-def message(topic: str, document: dict[str, str]) -> Message:
-    return Message(topic, json.dumps(document).encode(), 1, retain=False, id="m1")
+# To the millisecond, until 2096.
+times = st.integers(0, 4_000_000_000_000).map(lambda milliseconds: milliseconds / 1000.0)
 
 
 def test_an_alert_says_what_happened_where_and_to_which_condition() -> None:
-    document = {
-        "schema": "vser.alert/1",
-        "site": "home-1",
-        "source": "bedroom",
-        "event": "raised",
-        "alert_id": "a1",
-        "ended_at": "2023-11-14T22:13:22Z",
-        "published_at": "2023-11-14T22:13:23Z",
-    }
-    assert attributes_of(message("vser/v1/home-1/bedroom/alert", document)) == {
+    assert attributes_of(message_of(alert(), "m1")) == {
         "specversion": "1.0",
         "id": "m1",
         "source": "urn:vser:home-1:bedroom",
         "type": "io.vser.alert.raised.v1",
         "subject": "a1",
-        "time": "2023-11-14T22:13:23Z",
+        "time": "2023-11-14T22:13:23.250000Z",
     }
 
 
-def test_a_document_without_condition_or_time_has_neither() -> None:
-    document = {"schema": "vser.health/1", "site": "h", "source": "b"}
-    assert attributes_of(message("vser/v1/h/b/health", document)) == {
-        "specversion": "1.0",
-        "id": "m1",
-        "source": "urn:vser:h:b",
-        "type": "io.vser.health.v1",
-    }
+@pytest.mark.parametrize("document", every_kind(), ids=lambda document: type(document).__name__)
+def test_they_say_what_the_document_says(document: Alert) -> None:
+    message = message_of(document, "m1")
+    assert attributes_of(message) == attributes_in(message)
+
+
+@given(times)
+def test_their_time_is_the_document_s_word_by_word(at: float) -> None:
+    for message in (message_of(health(updated_at=at), "m1"), message_of(alert(published_at=at), "m1")):
+        assert attributes_of(message) == attributes_in(message)
 
 
 def test_the_status_has_its_attributes_though_it_is_a_bare_word() -> None:

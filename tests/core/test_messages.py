@@ -1,56 +1,23 @@
 import json
+from dataclasses import replace
 
 import jsonschema
 import pytest
 from support.decisions import START, decision
+from support.documents import PANIC, alert, health, state, utterance
 
-from vser_stream.core.alarm_state import AlarmEvent, Transition
+from vser_stream.core.alarm_state import AlarmEvent
 from vser_stream.core.messages import (
     DOCUMENTS,
     Alert,
-    CaptureState,
-    Health,
     SiteStatus,
-    Versions,
-    alert_of,
+    in_brief,
     message_of,
     status_message,
     told_late,
-    utc,
     utterance_of,
 )
-from vser_stream.values import Label, MessageKind
-
-PANIC = decision(panic=0.9, angry=0.07, calm=0.03, at=3.0)
-
-
-def alert(
-    event: AlarmEvent = AlarmEvent.RAISED,
-    level: Label = Label.PANIC,
-    *,
-    heard: bool = True,
-    published_at: float = START + 3.25,
-    **changed: object,
-) -> Alert:
-    document = alert_of(
-        Transition(event, level, PANIC, "one decision at 0.90", heard=heard),
-        site="home-1",
-        source="bedroom",
-        event_id="e1",
-        alert_id="a1",
-        seq=1,
-        published_at=published_at,
-        versions=Versions(package="0.1.0", model="m@1"),
-    )
-    return document.model_copy(update=changed)
-
-
-def health() -> Health:
-    return Health(
-        site="home-1", source="bedroom", capture=CaptureState.RUNNING, reason=None, last_sample_age_s=0.1,
-        level_db=None, floor_db=-60.0, restarts=0, gaps=0, dropped_blocks=0, utterances=0, rejected=0,
-        baseline_utterances=0, updated_at=utc(START),
-    )  # fmt: skip
+from vser_stream.values import About, Label, MessageKind
 
 
 def test_an_alert_carries_every_field_of_the_contract() -> None:
@@ -147,3 +114,33 @@ def test_an_alert_told_more_than_ten_seconds_after_it_happened_says_so_and_nothi
 def test_what_is_no_alert_is_never_late() -> None:
     for message in (message_of(health(), "x"), status_message("home-1", SiteStatus.STOPPED, "x")):
         assert told_late(message, 4e9) is message
+
+
+@pytest.mark.parametrize(
+    ("document", "about"),
+    [
+        (
+            alert(AlarmEvent.ESCALATED),
+            About(
+                MessageKind.ALERT,
+                "home-1",
+                "bedroom",
+                event="escalated",
+                alert_id="a1",
+                made_at=START + 3.25,
+                ended_at=START + 3.0,
+            ),
+        ),
+        (utterance(), About(MessageKind.UTTERANCE, "home-1", "bedroom", ended_at=START + 3.0)),
+        (state(), About(MessageKind.STATE, "home-1", "bedroom", alert_id="a1", made_at=START)),
+        (health(), About(MessageKind.HEALTH, "home-1", "bedroom", made_at=START)),
+    ],
+)
+def test_a_message_knows_what_its_document_says(document: Alert, about: About) -> None:
+    assert message_of(document, "x").about == about
+
+
+def test_a_damaged_alert_is_told_as_it_is() -> None:
+    half = replace(message_of(alert(), "x"), payload=b'{"schema":"vser.alert/1"')
+    assert told_late(half, 4e9) is half
+    assert in_brief(half) is None

@@ -33,6 +33,7 @@ from vser_stream.adapters.schema import (
     check_whole,
     damaged,
     errors_in_words,
+    say_what_about,
     upgrade,
 )
 from vser_stream.adapters.state_folder import InUseError
@@ -51,7 +52,10 @@ CREATE TEMP VIEW waiting AS SELECT * FROM main.outbox
 WHERE id NOT IN (SELECT id FROM temp.gone) AND seq NOT IN (SELECT seq FROM temp.bad);
 """
 
-REST = ("topic", "qos", "retain", "id", "priority", "expires_at", "created_at")
+_ROW = f"{COLUMNS}, created_at"
+_PLACES = ", ".join("?" * len(_ROW.split(", ")))
+
+REST = tuple(name for name in _ROW.split(", ") if name != "payload")
 """Columns of a row that are kept as text when it is set aside."""
 
 _SET_ASIDE_MOST = 1000
@@ -307,7 +311,7 @@ class SqliteOutbox:
     def _refill(self, aside: Path) -> tuple[sqlite3.Connection, int, int]:
         """A new file, and how many messages and memories of the old one it has."""
         assert self._path is not None  # noqa: S101 - what is in memory only is never damaged
-        found = salvage(aside, {"outbox": f"{COLUMNS}, created_at", "memory": "source, document"})
+        found = salvage(aside, {"outbox": _ROW, "memory": "source, document"})
         messages = [
             (*row, created if isinstance(created, float) else time.time())
             for *row, created in found["outbox"]
@@ -318,9 +322,10 @@ class SqliteOutbox:
         try:
             with db:
                 db.executemany(
-                    f"INSERT OR IGNORE INTO outbox ({COLUMNS}, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constants
+                    f"INSERT OR IGNORE INTO outbox ({_ROW}) VALUES ({_PLACES})",  # noqa: S608 - constants
                     messages,
                 )
+                say_what_about(db)
                 db.executemany("INSERT OR IGNORE INTO memory VALUES (?, ?)", memories)
         except sqlite3.Error:
             db.close()
@@ -367,8 +372,7 @@ class SqliteOutbox:
                 "DELETE FROM outbox WHERE topic = ? AND retain AND id != ?", (message.topic, message.id)
             )
         self._db.execute(
-            f"INSERT INTO outbox ({COLUMNS}, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - constants
-            "ON CONFLICT (id) DO NOTHING",
+            f"INSERT INTO outbox ({_ROW}) VALUES ({_PLACES}) ON CONFLICT (id) DO NOTHING",  # noqa: S608 - constants
             (*row_of(message), time.time()),
         )
 

@@ -8,11 +8,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from vser_stream.adapters.schema import ForeignSchemaError
-from vser_stream.values import Message
+from vser_stream.values import About, Message, MessageKind
 
 __all__ = ["COLUMNS", "advice", "is_busy", "is_damage", "is_memory", "is_outage", "message_of", "row_of"]
 
-COLUMNS = "topic, payload, qos, retain, id, priority, expires_at"
+_ABOUT = ("kind", "site", "source", "event", "alert_id", "made_at", "ended_at")
+
+COLUMNS = ", ".join(("topic", "payload", "qos", "retain", "id", "priority", "expires_at", *_ABOUT))
+
+_END_OF_TIME = 1e11
+"""Later than any time that can be written down (Unix s)."""
 
 _LONGEST_TOPIC = 1000
 """Ours have a fifth of it (characters)."""
@@ -61,6 +66,7 @@ def advice(exc: sqlite3.Error) -> str:
 
 def row_of(message: Message) -> tuple[str | bytes | float | None, ...]:
     """Values of :data:`COLUMNS`."""
+    about = message.about
     return (
         message.topic,
         message.payload,
@@ -69,12 +75,13 @@ def row_of(message: Message) -> tuple[str | bytes | float | None, ...]:
         message.id,
         message.priority,
         message.expires_at,
+        *(getattr(about, name, None) for name in _ABOUT),
     )
 
 
 def message_of(row: Sequence[Any]) -> Message | None:
     """A row, or None if a broker would refuse it, or nobody could read it."""
-    topic, payload, qos, retain, message_id, priority, expires_at = row
+    topic, payload, qos, retain, message_id, priority, expires_at, *about = row
     sound = (
         _is_topic(topic)
         and isinstance(payload, bytes)
@@ -88,7 +95,28 @@ def message_of(row: Sequence[Any]) -> Message | None:
     )
     if not sound:
         return None
-    return Message(topic, payload, qos, bool(retain), message_id, priority=priority, expires_at=expires_at)
+    return Message(
+        topic,
+        payload,
+        qos,
+        bool(retain),
+        message_id,
+        priority=priority,
+        expires_at=expires_at,
+        about=_about_of(dict(zip(_ABOUT, about, strict=True))),
+    )
+
+
+def _about_of(said: dict[str, Any]) -> About | None:
+    """None where it makes no sense, too: an alert is sent although a disk has damaged what it is about."""
+    words = [said[name] for name in ("source", "event", "alert_id") if said[name] is not None]
+    times = [said[name] for name in ("made_at", "ended_at") if said[name] is not None]
+    sound = (
+        said["kind"] in set(MessageKind)
+        and all(isinstance(word, str) and word.isprintable() for word in (said["site"], *words))
+        and all(isinstance(at, float) and 0.0 <= at < _END_OF_TIME for at in times)
+    )
+    return About(**said | {"kind": MessageKind(said["kind"])}) if sound else None
 
 
 def is_memory(row: Sequence[Any]) -> bool:

@@ -3,15 +3,18 @@
 A page that is lost takes its rows with it and no others: those before it are read from the front of the
 table, those behind it from its back, and the rest one by one. Where not even the list of tables can be
 read, the first page, which holds little else, is replaced in a copy by that of a new database: tables
-are made in the same order, so they begin on the same pages.
+are made in the same order, so they begin on the same pages. That page also knows the columns that an
+older release did not have.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -94,14 +97,22 @@ def _rows(db: sqlite3.Connection, table: str, columns: str) -> tuple[list[Row], 
             return [found[number] for number in sorted(found)], True
         except sqlite3.Error:
             continue
-    _look_between(db, f"{query} WHERE rowid = ?", found)
+    _look_between(db, f"{query} WHERE rowid = ?", found, [*found, *_ends(db, table)])
     return [found[number] for number in sorted(found)], False
 
 
-def _look_between(db: sqlite3.Connection, query: str, found: dict[int, Row]) -> None:
+def _ends(db: sqlite3.Connection, table: str) -> Iterator[int]:
+    """The first and the last row, whatever is in them: a row just before a damaged one is read with it."""
+    for end in ("min", "max"):
+        with contextlib.suppress(sqlite3.Error), errors_in_words():
+            (number,) = db.execute(f"SELECT {end}(rowid) FROM {table} NOT INDEXED").fetchone()  # noqa: S608 - as above
+            yield from [] if number is None else [number]
+
+
+def _look_between(db: sqlite3.Connection, query: str, found: dict[int, Row], known: list[int]) -> None:
     """Add what neither end has come to."""
-    known = sorted(found) or [0]
-    for number in range(max(1, known[0]), min(known[-1], known[0] + _MOST) + 1):
+    first, last = min(known, default=0), max(known, default=0)
+    for number in range(max(1, first), min(last, first + _MOST) + 1):
         try:
             with errors_in_words():
                 rows = [] if number in found else db.execute(query, (number,)).fetchall()

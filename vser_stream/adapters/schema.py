@@ -19,6 +19,7 @@ __all__ = [
     "check_whole",
     "damaged",
     "errors_in_words",
+    "say_what_about",
     "upgrade",
     "version_of",
 ]
@@ -73,6 +74,29 @@ SET document = CAST(
     json_set(CAST(document AS TEXT), '$.schema', 'vser.memory/1', '$.baseline', NULL) AS BLOB)
 WHERE json_valid(CAST(document AS TEXT))"""
 
+_SAID = "CAST(payload AS TEXT)"
+
+
+def _time(*names: str) -> str:
+    """The first time of these names in a document (Unix s); SQLite knows times to the millisecond."""
+    said = ", ".join(f"json_extract({_SAID}, '$.{name}')" for name in names)
+    first = f"coalesce({said})" if len(names) > 1 else said
+    return f"round((julianday({first}) - 2440587.5) * 86400.0, 3)"
+
+
+_DOCUMENTS_SAY_WHAT_THEY_ARE_ABOUT = f"""
+UPDATE outbox
+SET kind = substr(json_extract({_SAID}, '$.schema'), 6, length(json_extract({_SAID}, '$.schema')) - 7),
+    site = json_extract({_SAID}, '$.site'),
+    source = json_extract({_SAID}, '$.source'),
+    event = json_extract({_SAID}, '$.event'),
+    alert_id = json_extract({_SAID}, '$.alert_id'),
+    made_at = {_time("published_at", "updated_at")},
+    ended_at = {_time("ended_at")}
+WHERE kind IS NULL
+    AND CASE WHEN json_valid({_SAID}) THEN json_extract({_SAID}, '$.schema') END
+        IN ('vser.alert/1', 'vser.utterance/1', 'vser.state/1', 'vser.health/1')"""  # noqa: S608 - constants
+
 _STEPS: tuple[tuple[str, ...], ...] = (
     (
         # Files of 0.1.0 have these tables and no version.
@@ -86,6 +110,14 @@ _STEPS: tuple[tuple[str, ...], ...] = (
         f"PRAGMA application_id = {APPLICATION}",
     ),
     (_SET_ASIDE,),
+    (
+        *(
+            f"ALTER TABLE outbox ADD COLUMN {name} TEXT"
+            for name in ("kind", "site", "source", "event", "alert_id")
+        ),
+        *(f"ALTER TABLE outbox ADD COLUMN {name} REAL" for name in ("made_at", "ended_at")),
+        _DOCUMENTS_SAY_WHAT_THEY_ARE_ABOUT,
+    ),
 )
 
 VERSION = len(_STEPS)
@@ -173,6 +205,11 @@ def version_of(db: sqlite3.Connection) -> int:
     if version > VERSION:
         raise NewerSchemaError(version)
     return int(version)
+
+
+def say_what_about(db: sqlite3.Connection) -> None:
+    """Give messages of an older release what this one keeps beside their payload."""
+    db.execute(_DOCUMENTS_SAY_WHAT_THEY_ARE_ABOUT)
 
 
 def upgrade(db: sqlite3.Connection) -> None:

@@ -1,22 +1,16 @@
 """What a message is about, in the words of CloudEvents 1.0.
 
 In the binary mode of its MQTT binding the payload stays the plain document, and the attributes
-travel beside it as user properties. They are read from the message itself, so one that waited
-in the outbox carries the same ones as a fresh one.
+travel beside it as user properties. A message knows them itself, so one that waited in the outbox
+carries the same ones as a fresh one, and no payload is read.
 """
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-from vser_stream.core.wire import topics
-from vser_stream.values import Message, MessageKind
+from vser_stream.core.messages import utc
+from vser_stream.values import Message
 
 __all__ = ["attributes_of", "content_type_of"]
-
-_TIMES = ("published_at", "updated_at", "answered_at", "ended_at")
-"""Fields of our documents that say when they were made."""
 
 
 def content_type_of(payload: bytes) -> str:
@@ -26,40 +20,22 @@ def content_type_of(payload: bytes) -> str:
 
 def attributes_of(message: Message) -> dict[str, str]:
     """CloudEvents attributes of a message; of one in the words of others (discovery) only its id."""
-    document = _document(message.payload)
-    what, _, version = str(document.get("schema", "")).removeprefix("vser.").partition("/")
-    if not version:
-        return {"id": message.id, **_status(message.topic)}
-    if event := document.get("event"):
-        what = f"{what}.{event}"
+    about = message.about
+    if about is None:
+        return {"id": message.id}
+    what = about.kind if about.event is None else f"{about.kind}.{about.event}"
     attributes = {
         "specversion": "1.0",
         "id": message.id,
-        "source": f"urn:vser:{document.get('site')}:{document.get('source')}",
-        "type": f"io.vser.{what}.v{version}",
+        "source": ":".join(["urn:vser", about.site, *([about.source] if about.source else [])]),
+        "type": f"io.vser.{what}.v1",
     }
-    if alert_id := document.get("alert_id"):
-        attributes["subject"] = str(alert_id)
-    for name in _TIMES:
-        if name in document:
-            return attributes | {"time": str(document[name])}
-    return attributes
+    if about.alert_id:
+        attributes["subject"] = about.alert_id
+    at = about.ended_at if about.made_at is None else about.made_at
+    return attributes if at is None else attributes | {"time": _time(at)}
 
 
-def _status(topic: str) -> dict[str, str]:
-    """The status is a bare word, without a document that says whose."""
-    match topics.parse(topic):
-        case topics.Topic(site=site, last=MessageKind.STATUS):
-            return {"specversion": "1.0", "source": f"urn:vser:{site}", "type": "io.vser.status.v1"}
-        case _:
-            return {}
-
-
-def _document(payload: bytes) -> dict[str, Any]:
-    if not payload.startswith(b"{"):
-        return {}
-    try:
-        document: dict[str, Any] = json.loads(payload)
-    except ValueError:  # a disk has damaged it
-        return {}
-    return document
+def _time(seconds: float) -> str:
+    """As documents have it (RFC 3339)."""
+    return utc(seconds).isoformat().replace("+00:00", "Z")

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -20,7 +21,17 @@ from vser_stream.core.capture_state import CaptureState, CaptureTransition
 from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.core.quality import quality_of
 from vser_stream.core.wire import topics
-from vser_stream.values import RATE, DecidedBy, Decision, Label, Message, MessageKind, RationaleBy, Urgency
+from vser_stream.values import (
+    RATE,
+    About,
+    DecidedBy,
+    Decision,
+    Label,
+    Message,
+    MessageKind,
+    RationaleBy,
+    Urgency,
+)
 
 __all__ = [
     "DOCUMENTS",
@@ -409,7 +420,26 @@ def message_of(document: Alert | Utterance | State | Health, message_id: str) ->
         expires_at=document.expires_at.timestamp()
         if isinstance(document, Health) and document.expires_at
         else None,
+        about=_about(document, kind),
     )
+
+
+def _about(document: Alert | Utterance | State | Health, kind: MessageKind) -> About:
+    about = partial(About, kind, document.site, document.source)
+    match document:
+        case Alert():
+            return about(
+                event=document.event,
+                alert_id=document.alert_id,
+                made_at=document.published_at.timestamp(),
+                ended_at=document.ended_at.timestamp(),
+            )
+        case Utterance():
+            return about(ended_at=document.ended_at.timestamp())
+        case State():
+            return about(alert_id=document.alert_id, made_at=document.updated_at.timestamp())
+        case Health():
+            return about(made_at=document.updated_at.timestamp())
 
 
 def _urgency_of(document: Alert | Utterance | State | Health) -> Urgency:
@@ -434,6 +464,7 @@ def status_message(site: str, status: SiteStatus, message_id: str) -> Message:
         retain=retain,
         id=message_id,
         priority=Urgency.CURRENT,
+        about=About(MessageKind.STATUS, site),
     )
 
 
@@ -447,14 +478,12 @@ def told_late(message: Message, now: float) -> Message:
 
     One that a disk has damaged is told as it is.
     """
-    if b'"vser.alert/1"' not in message.payload:
-        return message
-    try:
-        document = json.loads(message.payload)
-        published = datetime.fromisoformat(document["published_at"]).timestamp()
-    except (ValueError, KeyError, TypeError, OverflowError):
-        return message
-    if now - published <= LATE_S:
+    match message.about:
+        case About(kind=MessageKind.ALERT, made_at=float(made_at)) if now - made_at > LATE_S:
+            document = _read(message.payload)
+        case _:
+            return message
+    if document is None:
         return message
     late = json.dumps(document | {"late": True}, separators=(",", ":"), ensure_ascii=False)
     return replace(message, payload=late.encode())
@@ -463,11 +492,12 @@ def told_late(message: Message, now: float) -> Message:
 def in_brief(message: Message) -> Message | None:
     """The same document without what takes most room, for a broker of small packets.
 
-    It stays valid: lists are empty and words are cut, nothing else changes. None where nothing is shorter.
+    It stays valid: lists are empty and words are cut, nothing else changes. None where nothing is shorter,
+    or a disk has damaged it.
     """
-    if not message.payload.startswith(b"{"):
+    document = _read(message.payload)
+    if document is None:
         return None
-    document = json.loads(message.payload)
     shorter: dict[str, object] = {
         name: [] for name in ("evidence", "rules", "transitions") if document.get(name)
     }
@@ -480,3 +510,11 @@ def in_brief(message: Message) -> Message | None:
         return None
     brief = json.dumps(document | shorter | words, separators=(",", ":"), ensure_ascii=False)
     return replace(message, payload=brief.encode())
+
+
+def _read(payload: bytes) -> dict[str, Any] | None:
+    try:
+        document = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None

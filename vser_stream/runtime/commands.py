@@ -28,7 +28,7 @@ from vser_stream.core.commands import (
 from vser_stream.core.messages import State, utc
 from vser_stream.errors import CommandError, UnreadableCommandError
 from vser_stream.runtime.listener import new_id
-from vser_stream.values import Message
+from vser_stream.values import About, Message, MessageKind
 
 __all__ = ["CommandDesk", "Commanded", "KeepFeedback"]
 
@@ -266,6 +266,9 @@ class CommandDesk:
             retain=False,
             id=new_id(),
             expires_at=time.time() + ANSWER_WITHIN,
+            about=About(
+                MessageKind.ANSWER, answer.site, answer.source, made_at=answer.answered_at.timestamp()
+            ),
         )
 
 

@@ -360,23 +360,20 @@ class Delivery:
 
     async def _hand_over(self, connection: Connection, message: Message) -> None:
         """Publish a message, in brief where the broker is known not to take it whole."""
-        try:
-            whole = told_late(message, self._clock.wall())
-            brief = in_brief(whole)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
-            raise MessageUnfitError(f"{message.topic}: damaged ({type(exc).__name__})") from exc
+        whole = told_late(message, self._clock.wall())
         proven = self._aside.proven(message)
-        if brief is None or not (proven or len(whole.payload) >= self._too_long):
+        brief = in_brief(whole) if proven or len(whole.payload) >= self._too_long else None
+        reason = "it ended the connection over whole ones"
+        if brief is None:
             try:
                 await connection.publish(whole)
             except MessageUnfitError as exc:
+                brief = in_brief(whole)
                 if brief is None or len(brief.payload) >= len(whole.payload):
                     raise
                 reason = str(exc)
             else:
                 return
-        else:
-            reason = "it ended the connection over whole ones"
         await connection.publish(brief)
         if proven:
             self._too_long = min(self._too_long, len(whole.payload))

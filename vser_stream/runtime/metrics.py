@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from datetime import datetime
 
 from vser_stream.adapters.prometheus import Reading
 from vser_stream.core.alarm_state import AlarmEvent
@@ -13,7 +11,7 @@ from vser_stream.core.messages import Health
 from vser_stream.ports import SecondLook
 from vser_stream.runtime import escalation
 from vser_stream.runtime.delivery import Counters
-from vser_stream.values import RATE, Message
+from vser_stream.values import RATE, About, Message, MessageKind
 
 __all__ = [
     "latency_of",
@@ -28,17 +26,13 @@ _NEWS = {AlarmEvent.RAISED, AlarmEvent.ESCALATED}
 
 
 def latency_of(message: Message, now: float) -> float | None:
-    """Time from the end of the speech an alert tells of (s); None where the message is none, or damaged."""
-    if not message.topic.endswith("/alert"):
-        return None
-    try:
-        alert = json.loads(message.payload)
-        ended = datetime.fromisoformat(alert["ended_at"]).timestamp()
-        is_news = alert["event"] in _NEWS
-    except (ValueError, KeyError, TypeError, OverflowError):
-        return None
-    # The clock of this box may have been set back meanwhile: no speech ends in the future.
-    return max(0.0, now - ended) if is_news else None
+    """Time from the end of the speech an alert tells of (s); None where the message is none."""
+    match message.about:
+        case About(kind=MessageKind.ALERT, event=event, ended_at=float(ended_at)) if event in _NEWS:
+            # The clock of this box may have been set back meanwhile: no speech ends in the future.
+            return max(0.0, now - ended_at)
+        case _:
+            return None
 
 
 def readings_of_source(health: Health, *, heard: bool) -> Iterator[Reading]:
