@@ -11,6 +11,7 @@ import pytest
 from support.flips import flipped
 from support.second_look import add_second_look, second_look
 from support.tables import invented
+from tomli_w import dumps
 
 from vser_stream.adapters.manifest import SUMS, sums_of
 from vser_stream.adapters.svm import FILES, OnnxSvm
@@ -18,7 +19,7 @@ from vser_stream.config import shipped_model, shipped_reasoner
 from vser_stream.core.alarm_curve import Curve
 from vser_stream.core.baseline import MODEL_INPUT
 from vser_stream.errors import ModelError, ModelMismatchError
-from vser_stream.training.export import ModelParts, to_graph, toml, write_folder
+from vser_stream.training.export import ModelParts, to_graph, write_folder
 from vser_stream.training.fit import Fitted, fit
 from vser_stream.training.histories import Rows, cold
 from vser_stream.training.recipe import Recipe
@@ -66,7 +67,7 @@ def change(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
     manifest = tomllib.loads((folder / "manifest.toml").read_text())
     manifest["sha256"][name] = hashlib.sha256(content).hexdigest()
-    (folder / "manifest.toml").write_text(toml(manifest))
+    (folder / "manifest.toml").write_text(dumps(manifest))
     (folder / SUMS).write_text(sums_of((folder / "manifest.toml").read_bytes()))
 
 
@@ -234,14 +235,14 @@ def test_vectors_that_are_no_archive_are_refused(folder: Path) -> None:
     [
         ("name = ", "is not a TOML file"),
         ('name = "x"\n', "is not the manifest of a model"),
-        (toml({**MANIFEST, "sha256": 3}), "is not the manifest of a model"),
-        (toml({**MANIFEST, "escalation": {"default_share": 20, "below": {"x": 1}}}), "is not the manifest"),
+        (dumps({**MANIFEST, "sha256": 3}), "is not the manifest of a model"),
+        (dumps({**MANIFEST, "escalation": {"default_share": 20, "below": {"x": 1}}}), "is not the manifest"),
         (
-            toml({**MANIFEST, "sha256": {}, "labels": ["angry", "calm", "panic"]}),
+            dumps({**MANIFEST, "sha256": {}, "labels": ["angry", "calm", "panic"]}),
             "labels are not calm, angry, panic or calm, angry, panic, other, scream in this order",
         ),
         (
-            toml({**MANIFEST, "sha256": {}, "escalation": {"default_share": 5, "below": {"10": 0.5}}}),
+            dumps({**MANIFEST, "sha256": {}, "escalation": {"default_share": 5, "below": {"10": 0.5}}}),
             "has no threshold for its default share",
         ),
     ],

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 from support.turn_model import WIDTH, whole_model
+from tomli_w import dumps
 
 from vser_stream.adapters.manifest import SUMS
 from vser_stream.adapters.second_look import FILE, NOTICE, SECTION
 from vser_stream.core.baseline import MODEL_INPUT
 from vser_stream.core.second_look import Fusion
-from vser_stream.training.export import toml
 from vser_stream.training.look_head import Head
 from vser_stream.training.second_look import SecondLookMade, cut, with_head
 from vser_stream.values import ANSWERS
@@ -43,6 +43,6 @@ def add_second_look(folder: Path, look: SecondLookMade) -> Path:
     document = tomllib.loads((folder / "manifest.toml").read_text())
     for name in (FILE, NOTICE):
         document["sha256"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    (folder / "manifest.toml").write_text(toml(document | {SECTION: look.section}))
+    (folder / "manifest.toml").write_text(dumps(document | {SECTION: look.section}))
     (folder / SUMS).unlink(missing_ok=True)
     return folder

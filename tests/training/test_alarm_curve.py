@@ -4,12 +4,12 @@ import tomllib
 
 import pytest
 from pydantic import BaseModel
+from tomli_w import dumps
 
 from vser_stream.core.alarm_curve import Curve
 from vser_stream.errors import DataError
 from vser_stream.training.alarm_curve import curve_of, curves_table
 from vser_stream.training.event_figures import Point
-from vser_stream.training.export import toml
 from vser_stream.training.metrics import Interval
 from vser_stream.values import Label
 
@@ -56,5 +56,5 @@ def test_a_manifest_gives_back_what_it_was_given() -> None:
     class Manifest(BaseModel):
         alarm: dict[Label, Curve]
 
-    document = tomllib.loads(toml({"alarm": curves_table(curves)}))
+    document = tomllib.loads(dumps({"alarm": curves_table(curves)}))
     assert Manifest.model_validate(document).alarm == curves

@@ -13,7 +13,7 @@ from support.tables import invented
 
 from vser_stream.adapters.second_look import look_of
 from vser_stream.errors import ModelError
-from vser_stream.training.export import PARITY, ModelParts, check_parity, to_graph, toml, write_folder
+from vser_stream.training.export import PARITY, ModelParts, check_parity, to_graph, write_folder
 from vser_stream.training.fit import Fitted, fit
 from vser_stream.training.histories import cold
 from vser_stream.training.recipe import Recipe
@@ -154,14 +154,3 @@ def test_a_second_look_comes_with_its_notice_and_the_manifest_that_vouches_for_b
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, fitted: Fitted) -> None:
     with pytest.raises(ModelError, match="absent/mine: cannot be written"):
         write(tmp_path / "absent" / "mine", fitted)
-
-
-def test_what_is_written_as_toml_is_read_back_the_same() -> None:
-    document = {
-        "name": 'a "quoted" naïve\nname',
-        "list": ["x", "y"],
-        "empty": {},
-        "plain": {"flag": True, "number": 0.25, "count": -3, "huge": 1e300},
-        "ta.ble": {"10": {"deep er": [0.1, 0.2]}, "ünïcode": {"a-b_c": 1}},
-    }
-    assert tomllib.loads(toml(document)) == document

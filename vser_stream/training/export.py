@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
+import tomli_w
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
@@ -31,7 +31,7 @@ from vser_stream.training.fit import FARTHEST, Fitted
 from vser_stream.training.second_look import SecondLookMade, notice
 from vser_stream.values import ANSWERS
 
-__all__ = ["OPSET", "PARITY", "check_model_folder", "check_parity", "to_graph", "toml", "write_folder"]
+__all__ = ["OPSET", "PARITY", "check_model_folder", "check_parity", "to_graph", "write_folder"]
 
 OPSET = 17
 """Operator set of the graph."""
@@ -191,7 +191,7 @@ def write_folder(folder: Path, parts: ModelParts) -> None:
         files |= {LOOK: parts.look.graph, NOTICE: notice().encode()}
         manifest = {**manifest, SECTION: parts.look.section}
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    files[MANIFEST] = toml({**manifest, "sha256": sums}).encode()
+    files[MANIFEST] = tomli_w.dumps({**manifest, "sha256": sums}).encode()
     files[SUMS] = sums_of(files[MANIFEST]).encode()
     try:
         with replacing(folder, (MANIFEST, SUMS, *FILES, SECOND, LOOK, NOTICE)) as made:
@@ -202,20 +202,3 @@ def write_folder(folder: Path, parts: ModelParts) -> None:
         raise ModelError(
             f"{folder}: cannot be written ({reason}); make room or choose another place"
         ) from exc
-
-
-def toml(document: Mapping[str, object], prefix: str = "") -> str:
-    """Write nested mappings of strings, numbers, truth values and lists as TOML."""
-    plain = {key: value for key, value in document.items() if not isinstance(value, Mapping)}
-    tables = {key: value for key, value in document.items() if isinstance(value, Mapping)}
-    # JSON's strings, numbers, truth values and arrays are TOML's too.
-    lines = [f"{_key(key)} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in plain.items()]
-    for key, table in tables.items():
-        path = f"{prefix}{_key(key)}"
-        lines.append(f"\n[{path}]\n{toml(table, f'{path}.')}")
-    return "".join(lines)
-
-
-def _key(name: str) -> str:
-    bare = name.replace("-", "").replace("_", "").isalnum() and name.isascii()
-    return name if bare else json.dumps(name, ensure_ascii=False)

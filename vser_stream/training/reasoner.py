@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import tomli_w
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
@@ -24,7 +25,7 @@ from vser_stream.core.reason.prompt import RULE_GAIN, digest, is_explainable
 from vser_stream.core.reason.rules import RuleBook
 from vser_stream.core.reason.talk import Specialist
 from vser_stream.errors import ModelError
-from vser_stream.training.export import check_model_folder, toml
+from vser_stream.training.export import check_model_folder
 from vser_stream.training.reasoner_card import Likeness, MadeReasoner, reasoner_card
 from vser_stream.training.reasoner_cases import Evidence
 from vser_stream.training.reasoner_examples import draw_example
@@ -198,7 +199,7 @@ def _write_manifest(new: Path, result: MadeReasoner, *, created: str, book: Rule
         },
         "sha256": {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in _FILES},
     }
-    manifest = toml(document).encode()
+    manifest = tomli_w.dumps(document).encode()
     (new / MANIFEST).write_bytes(manifest)
     (new / SUMS).write_text(sums_of(manifest), encoding="utf-8")
 
