@@ -1,4 +1,8 @@
-"""A big file from the web: resumed where it was cut, and believed only after its checksum."""
+"""A big file from the web: resumed where it was cut, and believed only after its checksum.
+
+urllib speaks HTTP and heeds the proxies of the environment. What goes on where it was cut, and what no
+redirect may do, would be ours with any client; huggingface_hub knows both, but one site only.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,12 @@
 """A small web server for whoever watches over the daemon: it reads, and changes nothing.
 
-One thread serves all callers and can cost the daemon no more than that: few connections, of which the
-oldest that still asks or reads goes when another comes; one deadline for each; one question to the
-daemon at a time, whose answer all who ask the same get. Whoever drips or floods is in nobody's way.
+Starlette finds the page and uvicorn speaks HTTP, in a thread with an event loop of its own: whatever
+callers do, the daemon's loop, and with it an alarm, waits for none of them, and where that loop hangs there
+is still somebody to say so.
+
+uvicorn lets callers take all the time they want for their request, and turns away whoever comes once there
+are many. So here each connection has one deadline, and the oldest that still asks or reads goes when
+another comes. The daemon is asked one question at a time, whose answer all who ask the same get.
 """
 
 from __future__ import annotations
@@ -18,7 +22,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import h11
+import uvicorn
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vser_stream.errors import ConfigError
 
@@ -39,7 +49,7 @@ _HEAD = 8 * 2**10
 _PACE = 0.02
 """Between two questions to the daemon, which has better to do (s)."""
 
-_log = logging.getLogger(__name__)
+_HEADERS = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"), ("Connection", "close")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,130 +79,93 @@ def serving(host: str, port: int, pages: Pages, *, names: Collection[str] = ()) 
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.create_server((host, port), family=family, backlog=_MOST)
+        listening = socket.create_server((host, port), family=family, backlog=_QUEUE)
     except OSError as exc:
         raise ConfigError(
             f"http: no server at {host}:{port} ({exc.strerror}); choose another [http] port"
         ) from exc
-    server = _Server(pages, {host, *names})
-    thread = threading.Thread(target=server.run, args=(listening,), name="http", daemon=True)
+    server = _server(_Door(_router(pages), {host, *names}))
+    thread = threading.Thread(target=server.run, args=([listening],), name="http", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        server.stop()
+        server.should_exit = server.force_exit = True  # looked at ten times a second
         thread.join(SLOW)
 
 
-class _Server:
-    def __init__(self, pages: Pages, names: Collection[str]) -> None:
-        self._pages = pages
+def _server(app: ASGIApp) -> uvicorn.Server:
+    """It logs what fails, and neither callers nor their mistakes: a scan of ports would fill the journal."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            interface="asgi3",
+            loop="asyncio",
+            http=_Connection,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level=logging.ERROR,
+            access_log=False,
+            workers=1,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            headers=_HEADERS,
+            backlog=_QUEUE,
+            h11_max_incomplete_event_size=_HEAD,
+        )
+    )
+
+
+class _Connection(H11Protocol):
+    """Of one caller: cut off at its deadline, or before it when too many ask or read."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as its parent
+        super().connection_made(transport)
+        self._began = self.loop.time()
+        self._deadline = self.loop.call_later(SLOW, transport.abort)
+        self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override] # its parent hangs up
+        """Whoever says that it has nothing more to ask may still wait for its answer."""
+        return self._waits
+
+    def shutdown(self) -> None:
+        """The daemon ends."""
+        self.transport.abort()
+
+    def _make_room(self) -> None:
+        """Who drips makes place for one more, who waits for the daemon's answer need not."""
+        others = [one for one in self.connections if not one.transport.is_closing()]
+        if len(others) <= _MOST:
+            return
+        idle = [one for one in others if isinstance(one, _Connection) and not one._waits and one is not self]  # noqa: SLF001 - its own kind
+        min(idle, key=lambda one: one._began, default=self).transport.abort()  # noqa: SLF001 - as above
+
+    @property
+    def _waits(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_started
+
+
+class _Door:
+    """Lets in whoever asks under a name of this box: a page of a stranger's may lead its own name here."""
+
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+        self._app = app
         self._names = {"localhost", *_own_names(), *(name.lower() for name in names)}
-        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-        self._loop = self._runner.get_loop()
-        self._stopping, self._turn = asyncio.Event(), asyncio.Lock()
-        self._idle: dict[asyncio.StreamWriter, None] = {}
-        """Connections that are asking, or reading their answer: the oldest first."""
 
-        self._answering: set[asyncio.StreamWriter] = set()
-        self._asked: dict[str, asyncio.Task[Answer]] = {}
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = Headers(scope=scope).get("host")
+        app = self._app if host is None or self._is_ours(host) else _MISDIRECTED  # None: no browser's
+        with contextlib.suppress(asyncio.CancelledError):  # the daemon ends, and the connection with it
+            await app(scope, receive, send)
 
-    def run(self, listening: socket.socket) -> None:
-        with self._runner:
-            self._runner.run(self._serve(listening))
-
-    def stop(self) -> None:
-        with contextlib.suppress(RuntimeError):  # it has ended by itself
-            self._loop.call_soon_threadsafe(self._stopping.set)
-
-    async def _serve(self, listening: socket.socket) -> None:
-        server = await asyncio.start_server(self._connected, sock=listening, backlog=_MOST)
-        listening.listen(_QUEUE)  # so many are accepted at once, so many may wait for it
-        await self._stopping.wait()
-        server.close()
-        for writer in (*self._idle, *self._answering):
-            writer.transport.abort()
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            if not self._room():
-                return
-            self._idle[writer] = None
-            async with asyncio.timeout(SLOW):
-                await self._respond(reader, writer)
-        except (OSError, TimeoutError) as exc:
-            _log.debug("http: no answer was given: error=%r", exc)
-        finally:
-            self._idle.pop(writer, None)
-            writer.transport.abort()
-
-    def _room(self) -> bool:
-        """Whether there is a place for one more; who drips makes place, who waits for an answer need not."""
-        if len(self._idle) + len(self._answering) < _MOST:
-            return True
-        oldest = next(iter(self._idle), None)
-        if oldest is None:
-            return False
-        del self._idle[oldest]
-        oldest.transport.abort()
-        return True
-
-    @contextmanager
-    def _undisturbed(self, writer: asyncio.StreamWriter) -> Iterator[None]:
-        self._idle.pop(writer, None)
-        self._answering.add(writer)
-        try:
-            yield
-        finally:
-            self._answering.discard(writer)
-            self._idle[writer] = None
-
-    async def _respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        wire, request = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD), None
-        try:
-            request = await _request(reader, wire)
-            if request is None:
-                return
-            with self._undisturbed(writer):
-                found = await self._found(request)
-        except h11.RemoteProtocolError as exc:
-            if wire.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
-                return
-            found = _error(HTTPStatus(exc.error_status_hint))
-        writer.transport.set_write_buffer_limits(0)  # so that drain waits for all of it
-        writer.write(_head(wire, found) + (b"" if request and request.method == b"HEAD" else found.body))
-        await writer.drain()
-        writer.write_eof()
-        # Whoever still sends would have its answer taken away by a reset.
-        while await reader.read(_HEAD):
-            pass
-
-    async def _found(self, request: h11.Request) -> Answer:
-        if not self._is_called_so(request):
-            return _error(HTTPStatus.MISDIRECTED_REQUEST)
-        if request.method not in {b"GET", b"HEAD"}:
-            return _error(HTTPStatus.METHOD_NOT_ALLOWED)
-        path = request.target.partition(b"?")[0].decode("ascii")
-        if path not in self._pages:
-            return _error(HTTPStatus.NOT_FOUND)
-        if path not in self._asked:
-            self._asked[path] = asyncio.create_task(self._ask(path))
-        # Whoever loses patience takes the answer from nobody else.
-        return await asyncio.shield(self._asked[path])
-
-    async def _ask(self, path: str) -> Answer:
-        try:
-            async with self._turn:
-                await asyncio.sleep(_PACE)
-                return await self._pages[path]()
-        finally:
-            del self._asked[path]
-
-    def _is_called_so(self, request: h11.Request) -> bool:
-        """Whether it is asked under a name of its own: a page of a stranger's may lead its name here."""
-        host = next((value.decode("latin-1") for name, value in request.headers if name == b"host"), None)
-        if host is None:  # HTTP/1.0, and no browser
-            return True
+    def _is_ours(self, host: str) -> bool:
         name = host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
         try:
             ipaddress.ip_address(name)
@@ -201,32 +174,39 @@ class _Server:
         return True
 
 
-async def _request(reader: asyncio.StreamReader, wire: h11.Connection) -> h11.Request | None:
-    """Read the head of a request; None if there comes none.
-
-    Raises:
-        h11.RemoteProtocolError: It is no HTTP, or too long.
-    """
-    while (event := wire.next_event()) is h11.NEED_DATA:
-        wire.receive_data(await reader.read(_HEAD))
-    return event if isinstance(event, h11.Request) else None
+_MISDIRECTED = PlainTextResponse(
+    "421 Misdirected Request; ask by the IP address, or put this name into [http] names\n",
+    HTTPStatus.MISDIRECTED_REQUEST,
+)
 
 
-def _head(wire: h11.Connection, answer: Answer) -> bytes:
-    headers = {
-        "Content-Type": answer.content_type,
-        "Content-Length": str(len(answer.body)),
-        "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
-        "Connection": "close",
-    }
-    return wire.send(h11.Response(status_code=answer.status, headers=list(headers.items()))) or b""
+def _router(pages: Pages) -> Router:
+    turn = asyncio.Lock()
+    routes = [Route(path, _Question(ask, turn).answer) for path, ask in pages.items()]
+    return Router(routes, redirect_slashes=False)
 
 
-def _error(status: HTTPStatus) -> Answer:
-    unknown = status is HTTPStatus.MISDIRECTED_REQUEST
-    words = "; ask by the IP address, or put this name into [http] names" if unknown else ""
-    return Answer(f"{status.value} {status.phrase}{words}\n".encode(), "text/plain; charset=utf-8", status)
+class _Question:
+    """To the daemon: no two at a time, and who asks the same meanwhile gets the same answer."""
+
+    def __init__(self, ask: Callable[[], Awaitable[Answer]], turn: asyncio.Lock) -> None:
+        self._ask, self._turn = ask, turn
+        self._asked: asyncio.Task[Answer] | None = None
+
+    async def answer(self, _: Request) -> Response:
+        if self._asked is None:
+            self._asked = asyncio.create_task(self._answered())
+        # Whoever loses patience takes the answer from nobody else.
+        answer = await asyncio.shield(self._asked)
+        return Response(answer.body, answer.status, media_type=answer.content_type)
+
+    async def _answered(self) -> Answer:
+        try:
+            async with self._turn:
+                await asyncio.sleep(_PACE)
+                return await self._ask()
+        finally:
+            self._asked = None
 
 
 def _own_names() -> set[str]:

@@ -1,4 +1,10 @@
-"""One question to a JSON server, with a time for all of it and a limit to how far it may go."""
+"""One question to a JSON server, with a time for all of it and a limit to how far it may go.
+
+h11 speaks HTTP; the socket is ours. Clients such as httpx and urllib3 limit the time of each read, never that
+of a whole exchange, which a server that drips stretches for ever, and connect to whatever a name leads to.
+Both can be built in at their seams (tried with httpcore2, the wire of httpx: a network backend and a stream
+of our own), but that is more code than there is here, and two more packages, for the same promises.
+"""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def page(config: HttpConfig, agent: Agent, watchdog: Watchdog) -> AsyncIterator[None]:
+async def page(config: HttpConfig, port: int, agent: Agent, watchdog: Watchdog) -> AsyncIterator[None]:
     """Serve within the block; a port that cannot be had is told, and nothing else depends on it."""
     loop = asyncio.get_running_loop()
 
@@ -42,13 +42,12 @@ async def page(config: HttpConfig, agent: Agent, watchdog: Watchdog) -> AsyncIte
         except TimeoutError:
             return _json({"hanging": ["event loop"]}, ok=False)
 
+    pages = {path: partial(ask, make) for path, make in _pages(agent, watchdog).items()}
     with ExitStack() as stack:
-        if config.port is not None:
-            try:
-                pages = {path: partial(ask, make) for path, make in _pages(agent, watchdog).items()}
-                stack.enter_context(serving(config.host, config.port, pages, names=config.names))
-            except ConfigError as exc:
-                _log.error("no metrics, no health page: %s", exc)
+        try:
+            stack.enter_context(serving(config.host, port, pages, names=config.names))
+        except ConfigError as exc:
+            _log.error("no metrics, no health page: %s", exc)
         yield
 
 

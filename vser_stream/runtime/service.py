@@ -8,17 +8,17 @@ import logging
 import os
 import signal
 import threading
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 from vser_stream.adapters.systemd import ServiceManager
-from vser_stream.config import load
+from vser_stream.config import HttpConfig, load
 from vser_stream.errors import ConfigError, OutageError, OutboxError, VserError
 from vser_stream.runtime.agent import Agent
 from vser_stream.runtime.control import control
 from vser_stream.runtime.disk import Disk
-from vser_stream.runtime.page import page
 from vser_stream.runtime.watchdog import Watchdog
 
 __all__ = ["Service"]
@@ -83,7 +83,7 @@ class Service:
         self._telling = asyncio.create_task(self._tell(agent), name="status")
         try:
             async with (
-                page(settings.http, agent, watchdog),
+                _page(settings.http, agent, watchdog),
                 control(agent, reload=partial(self._reload, agent)),
             ):
                 await agent.run()
@@ -146,3 +146,12 @@ def _cut() -> None:
     with contextlib.suppress(OSError):
         logging.shutdown()
     os._exit(OutageError.exit_code)
+
+
+def _page(config: HttpConfig, agent: Agent, watchdog: Watchdog) -> AbstractAsyncContextManager[None]:
+    """The libraries of a web server, 4 MiB of memory, are loaded only where there is one."""
+    if config.port is None:
+        return contextlib.nullcontext()
+    from vser_stream.runtime.page import page  # noqa: PLC0415 - see above
+
+    return page(config, config.port, agent, watchdog)
