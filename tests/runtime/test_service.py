@@ -6,6 +6,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -191,3 +192,13 @@ def test_it_ends_within_five_seconds_whatever_hangs(tmp_path: Path, trouble: str
         _log.info("%s: ended after %.2f s with code %d", trouble, took, code)
     assert took < 5.0 * BUSY, log
     assert "Traceback" not in log
+
+
+def test_without_a_status_port_nothing_of_a_web_server_is_loaded() -> None:
+    code = (
+        "import sys, vser_stream.runtime.service as service\n"
+        "from vser_stream.config import HttpConfig\n"
+        "service._page(HttpConfig(), None, None)\n"
+        "assert not {'uvicorn', 'starlette'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
