@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
+from vser_stream.errors import PublishError
 from vser_stream.values import (
     Block,
     Case,
     Label,
+    Memory,
     Message,
     Pcm,
     PitchTrack,
     Probabilities,
+    Record,
     Rows,
     Spectra,
 )
@@ -20,12 +23,15 @@ from vser_stream.values import (
 __all__ = [
     "AudioSource",
     "Clock",
+    "DeliveryObserver",
     "PitchTracker",
+    "Presence",
     "Publisher",
     "Reasoner",
     "Scorer",
     "SecondLook",
     "SpeechDetector",
+    "Store",
 ]
 
 
@@ -128,4 +134,48 @@ class Publisher(Protocol):
         Raises:
             PublishError: It did not; the caller still owns the message.
         """
+        ...
+
+
+class Store(Protocol):
+    """Keeps what must survive a crash, and has messages delivered."""
+
+    async def commit(
+        self, messages: Sequence[Message], *, memory: Memory | None = None, records: Sequence[Record] = ()
+    ) -> None:
+        """Return once all is kept as one, on the disk or, where that fails, in memory.
+
+        Args:
+            messages: To be published.
+            memory: What a source must know after a restart.
+            records: Evidence; where the disk fails, it is lost and counted.
+        """
+        ...
+
+
+class Presence(Protocol):
+    """What a site says of itself on each connection."""
+
+    def greeting(self) -> Iterable[Message]:
+        """First: what late subscribers must find retained."""
+        ...
+
+    def farewell(self) -> Iterable[Message]:
+        """Last, before a site that is stopped disconnects."""
+        ...
+
+
+class DeliveryObserver(Protocol):
+    """Told what becomes of messages and of the connection for them."""
+
+    def sent(self, message: Message) -> None:
+        """The broker has acknowledged a message."""
+        ...
+
+    def refused(self, topic: str, reason: str) -> None:
+        """The broker does not let us publish on a topic."""
+        ...
+
+    def lost(self, error: PublishError) -> None:
+        """A good connection was lost."""
         ...

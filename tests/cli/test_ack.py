@@ -9,11 +9,10 @@ from subprocess import CompletedProcess
 import pytest
 from support.broker import Mosquitto, free_port
 from support.command import vser_stream
-from support.ward import Ward
+from support.ward import NoFeedback, Ward, Wards
 
 from vser_stream.adapters.mqtt import MqttPublisher
 from vser_stream.config import MqttConfig
-from vser_stream.core.commands import Feedback
 from vser_stream.core.messages import message_of
 from vser_stream.errors import CommandError
 from vser_stream.runtime.access import Access
@@ -21,10 +20,6 @@ from vser_stream.runtime.commands import CommandDesk
 from vser_stream.runtime.inbox import Inbox
 
 Run = Callable[..., Awaitable[CompletedProcess[str]]]
-
-
-async def no_feedback(_: str, __: Feedback) -> None:
-    raise AssertionError
 
 
 @contextlib.asynccontextmanager
@@ -35,11 +30,9 @@ async def on_duty(server: Mosquitto, ward: Ward) -> AsyncIterator[Run]:
         where = ["--host", server.host, "--port", str(server.port), "--site", "home"]
         return await asyncio.to_thread(vser_stream, *arguments, *where)
 
-    desk = CommandDesk("home", sources=lambda: [ward], keep_feedback=no_feedback)
+    desk = CommandDesk("home", Wards([ward]), feedback=NoFeedback())
     broker = MqttConfig(host=server.host, port=server.port)
-    inbox = Inbox(
-        ["vser/v1/home/+/cmd/+"], lambda: MqttPublisher(broker), on_received=desk.receive, access=Access()
-    )
+    inbox = Inbox(["vser/v1/home/+/cmd/+"], lambda: MqttPublisher(broker), receiver=desk, access=Access())
     async with MqttPublisher(broker) as connection:
         await connection.publish(message_of(ward.state(), "s1"))
         attending = asyncio.create_task(inbox.attend(connection))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 from support.broker import Mosquitto
-from support.delivery import ALERT, STATE, STATUS, Subscriber, alert, retained, until
+from support.delivery import ALERT, STATE, STATUS, Saying, Subscriber, alert, conditions_of, retained, until
 from support.hostile_broker import Reply, honest, hostile_broker
 from support.patience import HANGS
 
@@ -34,7 +34,7 @@ Heard = list[list[str]]
 
 def delivering(outbox: SqliteOutbox, broker: MqttConfig, *, greeting: Iterable[Message] = ()) -> Delivery:
     return Delivery(
-        Keeper(outbox), lambda: MqttPublisher(broker), on_connected=lambda: greeting, jitter=lambda: 1.0
+        Keeper(outbox), lambda: MqttPublisher(broker), presence=Saying(greeting), jitter=lambda: 1.0
     )
 
 
@@ -114,7 +114,7 @@ async def test_a_broker_that_restarts_again_and_again_over_one_message_is_not_ac
     async with hostile_broker(manners) as broker:
         delivery = delivering(outbox, broker, greeting=(retained(STATUS, "online"), retained(STATE, "calm")))
         await deliver_until(delivery, lambda: len(heard) == 3 and STATUS in heard[2])
-        assert list(delivery.conditions()) == []
+        assert list(conditions_of(delivery)) == []
     assert heard[1] == [STATE, STATUS]
 
 
@@ -131,17 +131,17 @@ async def test_a_broker_that_was_away_is_not_believed_to_be_what_it_was(outbox: 
     async with hostile_broker(breaking(heard, breaks)) as broker:
         delivery = delivering(outbox, broker, greeting=(retained(STATUS, "online"),))
         task = asyncio.create_task(delivery.run())
-        await delivery.put(dataclasses.replace(alert("1", priority=3), payload=LARGE))
-        await until(lambda: any("shortened" in one.reason for one in delivery.conditions()))
+        await delivery.keeper.put(dataclasses.replace(alert("1", priority=3), payload=LARGE))
+        await until(lambda: any("shortened" in one.reason for one in conditions_of(delivery)))
         phase, known = "away", len(heard)
-        await delivery.put(alert("2", priority=3))
+        await delivery.keeper.put(alert("2", priority=3))
         await until(lambda: len(heard) > known + 2)
         phase = "sane"
         await until(lambda: len(outbox) == 0)
-        await delivery.put(dataclasses.replace(alert("3", priority=3), payload=LARGE))
+        await delivery.keeper.put(dataclasses.replace(alert("3", priority=3), payload=LARGE))
         await until(lambda: sizes and len(outbox) == 0)
         assert max(sizes) > len(LARGE)
-        assert list(delivery.conditions()) == []
+        assert list(conditions_of(delivery)) == []
         await delivery.stop(2.0)
         await task
 

@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 from support.broker import Mosquitto
 from support.decisions import decision
-from support.delivery import ALERT, STATE, STATUS, Subscriber, alert, connected, listening, retained
+from support.delivery import (
+    ALERT,
+    STATE,
+    STATUS,
+    Saying,
+    Subscriber,
+    alert,
+    conditions_of,
+    connected,
+    listening,
+    retained,
+)
 from support.hostile_broker import Reply, honest, hostile_broker, mutated
 from support.patience import HANGS
 
@@ -65,8 +76,7 @@ async def delivering(
     delivery = Delivery(
         Keeper(outbox),
         lambda: MqttPublisher(broker, client_id="agent", will=WILL),
-        on_connected=lambda: greeting,
-        on_stopping=lambda: goodbye,
+        presence=Saying(greeting, goodbye),
         jitter=lambda: 1.0,
     )
     task = asyncio.create_task(delivery.run())
@@ -80,7 +90,7 @@ async def delivering(
 async def told(delivery: Delivery, what: str) -> Condition:
     async with asyncio.timeout(HANGS):
         while True:
-            for one in delivery.conditions():
+            for one in conditions_of(delivery):
                 if what in one.reason:
                     return one
             await asyncio.sleep(0.01)
@@ -104,11 +114,11 @@ async def test_what_a_broker_does_not_take_is_left_out_and_told(
             delivering(outbox, MqttConfig(host=server.host, port=server.port)) as delivery,
         ):
             await told(delivery, said)
-            await delivery.put(alert("panic", priority=3))
+            await delivery.keeper.put(alert("panic", priority=3))
             heard = await subscriber.until(lambda payloads: {"online", "calm", "panic"} <= set(payloads))
             assert (await delivery.counters()).reconnects <= 1
             assert (DISCOVERY.payload.decode() not in heard) is left_out
-            assert next(iter(delivery.conditions())).name is ConditionName.BROKER_LIMITS
+            assert next(iter(conditions_of(delivery))).name is ConditionName.BROKER_LIMITS
     assert len(outbox) == 0
 
 
@@ -123,9 +133,9 @@ async def test_an_alert_that_is_too_large_goes_in_brief_and_the_next_one_at_once
             listening(server) as subscriber,
             delivering(outbox, MqttConfig(host=server.host, port=server.port), greeting=()) as delivery,
         ):
-            await delivery.put(Message(ALERT, first, 1, retain=False, id="m1", priority=3))
+            await delivery.keeper.put(Message(ALERT, first, 1, retain=False, id="m1", priority=3))
             await subscriber.until(lambda payloads: len(alerts_of(payloads)) == 1)
-            await delivery.put(Message(ALERT, second, 1, retain=False, id="m2", priority=3))
+            await delivery.keeper.put(Message(ALERT, second, 1, retain=False, id="m2", priority=3))
             await subscriber.until(lambda payloads: len(alerts_of(payloads)) == 2)
             assert (await delivery.counters()).reconnects <= 2
             await told(delivery, "shortened")
@@ -161,7 +171,7 @@ async def test_a_document_over_which_a_broker_hangs_up_blocks_nothing(outbox: Sq
         delivering(outbox, broker) as delivery,
     ):
         await told(delivery, f"does not take {DISCOVERY.topic}")
-        await delivery.put(alert("panic", priority=3))
+        await delivery.keeper.put(alert("panic", priority=3))
         async with asyncio.timeout(HANGS):
             while ALERT not in heard:  # noqa: ASYNC110 - a broker without events
                 await asyncio.sleep(0.01)
@@ -174,9 +184,9 @@ async def test_an_alert_over_which_a_broker_hangs_up_does_not_block_those_of_ano
 ) -> None:
     other = replace(alert("other", priority=2), topic="vser/v1/home/hall/alert")
     async with hostile_broker(hangs_up_on(ALERT.encode())) as broker, delivering(outbox, broker) as delivery:
-        await delivery.put(alert("stuck", priority=3))
+        await delivery.keeper.put(alert("stuck", priority=3))
         condition = await told(delivery, "does not take an alert")
-        await delivery.put(other)
+        await delivery.keeper.put(other)
         async with asyncio.timeout(HANGS):
             while other.topic not in heard:  # noqa: ASYNC110 - a broker without events
                 await asyncio.sleep(0.01)
@@ -197,7 +207,7 @@ async def test_a_damaged_message_blocks_nothing(
     for message in bad.values():
         outbox.put(message)
     async with delivering(outbox, MqttConfig(host=server.host, port=server.port), greeting=()) as delivery:
-        await delivery.put(alert("panic", priority=2))
+        await delivery.keeper.put(alert("panic", priority=2))
         await subscriber.until_heard("panic")
         assert (await delivery.counters()).reconnects == 0
 
@@ -210,9 +220,9 @@ async def test_two_agents_of_one_site_are_told_and_every_alert_arrives(
         async with delivering(one, broker) as first, delivering(two, broker) as second:
             for number in range(6):
                 for name, delivery in (("first", first), ("second", second)):
-                    await delivery.put(alert(f"{name}-{number}", priority=3))
+                    await delivery.keeper.put(alert(f"{name}-{number}", priority=3))
                     await subscriber.until_heard(f"{name}-{number}")
-            names = [one.name for each in (first, second) for one in each.conditions()]
+            names = [one.name for each in (first, second) for one in conditions_of(each)]
     assert ConditionName.SITE_TWICE in names
 
 
@@ -227,13 +237,13 @@ async def test_a_broker_that_only_restarts_is_no_second_agent(
             await connected(delivery)
             server.stop()
             caplog.clear()
-            await delivery.put(alert(f"x{number}", priority=3))
+            await delivery.keeper.put(alert(f"x{number}", priority=3))
             while "refuses connections" not in caplog.text:  # noqa: ASYNC110 - logged
                 await asyncio.sleep(0.01)
             server.start()
-            await delivery.put(alert(f"y{number}", priority=3))
+            await delivery.keeper.put(alert(f"y{number}", priority=3))
         await connected(delivery)
-        assert ConditionName.SITE_TWICE not in [one.name for one in delivery.conditions()]
+        assert ConditionName.SITE_TWICE not in [one.name for one in conditions_of(delivery)]
 
 
 async def test_after_a_row_of_raving_brokers_a_sane_one_gets_the_alert(
@@ -254,7 +264,7 @@ async def test_after_a_row_of_raving_brokers_a_sane_one_gets_the_alert(
         return reply
 
     async with hostile_broker(manners, timeout=0.1) as broker, delivering(outbox, broker) as delivery:
-        await delivery.put(alert("panic", priority=3))
+        await delivery.keeper.put(alert("panic", priority=3))
         while not arrived.is_set():
-            await delivery.put(alert(f"more-{time.monotonic_ns()}", priority=3))
+            await delivery.keeper.put(alert(f"more-{time.monotonic_ns()}", priority=3))
             await asyncio.sleep(0.002)

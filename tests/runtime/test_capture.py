@@ -56,7 +56,7 @@ async def heard(capture: Capture) -> list[Block | None]:
 
 
 def quiet(source: Script | Endless) -> Capture:
-    return Capture("bed", source, on_change=lambda: None, jitter=lambda: 1.0)
+    return Capture("bed", source, jitter=lambda: 1.0)
 
 
 async def test_a_recording_is_heard_whole_and_then_it_ends() -> None:
@@ -69,7 +69,7 @@ async def test_a_recording_is_heard_whole_and_then_it_ends() -> None:
 
 
 async def test_a_box_without_another_thread_is_an_outage_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    capture = Capture("bed", Script((START, 2)), on_change=lambda: None, jitter=lambda: 1.0)
+    capture = Capture("bed", Script((START, 2)), jitter=lambda: 1.0)
     start, refused = threading.Thread.start, iter([True, False])
 
     def refuse_once(thread: threading.Thread) -> None:
@@ -85,9 +85,13 @@ async def test_a_box_without_another_thread_is_an_outage_that_ends(monkeypatch: 
 async def test_a_lost_source_is_opened_again_and_its_position_jumps_by_the_time_lost() -> None:
     states: list[tuple[CaptureState, str | None]] = []
     source = Script((START, 2), (START + 3600.0, 2))  # what the wall clock says meanwhile is no matter
-    capture = Capture(
-        "bed", source, on_change=lambda: states.append((capture.state, capture.reason)), jitter=lambda: 1.0
-    )
+    capture = Capture("bed", source, jitter=lambda: 1.0)
+
+    class Noting(asyncio.Event):
+        def set(self) -> None:
+            states.append((capture.state, capture.reason))
+
+    capture.changed = Noting()
     blocks = await heard(capture)
     starts = [b.start for b in blocks if b]
     assert [b is None for b in blocks] == [False, False, True, False, False, True]
@@ -127,7 +131,7 @@ async def test_one_huge_block_is_heard_in_pieces_of_a_turn() -> None:
             if not stopped():
                 yield Block(np.arange(3 * RATE, dtype=np.int16), start=0, heard_at=START)
 
-    blocks = [b for b in await heard(Capture("bed", Huge(), on_change=lambda: None)) if b]
+    blocks = [b for b in await heard(Capture("bed", Huge())) if b]
     assert max(len(b.pcm) for b in blocks) == TURN
     assert np.array_equal(np.concatenate([b.pcm for b in blocks]), np.arange(3 * RATE, dtype=np.int16))
     assert [b.heard_at - START for b in blocks] == pytest.approx([b.start / RATE for b in blocks])
@@ -140,7 +144,7 @@ async def test_short_blocks_wait_as_long_as_long_ones() -> None:
                 if not stopped():
                     yield Block(np.zeros(RATE // 50, np.int16), start=number * (RATE // 50), heard_at=START)
 
-    capture = Capture("bed", Short(), on_change=lambda: None)
+    capture = Capture("bed", Short())
     blocks = capture.blocks()
     first = await anext(blocks)
     await asyncio.to_thread(_wait_until, lambda: capture.last_block_at is not None and not _reading())
@@ -184,27 +188,25 @@ async def test_a_source_without_samples_is_stalled_although_it_reports_nothing()
             if not stopped():
                 yield block(1, START)
 
-    states: list[CaptureState] = []
     capture = Capture(
         "bed",
         Frozen(),
-        on_change=lambda: states.append(capture.state),
         patience=Patience(stale_after=0.1, abandon_after=60.0),
     )
     blocks = capture.blocks()
     items = [await anext(blocks), await anext(blocks)]
     assert items[1] is None
-    assert states[-1] is CaptureState.STALLED
+    assert capture.state is CaptureState.STALLED
     release.set()
     assert [b and b.start for b in [item async for item in blocks]] == [LENGTH, None]
-    assert states[-2:] == [CaptureState.RUNNING, CaptureState.ENDED]
+    assert [one.after for one in capture.transitions][-2:] == [CaptureState.RUNNING, CaptureState.ENDED]
 
 
 async def test_stop_ends_it_at_once_in_the_middle_of_audio_and_of_a_pause() -> None:
     capture = quiet(Endless())
     async for _ in capture.blocks():
         capture.stop()
-    waiting = Capture("bed", Script((START, 0), (START, 0)), on_change=lambda: None, jitter=lambda: 0.0)
+    waiting = Capture("bed", Script((START, 0), (START, 0)), jitter=lambda: 0.0)
     asyncio.get_running_loop().call_later(0.1, waiting.stop)
     async with asyncio.timeout(HANGS):
         await heard(waiting)

@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 import pytest
-from support.ward import Ward
+from support.ward import Ward, Wards
 
 from vser_stream.adapters.mqtt import Received
 from vser_stream.core.commands import Feedback
@@ -15,10 +15,11 @@ from vser_stream.runtime.commands import BURST, CommandDesk
 LOST = "lost"
 
 
-async def keep(source: str, feedback: Feedback) -> None:
-    if feedback.alert_id == LOST:
-        raise CommandError("the disk is full")
-    kept.append(f"{source} {feedback.alert_id} {feedback.verdict} {feedback.note}")
+class Keep:
+    async def keep(self, source: str, feedback: Feedback) -> None:
+        if feedback.alert_id == LOST:
+            raise CommandError("the disk is full")
+        kept.append(f"{source} {feedback.alert_id} {feedback.verdict} {feedback.note}")
 
 
 kept: list[str] = []
@@ -32,7 +33,7 @@ def ward() -> Ward:
 @pytest.fixture
 def desk(ward: Ward) -> CommandDesk:
     kept.clear()
-    return CommandDesk("home", sources=lambda: [ward], keep_feedback=keep, reserved=["ha"])
+    return CommandDesk("home", Wards([ward]), feedback=Keep(), reserved=["ha"])
 
 
 def command(verb: str, payload: str = "", *, source: str = "bed", **more: Any) -> Received:
@@ -133,7 +134,7 @@ class Strict(Ward):
 
 async def test_a_flood_of_one_kind_starves_no_other_and_no_honest_acknowledgement() -> None:
     strict = Strict()
-    desk = CommandDesk("home", sources=lambda: [strict], keep_feedback=keep)
+    desk = CommandDesk("home", Wards([strict]), feedback=Keep())
     for _ in range(200):
         await desk.receive(command("ack", "{}"))
         await desk.receive(command("ack", '{"alert_id": "other"}'))

@@ -6,6 +6,7 @@ import math
 import os
 import threading
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -65,6 +66,11 @@ def model() -> OnnxSvm:
     return load_model(shipped_model())
 
 
+@dataclass
+class Sources:
+    listeners: list[Source]
+
+
 class Deleted:
     """Takes note of what is to be deleted."""
 
@@ -84,7 +90,7 @@ async def again() -> str | None:
 def desk_of(model: OnnxSvm, source: Source, deleted: Deleted | None = None) -> ControlDesk:
     Watched.threads = set()
     return ControlDesk(
-        lambda: [source],
+        Sources([source]),
         calibration=lambda: Watched(model.prior, SwiftF0Tracker(), WebRtcVad()),
         purge=(deleted or Deleted()).purge,
         reload=again,

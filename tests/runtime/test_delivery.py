@@ -23,7 +23,7 @@ async def test_what_is_put_arrives_and_leaves_the_outbox(
     delivery = deliver(outbox, server, subscriber)
     async with running(delivery):
         await connected(delivery)
-        await delivery.put(alert("a"))
+        await delivery.keeper.put(alert("a"))
         assert await subscriber.until_count(1) == ["a"]
     assert len(outbox) == 0
     assert await delivery.counters() == Counters(
@@ -47,7 +47,7 @@ async def test_what_was_put_while_the_broker_was_away_arrives_in_the_order_of_pr
         await connected(delivery)
         server.stop()
         for name, priority in (("a", 0), ("b", 2), ("c", 1), ("d", 2), ("e", 0)):
-            await delivery.put(alert(name, priority=priority))
+            await delivery.keeper.put(alert(name, priority=priority))
         assert (await delivery.counters()).depth == 5
         server.start()
         assert await subscriber.until_count(5) == ["b", "d", "c", "a", "e"]
@@ -60,7 +60,7 @@ async def test_a_broker_killed_mid_stream_loses_nothing(
     names = [str(n) for n in range(200)]
     delivery = deliver(outbox, server, subscriber)
     async with running(delivery), asyncio.TaskGroup() as tasks:
-        puts = [tasks.create_task(delivery.put(alert(name))) for name in names]
+        puts = [tasks.create_task(delivery.keeper.put(alert(name))) for name in names]
         for count in (20, 90):
             await subscriber.until_count(count)
             server.kill()
@@ -79,14 +79,14 @@ async def test_a_message_in_flight_when_a_frozen_broker_dies_arrives_once(
     async with running(delivery):
         await connected(delivery)
         server.freeze()
-        await delivery.put(alert("a", priority=2))
+        await delivery.keeper.put(alert("a", priority=2))
         async with asyncio.timeout(HANGS):
             while (await delivery.counters()).failed == 0:  # noqa: ASYNC110 - counters are asked for
                 await asyncio.sleep(0.01)
         server.kill()
         server.start()
         await subscriber.until_count(1)
-        await delivery.put(alert("b"))
+        await delivery.keeper.put(alert("b"))
         assert await subscriber.until_count(2) == ["a", "b"]
 
 
@@ -126,7 +126,7 @@ async def test_an_urgent_message_is_not_kept_waiting_by_a_long_pause(
         await until(lambda: "no connection" in caplog.text)
         server.start()  # the next attempt would be in ten minutes
         await subscriber.listening.wait()
-        await delivery.put(alert("panic", priority=2))
+        await delivery.keeper.put(alert("panic", priority=2))
         assert await subscriber.until_count(1) == ["panic"]
 
 
@@ -141,8 +141,8 @@ async def test_a_refused_message_stays_and_does_not_block_the_others(
         await subscriber.listening.wait()
         delivery = deliver(outbox, server, subscriber)
         async with running(delivery):
-            await delivery.put(alert("refused", priority=2))
-            await delivery.put(retained(STATE, "calm"))
+            await delivery.keeper.put(alert("refused", priority=2))
+            await delivery.keeper.put(retained(STATE, "calm"))
             assert await subscriber.until_count(1) == ["calm"]
             while (await delivery.counters()).sent == 0:  # noqa: ASYNC110 - counters are asked for, not told
                 await asyncio.sleep(0.01)
@@ -167,7 +167,7 @@ async def test_while_an_alarm_waits_a_broker_that_is_back_is_noticed_soon(
     delivery = deliver(outbox, server, subscriber)
     async with running(delivery):
         await until(lambda: len(limits) > 0)
-        await delivery.put(alert("a", priority=2))
+        await delivery.keeper.put(alert("a", priority=2))
         known = len(limits)
         await until(lambda: len(limits) > known + 3)
         later = limits[known + 1 :]

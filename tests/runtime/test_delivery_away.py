@@ -2,11 +2,11 @@
 
 from support.broker import Mosquitto
 from support.clock import SetClock
-from support.delivery import Subscriber, connected, deliver, running
+from support.delivery import Subscriber, conditions_of, connected, deliver, running
 
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.core.condition import ConditionName
-from vser_stream.runtime.delivery import AWAY_AFTER
+from vser_stream.runtime.standing import AWAY_AFTER
 
 
 async def test_it_is_told_after_a_while_and_over_with_the_connection(
@@ -15,9 +15,9 @@ async def test_it_is_told_after_a_while_and_over_with_the_connection(
     clock = SetClock()
     delivery = deliver(outbox, server, subscriber, clock=clock)
     clock.forward(AWAY_AFTER - 1)
-    assert list(delivery.conditions()) == []
+    assert list(conditions_of(delivery)) == []
     clock.forward(1)
-    assert [one.name for one in delivery.conditions()] == [ConditionName.BROKER_AWAY]
+    assert [one.name for one in conditions_of(delivery)] == [ConditionName.BROKER_AWAY]
     async with running(delivery):
         await connected(delivery)
-        assert list(delivery.conditions()) == []
+        assert list(conditions_of(delivery)) == []

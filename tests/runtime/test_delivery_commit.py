@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support import documents
 from support.broker import Mosquitto
-from support.delivery import Subscriber, alert, connected, deliver, running
+from support.delivery import Subscriber, alert, conditions_of, connected, deliver, running
 from support.disk import full_disk
 from support.patience import BUSY, HANGS
 
@@ -39,7 +39,7 @@ async def test_what_was_told_after_an_outage_says_so_with_its_own_time(
         await connected(delivery)
         server.stop()
         for name, at in (("a", now - 60), ("b", now)):
-            await delivery.put(happened(name, at))
+            await delivery.keeper.put(happened(name, at))
         server.start()
         arrived = [json.loads(payload) for payload in await subscriber.until_count(2)]
     assert [(one["id"], one["late"]) for one in arrived] == [("a", True), ("b", False)]
@@ -51,7 +51,7 @@ async def test_all_of_an_event_is_kept_and_its_messages_arrive(
 ) -> None:
     delivery = deliver(outbox, server, subscriber)
     async with running(delivery):
-        await delivery.commit(
+        await delivery.keeper.commit(
             (alert("a", priority=2), alert("b")), memory=Memory("bed", b"1"), records=(Record("bed", b"{}"),)
         )
         assert await subscriber.until_count(2) == ["a", "b"]
@@ -71,17 +71,17 @@ async def test_on_a_full_disk_messages_go_out_memory_is_kept_for_later_and_a_rec
         await connected(delivery)
         with full_disk():
             for n in (b"1", b"2"):
-                await delivery.commit(
+                await delivery.keeper.commit(
                     (alert(f"bed {n!r}"),), memory=Memory("bed", n), records=(Record("bed", n),)
                 )
-            await delivery.commit((), memory=Memory("hall", b"3"))
+            await delivery.keeper.commit((), memory=Memory("hall", b"3"))
             await subscriber.until_count(2)
-            assert [condition.name for condition in delivery.conditions()] == ["disk"]
+            assert [condition.name for condition in conditions_of(delivery)] == ["disk"]
         assert (outbox.memory("bed"), outbox.memory("hall")) == (None, None)
-        await delivery.commit((), memory=Memory("hall", b"4"), records=(Record("hall", b"4"),))
+        await delivery.keeper.commit((), memory=Memory("hall", b"4"), records=(Record("hall", b"4"),))
         assert (outbox.memory("bed"), outbox.memory("hall")) == (b"2", b"4")
         assert (await delivery.counters()).unsaved == 4
-        assert list(delivery.conditions()) == []
+        assert list(conditions_of(delivery)) == []
     with KeptFile(path) as file:
         assert ([one.source for one in file.records()], file.verify()[0]) == (["hall"], 1)
     assert [r.levelname for r in caplog.records if "kept in memory only" in r.message] == ["ERROR"]
@@ -96,16 +96,16 @@ async def test_a_disk_that_hangs_delays_an_event_by_a_second_and_keeps_its_lates
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")  # all writers wait
             begin = time.monotonic()
-            await delivery.commit((alert("a", priority=2),), memory=Memory("bed", b"1"))
-            await delivery.commit((alert("b", priority=2),), memory=Memory("bed", b"2"))
+            await delivery.keeper.commit((alert("a", priority=2),), memory=Memory("bed", b"1"))
+            await delivery.keeper.commit((alert("b", priority=2),), memory=Memory("bed", b"2"))
             await subscriber.until_count(2)
             assert time.monotonic() - begin < 2.0 * BUSY
         async with asyncio.timeout(HANGS):
-            while list(delivery.conditions()):  # what hung is told to be done a moment after it is
-                await delivery.commit(())
+            while list(conditions_of(delivery)):  # what hung is told to be done a moment after it is
+                await delivery.keeper.commit(())
                 await asyncio.sleep(0.01)
         assert outbox.memory("bed") == b"2"
-        await delivery.put(alert("c"))
+        await delivery.keeper.put(alert("c"))
         assert await subscriber.until_count(3) == ["a", "b", "c"]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.broker import Mosquitto
-from support.delivery import STATE, Subscriber, alert, connected, deliver, retained, running
+from support.delivery import STATE, Subscriber, alert, conditions_of, connected, deliver, retained, running
 from support.disk import full_disk
 from support.patience import BUSY, HANGS
 
@@ -27,17 +27,17 @@ async def test_a_full_disk_delays_nothing_and_what_it_refused_is_saved_later(
         with full_disk():
             for name in "ab":
                 begin = time.monotonic()
-                await delivery.put(alert(name, priority=2))
+                await delivery.keeper.put(alert(name, priority=2))
                 await subscriber.until(lambda payloads, name=name: name in payloads)  # type: ignore[misc]  # default binds
                 assert time.monotonic() - begin < 0.5 * BUSY
-            assert [one.name for one in delivery.conditions()] == [ConditionName.DISK]
+            assert [one.name for one in conditions_of(delivery)] == [ConditionName.DISK]
             server.freeze()
-            await delivery.put(alert("c"))
-            await delivery.put(alert("d"))
+            await delivery.keeper.put(alert("c"))
+            await delivery.keeper.put(alert("d"))
         assert len(outbox) == 0
-        await delivery.put(alert("e"))
+        await delivery.keeper.put(alert("e"))
         assert [m.id for m in outbox] == ["c", "d", "e"]
-        assert list(delivery.conditions()) == []
+        assert list(conditions_of(delivery)) == []
         server.thaw()
         await subscriber.until(lambda payloads: payloads[-1] == "e")
         assert (await delivery.counters()).unsaved == 4
@@ -49,12 +49,12 @@ async def test_what_is_in_memory_only_takes_its_place_among_what_is_on_the_disk(
     outbox: SqliteOutbox, server: Mosquitto, subscriber: Subscriber
 ) -> None:
     delivery = deliver(outbox, server, subscriber)
-    await delivery.put(alert("a"))
-    await delivery.put(retained(STATE, "old state"))
+    await delivery.keeper.put(alert("a"))
+    await delivery.keeper.put(retained(STATE, "old state"))
     with full_disk():
-        await delivery.put(retained(STATE, "new state"))
-        await delivery.put(alert("b", priority=2))
-        await delivery.put(alert("c"))
+        await delivery.keeper.put(retained(STATE, "new state"))
+        await delivery.keeper.put(alert("b", priority=2))
+        await delivery.keeper.put(alert("c"))
     async with running(delivery):
         assert await subscriber.until_count(4) == ["b", "a", "new state", "c"]
 
@@ -68,8 +68,8 @@ async def test_a_disk_that_hangs_delays_an_urgent_message_by_a_second_and_sends_
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")  # all writers wait
         begin = time.monotonic()
-        await delivery.put(alert("a", priority=2))
-        await delivery.put(alert("b", priority=2))
+        await delivery.keeper.put(alert("a", priority=2))
+        await delivery.keeper.put(alert("b", priority=2))
         await subscriber.until_count(2)
         assert time.monotonic() - begin < 2.0 * BUSY
         other.execute("ROLLBACK")
@@ -77,7 +77,7 @@ async def test_a_disk_that_hangs_delays_an_urgent_message_by_a_second_and_sends_
         async with asyncio.timeout(HANGS):
             while len(outbox) > 0:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
-        await delivery.put(alert("c"))
+        await delivery.keeper.put(alert("c"))
         assert await subscriber.until_count(3) == ["a", "b", "c"]
 
 
@@ -92,11 +92,11 @@ async def test_what_an_earlier_agent_kept_and_nobody_can_read_is_told_with_its_n
 ) -> None:
     outbox = SqliteOutbox(damaged)
     delivery = deliver(outbox, server, subscriber)
-    assert list(delivery.conditions()) == []
+    assert list(conditions_of(delivery)) == []
     async with running(delivery):
-        await delivery.put(alert("a"))
+        await delivery.keeper.put(alert("a"))
         await subscriber.until_count(1)
-        (told,) = delivery.conditions()
+        (told,) = conditions_of(delivery)
     outbox.close()
     assert (told.name, told.priority) == (ConditionName.DISK, "low")
     assert f"was moved to {damaged}.corrupt-1" in told.reason

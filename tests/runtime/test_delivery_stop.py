@@ -43,7 +43,7 @@ async def test_stopping_does_not_wait_for_a_broker_that_is_away_or_frozen(
     away = deliver(outbox, server, subscriber)
     server.stop()
     task = asyncio.create_task(away.run())
-    await away.put(alert("a"))
+    await away.keeper.put(alert("a"))
     begin = time.monotonic()
     await away.stop(HANGS)
     await task
@@ -53,7 +53,7 @@ async def test_stopping_does_not_wait_for_a_broker_that_is_away_or_frozen(
     task = asyncio.create_task(frozen.run())
     await subscriber.until_count(1)
     server.freeze()
-    await frozen.put(alert("b"))
+    await frozen.keeper.put(alert("b"))
     begin = time.monotonic()
     await frozen.stop(1.0)
     await task
@@ -101,10 +101,10 @@ async def test_the_outbox_may_be_closed_once_delivery_has_ended(
         task = asyncio.create_task(delivery.run())
         await connected(delivery)
         server.freeze()
-        await delivery.put(alert("a"))
+        await delivery.keeper.put(alert("a"))
         await asyncio.sleep(0.05)  # it is in flight now
         other.execute("BEGIN IMMEDIATE")
-        saving = asyncio.create_task(delivery.put(alert("b")))
+        saving = asyncio.create_task(delivery.keeper.put(alert("b")))
         server.thaw()
         await subscriber.until_count(1)
         await asyncio.sleep(0.05)  # acknowledged; its deletion waits behind "b"
@@ -122,12 +122,19 @@ from pathlib import Path
 from vser_stream.adapters.mqtt import MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.config import MqttConfig
-from vser_stream.runtime.delivery import Delivery
+from vser_stream.runtime.delivery import Delivery, Unobserved
 from vser_stream.runtime.keeper import Keeper
 from vser_stream.values import Message
 
 def status(text):
     return Message("{STATUS}", text.encode(), 1, True, text)
+
+class Greeting(Unobserved):
+    def greeting(self):
+        return [status("online")]
+
+    def farewell(self):
+        return [status("stopped")]
 
 async def main():
     broker = MqttConfig(host="127.0.0.1", port=int(sys.argv[1]))
@@ -135,8 +142,7 @@ async def main():
         delivery = Delivery(
             Keeper(outbox),
             lambda: MqttPublisher(broker, client_id="agent", will=status("offline")),
-            on_connected=lambda: [status("online")],
-            on_stopping=lambda: [status("stopped")],
+            presence=Greeting(),
         )
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

@@ -66,8 +66,9 @@ async def test_a_camera_that_floods_is_lost_and_the_other_room_heard_whole(
             odd_camera(description(track), endless(payload)) as hostile,
             ThreadPoolExecutor(1) as scorer,
         ):
-            flooding = Capture("flood", RtspCamera(hostile.url()), on_change=moved.set)
-            room = Capture("room", RtspCamera(honest.url("pcma")), on_change=moved.set)
+            flooding = Capture("flood", RtspCamera(hostile.url()))
+            room = Capture("room", RtspCamera(honest.url("pcma")))
+            flooding.changed = room.changed = moved
             async with asyncio.timeout(HANGS), asyncio.TaskGroup() as tasks:
                 tasks.create_task(score(flooding, scorer, loud, moved))
                 tasks.create_task(score(room, scorer, good, moved))

@@ -11,23 +11,26 @@ from pathlib import Path
 
 import pytest
 from support.broker import Mosquitto
+from support.clock import SetClock
 from support.delivery import Subscriber, alert, connected, deliver, running
 from support.mqtt import message
 from support.patience import HANGS
-from support.ward import Ward
+from support.ward import NoFeedback, Ward, Wards
 
+from vser_stream.adapters.clock import SYSTEM_CLOCK
 from vser_stream.adapters.mqtt import MqttPublisher, Received
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.config import MqttConfig
-from vser_stream.core.commands import Feedback
 from vser_stream.core.condition import ConditionName
 from vser_stream.errors import PublishError
+from vser_stream.ports import Clock
 from vser_stream.runtime.access import Access
 from vser_stream.runtime.commands import CommandDesk
-from vser_stream.runtime.connection import unique
-from vser_stream.runtime.delivery import Delivery
+from vser_stream.runtime.connection import STABLE, unique
+from vser_stream.runtime.delivery import Delivery, Unobserved
 from vser_stream.runtime.inbox import Inbox
 from vser_stream.runtime.keeper import Keeper
+from vser_stream.runtime.standing import AWAY_AFTER
 from vser_stream.values import Message
 
 pytestmark = pytest.mark.usefixtures("quiet_loop")
@@ -47,20 +50,34 @@ async def attending(inbox: Inbox) -> AsyncIterator[None]:
             await task
 
 
-def inbox_at(broker: MqttConfig, asked: list[str], answer: Message | None = None) -> Inbox:
-    async def receive(received: Received) -> Message | None:
-        asked.append(received.payload.decode())
-        if asked[-1] == "bug":
-            raise ZeroDivisionError
-        return answer
+def inbox_at(
+    broker: MqttConfig, asked: list[str], answer: Message | None = None, *, clock: Clock = SYSTEM_CLOCK
+) -> Inbox:
+    class Asked:
+        async def receive(self, received: Received) -> Message | None:
+            asked.append(received.payload.decode())
+            if asked[-1] == "bug":
+                raise ZeroDivisionError
+            return answer
 
     return Inbox(
         [COMMANDS],
         lambda: MqttPublisher(broker, client_id="agent-commands"),
-        on_received=receive,
+        receiver=Asked(),
         access=Access(),
         jitter=lambda: 1.0,
+        clock=clock,
     )
+
+
+class Losing(Unobserved):
+    """Tells the inbox of each loss."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+
+    def lost(self, error: PublishError) -> None:
+        self._inbox.alerts_lost(error)
 
 
 async def until(asked: list[str], what: str) -> None:
@@ -81,7 +98,7 @@ async def test_alerts_come_while_an_answer_ends_the_connection_for_commands_each
         await connected(delivery)
         await until(asked, "retained")
         for number in range(20):
-            await delivery.put(alert(f"panic-{number}", priority=3))
+            await delivery.keeper.put(alert(f"panic-{number}", priority=3))
             await subscriber.until_heard(f"panic-{number}")
             await asyncio.sleep(0.05)
         assert (await delivery.counters()).reconnects == 0
@@ -102,19 +119,20 @@ async def test_who_logs_in_under_our_client_id_again_and_again_stops_no_alert(
                     await asyncio.sleep(0.02)
 
     def connect() -> MqttPublisher:
-        return MqttPublisher(broker, client_id=unique("agent") if delivery.thrown_out else "agent")
+        thrown_out = delivery.standing.thrown_out
+        return MqttPublisher(broker, client_id=unique("agent") if thrown_out else "agent")
 
     delivery = Delivery(Keeper(outbox), connect, jitter=lambda: 1.0)
     async with running(delivery):
         await connected(delivery)
         thief = asyncio.create_task(throw_out())
-        while not delivery.thrown_out:  # noqa: ASYNC110 - counted, not told
+        while not delivery.standing.thrown_out:  # noqa: ASYNC110 - counted, not told
             await asyncio.sleep(0.01)
-        await delivery.put(alert("panic-0", priority=3))
+        await delivery.keeper.put(alert("panic-0", priority=3))
         await subscriber.until_heard("panic-0")
         before = (await delivery.counters()).reconnects
         for number in range(1, 20):
-            await delivery.put(alert(f"panic-{number}", priority=3))
+            await delivery.keeper.put(alert(f"panic-{number}", priority=3))
             await subscriber.until_heard(f"panic-{number}")
         assert (await delivery.counters()).reconnects == before
         thief.cancel()
@@ -149,7 +167,7 @@ async def test_where_a_user_may_have_one_connection_it_is_that_of_the_alerts(
         asked: list[str] = []
         inbox = inbox_at(broker, asked)
         delivery = Delivery(
-            Keeper(outbox), lambda: MqttPublisher(broker), on_lost=inbox.alerts_lost, jitter=lambda: 1.0
+            Keeper(outbox), lambda: MqttPublisher(broker), observer=Losing(inbox), jitter=lambda: 1.0
         )
         async with running(delivery), attending(inbox):
             async with asyncio.timeout(HANGS):
@@ -158,7 +176,7 @@ async def test_where_a_user_may_have_one_connection_it_is_that_of_the_alerts(
             await connected(delivery)
             before = (await delivery.counters()).reconnects
             for number in range(5):
-                await delivery.put(alert(f"panic-{number}", priority=3))
+                await delivery.keeper.put(alert(f"panic-{number}", priority=3))
             async with asyncio.timeout(HANGS):
                 while (await delivery.counters()).depth:  # noqa: ASYNC110 - counters are asked for
                     await asyncio.sleep(0.01)
@@ -166,11 +184,10 @@ async def test_where_a_user_may_have_one_connection_it_is_that_of_the_alerts(
 
 
 async def test_a_broker_that_restarts_now_and_then_keeps_no_command_waiting(
-    server: Mosquitto, monkeypatch: pytest.MonkeyPatch
+    server: Mosquitto,
 ) -> None:
-    monkeypatch.setattr("vser_stream.runtime.inbox.STABLE", 0.05)
-    asked: list[str] = []
-    inbox = inbox_at(MqttConfig(host=server.host, port=server.port), asked)
+    asked, clock = list[str](), SetClock()
+    inbox = inbox_at(MqttConfig(host=server.host, port=server.port), asked, clock=clock)
     async with attending(inbox):
         for number in range(3):
             async with MqttPublisher(MqttConfig(host=server.host, port=server.port)) as sender:
@@ -180,31 +197,33 @@ async def test_a_broker_that_restarts_now_and_then_keeps_no_command_waiting(
                         await asyncio.sleep(0.05)
             inbox.alerts_lost(PublishError("it restarts"))  # shortly after both had been opened
             assert not inbox.stands_back
-            await asyncio.sleep(0.06)
+            clock.forward(STABLE)
             server.stop()
             await asyncio.to_thread(server.start)
 
 
-async def test_that_nobody_can_be_heard_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("vser_stream.runtime.inbox.AWAY_AFTER", 0.2)
+async def test_that_nobody_can_be_heard_is_told(tmp_path: Path) -> None:
+    clock = SetClock()
     with Mosquitto(tmp_path, settings="clientid_prefixes other-") as server:
-        inbox = inbox_at(MqttConfig(host=server.host, port=server.port), [])
+        inbox = inbox_at(MqttConfig(host=server.host, port=server.port), [], clock=clock)
         async with attending(inbox), asyncio.timeout(HANGS):
-            while not (found := list(inbox.conditions())):  # noqa: ASYNC110 - conditions are asked for
+            clock.forward(AWAY_AFTER - 1)
+            assert list(inbox.conditions()) == []
+            clock.forward(1)
+            (found,) = inbox.conditions()
+            while "agent-commands" not in found.reason:
                 await asyncio.sleep(0.01)
-            while "agent-commands" not in found[0].reason:
-                await asyncio.sleep(0.01)
-                found = list(inbox.conditions())
-    assert found[0].name is ConditionName.COMMANDS_AWAY
+                (found,) = inbox.conditions()
+    assert found.name is ConditionName.COMMANDS_AWAY
 
 
 async def test_a_flood_takes_no_answer_from_those_who_acknowledge(
     server: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
     ward = Ward()
-    desk = CommandDesk("home", sources=lambda: [ward], keep_feedback=no_feedback)
+    desk = CommandDesk("home", Wards([ward]), feedback=NoFeedback())
     broker = MqttConfig(host=server.host, port=server.port)
-    inbox = Inbox([COMMANDS], lambda: MqttPublisher(broker), on_received=desk.receive, access=Access())
+    inbox = Inbox([COMMANDS], lambda: MqttPublisher(broker), receiver=desk, access=Access())
 
     async def flood(stranger: MqttPublisher) -> None:
         for nonsense in cycle(["{}", "now!", '{"alert_id": "other"}', '{"minutes": 1}']):
@@ -227,7 +246,3 @@ async def test_a_flood_takes_no_answer_from_those_who_acknowledge(
         flooding.cancel()
     assert ward.asked.count("acknowledge a1b2c3 seq 1 by somebody") == 1
     assert len(caplog.records) < 50
-
-
-async def no_feedback(_: str, __: Feedback) -> None:
-    raise AssertionError

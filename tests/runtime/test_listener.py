@@ -19,6 +19,7 @@ from support.decisions import START, decision
 from support.listened import EVERY, Calm, Played, listener_of, pipeline_of, reporter, taught
 from support.patience import HANGS
 
+from vser_stream.adapters.clock import SYSTEM_CLOCK
 from vser_stream.config import AlarmConfig
 from vser_stream.core import pipeline as pipeline_module
 from vser_stream.core.alarm import live
@@ -109,7 +110,7 @@ async def listening(
     scorer: Scorer,
     *,
     recalling: Callable[[], Awaitable[Remembered | None]] = nothing_kept,
-    clock: Clock | None = None,
+    clock: Clock = SYSTEM_CLOCK,
     curves: Curves | None = None,
 ) -> AsyncIterator[Told]:
     told = Told()

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 from support.mqtt import received
-from support.ward import Ward
+from support.ward import NoFeedback, Ward, Wards
 
 from vser_stream.config import HomeAssistantConfig
-from vser_stream.core.commands import Feedback
+from vser_stream.runtime.announcements import Announcements
 from vser_stream.runtime.commands import CommandDesk
 from vser_stream.runtime.reception import FORGET_BURST, Reception
-from vser_stream.values import Message
-
-
-async def no_feedback(_: str, __: Feedback) -> None:
-    raise AssertionError
+from vser_stream.values import Memory, Message, Record
 
 
 @pytest.fixture
@@ -26,11 +23,17 @@ def put() -> list[Message]:
 
 @pytest.fixture
 def reception(put: list[Message]) -> Reception:
-    async def keep(message: Message) -> None:
-        put.append(message)
+    class Kept:
+        async def commit(
+            self, messages: Sequence[Message], *, memory: Memory | None = None, records: Sequence[Record] = ()
+        ) -> None:
+            assert memory is None
+            assert not records
+            put.extend(messages)
 
-    desk = CommandDesk("home", sources=lambda: [Ward()], keep_feedback=no_feedback)
-    return Reception("home", HomeAssistantConfig(), health_every=30.0, listeners=list, desk=desk, put=keep)
+    desk = CommandDesk("home", Wards([Ward()]), feedback=NoFeedback())
+    announcements = Announcements("home", HomeAssistantConfig(), health_every=30.0, store=Kept())
+    return Reception("home", Wards([]), desk=desk, announcements=announcements)
 
 
 async def test_an_earlier_source_is_cleared_and_home_assistant_told(

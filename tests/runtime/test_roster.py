@@ -23,8 +23,9 @@ SPEECH = np.concatenate([np.zeros(RATE // 2, np.int16), voice(7.0)])
 """One utterance, which is not over when it is interrupted."""
 
 
-async def gone(source: str) -> None:
-    raise AssertionError(source)
+class Nobody:
+    async def forget(self, source: str) -> None:
+        raise AssertionError(source)
 
 
 async def test_the_next_listener_knows_what_the_earlier_one_learned_last_and_what_was_asked_meanwhile(
@@ -46,7 +47,7 @@ async def test_the_next_listener_knows_what_the_earlier_one_learned_last_and_wha
             )
             return made[-1]
 
-        roster = Roster(make, on_gone=gone)
+        roster = Roster(make, announcements=Nobody())
         roster.apply([SourceConfig(name="bed", device="one")])
         running = asyncio.create_task(roster.run())
         (first,) = made

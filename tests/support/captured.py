@@ -21,8 +21,8 @@ class Watched:
     """Consumes the blocks of a source and remembers where they lay."""
 
     def __init__(self, source: AudioSource, *, name: str, patience: Patience | None) -> None:
-        self._moved = asyncio.Event()
-        self.capture = Capture(name, source, on_change=self._moved.set, patience=patience)
+        self.capture = Capture(name, source, patience=patience)
+        self._moved = self.capture.changed
         self.spans: list[tuple[int, int]] = []
         """Start and end of each block (samples)."""
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+
 from support.decisions import START
 
 __all__ = ["SetClock"]
 
 
 class SetClock:
-    """Stands at START until it is moved."""
+    """Stands at START until it is moved, from any thread."""
 
     def __init__(self) -> None:
-        self._passed = 0.0
+        self._passed, self._moving = 0.0, threading.Lock()
 
     def wall(self) -> float:
         return START + self._passed
@@ -20,4 +22,5 @@ class SetClock:
         return self._passed
 
     def forward(self, seconds: float) -> None:
-        self._passed += seconds
+        with self._moving:
+            self._passed += seconds

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 
 from support.broker import Mosquitto
 from support.patience import HANGS
 
+from vser_stream.adapters.clock import SYSTEM_CLOCK
 from vser_stream.adapters.mqtt import MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.config import MqttConfig
+from vser_stream.core.condition import Condition
 from vser_stream.ports import Clock
-from vser_stream.runtime.delivery import Connection, Delivery
+from vser_stream.runtime.delivery import Connection, Delivery, Unobserved
 from vser_stream.runtime.keeper import Keeper
 from vser_stream.values import Message
 
@@ -23,8 +25,10 @@ __all__ = [
     "ALERT",
     "STATE",
     "STATUS",
+    "Saying",
     "Subscriber",
     "alert",
+    "conditions_of",
     "connected",
     "deliver",
     "listening",
@@ -97,6 +101,25 @@ async def listening(server: Mosquitto) -> AsyncIterator[Subscriber]:
         await task
 
 
+class Saying(Unobserved):
+    """Says the same on each connection."""
+
+    def __init__(self, greeting: Iterable[Message] = (), farewell: Iterable[Message] = ()) -> None:
+        self._greeting, self._farewell = greeting, farewell
+
+    def greeting(self) -> Iterable[Message]:
+        return self._greeting
+
+    def farewell(self) -> Iterable[Message]:
+        return self._farewell
+
+
+def conditions_of(delivery: Delivery) -> Iterator[Condition]:
+    """What is wrong with the disk and the broker."""
+    yield from delivery.keeper.conditions()
+    yield from delivery.standing.conditions()
+
+
 def deliver(
     outbox: SqliteOutbox,
     server: Mosquitto,
@@ -104,7 +127,7 @@ def deliver(
     *,
     greeting: Iterable[Message] = (),
     goodbye: Iterable[Message] = (),
-    clock: Clock | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Delivery:
     """A delivery that does not publish while the subscriber is away: the broker would not keep it."""
 
@@ -117,12 +140,7 @@ def deliver(
             yield connection
 
     return Delivery(
-        Keeper(outbox),
-        connect,
-        on_connected=lambda: greeting,
-        on_stopping=lambda: goodbye,
-        jitter=lambda: 1.0,
-        clock=clock,
+        Keeper(outbox, clock=clock), connect, presence=Saying(greeting, goodbye), jitter=lambda: 1.0
     )
 
 

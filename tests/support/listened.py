@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 import numpy as np
 from support.decisions import START
 
+from vser_stream.adapters.clock import SYSTEM_CLOCK
 from vser_stream.adapters.pitch import SwiftF0Tracker
 from vser_stream.adapters.prometheus import Metrics
 from vser_stream.adapters.vad import WebRtcVad
@@ -88,7 +89,7 @@ def listener_of(
     commit: Commit,
     recall: Callable[[], Awaitable[Remembered | None]],
     reporting: Reporter | None = None,
-    clock: Clock | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Listener:
     """The source "bed" of the site "test"; its features are called "f"."""
     return Listener(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from support.decisions import START
 
 from vser_stream.core.alarm_state import Priority, Signal
+from vser_stream.core.commands import Feedback
 from vser_stream.core.messages import State, utc
 from vser_stream.errors import CommandError
 from vser_stream.values import Label
 
-__all__ = ["Ward"]
+__all__ = ["NoFeedback", "Ward", "Wards"]
 
 
 class Ward:
@@ -51,3 +54,21 @@ class Ward:
 
     async def confirm(self, alert_id: str, *, right: bool) -> None:
         self.asked.append(f"{alert_id} was {'right' if right else 'wrong'}")
+
+
+@dataclass
+class Wards:
+    """Those that are listened to."""
+
+    listeners: list[Ward]
+
+    @property
+    def names(self) -> list[str]:
+        return [ward.name for ward in self.listeners]
+
+
+class NoFeedback:
+    """Nobody gives any."""
+
+    async def keep(self, source: str, feedback: Feedback) -> None:
+        raise AssertionError(source, feedback)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
-__all__ = ["SystemClock"]
+__all__ = ["SYSTEM_CLOCK", "SystemClock"]
 
 
 class SystemClock:
@@ -17,3 +18,7 @@ class SystemClock:
     def monotonic(self) -> float:
         """Time that only goes on (s)."""
         return time.monotonic()
+
+
+SYSTEM_CLOCK: Final = SystemClock()
+"""What everybody goes by who is given no other."""

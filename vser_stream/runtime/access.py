@@ -7,11 +7,12 @@ way of its alerts; to ask about the alerts themselves one would have to publish 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 
+from vser_stream.adapters.clock import SYSTEM_CLOCK
 from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.core.wire import topics
+from vser_stream.ports import Clock
 
 __all__ = ["Access"]
 
@@ -19,9 +20,14 @@ _log = logging.getLogger(__name__)
 
 
 class Access:
-    """Topics the broker refuses."""
+    """Topics the broker refuses.
 
-    def __init__(self) -> None:
+    Args:
+        clock: What time it is.
+    """
+
+    def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
         self._denied: dict[str, Condition] = {}
 
     def deny(self, topic: str, reason: str) -> None:
@@ -30,10 +36,10 @@ class Access:
             return
         _log.error("%s: %s: %s", ConditionName.ACCESS_DENIED, topic, reason)
         if topics.is_ours(topic):
-            condition = Condition(ConditionName.ACCESS_DENIED, "medium", time.time(), reason)
+            condition = Condition(ConditionName.ACCESS_DENIED, "medium", self._clock.wall(), reason)
         else:
             unwanted = f"{reason}; or set enabled = false in [homeassistant]"
-            condition = Condition(ConditionName.ACCESS_DENIED, "low", time.time(), unwanted)
+            condition = Condition(ConditionName.ACCESS_DENIED, "low", self._clock.wall(), unwanted)
         self._denied[topic] = condition
 
     def allow(self, topic: str) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from vser_stream import __version__
 from vser_stream.adapters.baselines import take_over
-from vser_stream.adapters.feedback import FEEDBACK, FeedbackFile
+from vser_stream.adapters.clock import SYSTEM_CLOCK
+from vser_stream.adapters.feedback import FeedbackFile
 from vser_stream.adapters.mqtt import MqttPublisher
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.adapters.prometheus import Metrics, Reading
@@ -20,17 +20,18 @@ from vser_stream.adapters.vad import WebRtcVad
 from vser_stream.config import Config, SourceConfig
 from vser_stream.core.alarm_memory import Remembered, recall
 from vser_stream.core.calibrate import Calibration
-from vser_stream.core.commands import Feedback
 from vser_stream.core.condition import Condition, ConditionName
-from vser_stream.core.messages import SiteStatus, message_of, status_message, utc
+from vser_stream.core.messages import SiteStatus, message_of, status_message
 from vser_stream.core.report import Reporter
-from vser_stream.errors import CommandError, ConfigError, OutboxError
+from vser_stream.errors import ConfigError, OutboxError, PublishError
 from vser_stream.runtime import escalation
 from vser_stream.runtime.access import Access
+from vser_stream.runtime.announcements import Announcements
 from vser_stream.runtime.build import Engine, features
 from vser_stream.runtime.commands import CommandDesk
 from vser_stream.runtime.connection import unique
 from vser_stream.runtime.delivery import Counters, Delivery
+from vser_stream.runtime.feedback import FeedbackKeeper
 from vser_stream.runtime.inbox import Inbox
 from vser_stream.runtime.keeper import OPEN_WITHIN, Keeper
 from vser_stream.runtime.listener import Listener, new_id
@@ -45,6 +46,7 @@ from vser_stream.runtime.reception import Reception
 from vser_stream.runtime.rehearsal import rehearse
 from vser_stream.runtime.roster import Roster
 from vser_stream.runtime.sources import source_of
+from vser_stream.runtime.standing import Standing
 from vser_stream.values import Message
 
 __all__ = ["Agent"]
@@ -89,37 +91,30 @@ class Agent:
         self._presenting: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._access = Access()
-        self._feedback = FeedbackFile(self.state / "feedback.jsonl")
-        desk = CommandDesk(
-            config.site,
-            sources=lambda: self.listeners,
-            keep_feedback=self._keep_feedback,
-            reserved=[config.homeassistant.prefix.partition("/")[0]],
-        )
-        self._reception = Reception(
+        self._announcements = Announcements(
             config.site,
             config.homeassistant,
             health_every=config.publish.health_every,
-            listeners=lambda: self.listeners,
-            desk=desk,
-            put=self._put,
+            store=self.keeper,
         )
+        self._roster = Roster(self._listener, announcements=self._announcements)
+        desk = CommandDesk(
+            config.site,
+            self._roster,
+            feedback=FeedbackKeeper(FeedbackFile(self.state / "feedback.jsonl"), self.keeper.disk),
+            reserved=[config.homeassistant.prefix.partition("/")[0]],
+        )
+        reception = Reception(config.site, self._roster, desk=desk, announcements=self._announcements)
         self._inbox = Inbox(
-            self._reception.topics,
+            reception.topics,
             partial(MqttPublisher, config.mqtt, client_id=unique(f"vser-{config.site}-commands")),
-            on_received=self._reception.receive,
+            receiver=reception,
             access=self._access,
         )
+        self._standing = Standing()
         self._delivery = Delivery(
-            self.keeper,
-            self._connection,
-            on_connected=self._greeting,
-            on_stopping=self._farewell,
-            on_sent=self._note_sent,
-            on_refused=self._access.deny,
-            on_lost=self._inbox.alerts_lost,
+            self.keeper, self._connection, standing=self._standing, presence=self, observer=self
         )
-        self._roster = Roster(self._listener, on_gone=self._reception.forget)
 
     async def claim(self) -> None:
         """Make sure that no other agent has the state folder, before anything is heard.
@@ -233,7 +228,7 @@ class Agent:
         """Keep evidence only as long as it may be kept."""
         while True:
             try:
-                gone = await self.keeper.purge(time.time() - self._config.privacy.evidence_days * DAY)
+                gone = await self.keeper.purge(SYSTEM_CLOCK.wall() - self._config.privacy.evidence_days * DAY)
                 _log.info("evidence purged: records=%d", gone)
             except OutboxError as exc:
                 _log.error("old evidence is still here, tried again tomorrow: error=%s", exc)
@@ -254,7 +249,9 @@ class Agent:
         self._refused = None
         self._config = self._config.model_copy(update={"sources": config.sources})
         self._roster.apply(config.sources)
-        self._presenting = asyncio.create_task(self._reception.present(), name="presentation")
+        self._presenting = asyncio.create_task(
+            self._announcements.present(self._roster.names), name="presentation"
+        )
         _log.info("configuration read again: sources=%s", self._names)
 
     def read_rules_again(self) -> None:
@@ -264,7 +261,7 @@ class Agent:
     def keep_configuration(self, reason: str) -> None:
         """The file cannot be used now: say so, and go on."""
         words = f"configuration kept as it was, {reason}"
-        self._refused = Condition(ConditionName.CONFIGURATION, "low", time.time(), words)
+        self._refused = Condition(ConditionName.CONFIGURATION, "low", SYSTEM_CLOCK.wall(), words)
         _log.error("%s", words)
 
     def _listener(self, source: SourceConfig) -> Listener:
@@ -280,7 +277,7 @@ class Agent:
             recall=partial(self._recall, source.name),
             features=self._features,
             scorer=self.scorer,
-            commit=self._delivery.commit,
+            commit=self.keeper.commit,
             on_capture=self._say_status,
             metrics=self.metrics,
             publish_utterances=config.publish.utterances,
@@ -309,8 +306,9 @@ class Agent:
     def _besides(self, source: str) -> Iterator[Condition]:
         """What is wrong with more than the source itself."""
         yield from self._access.conditions(source)
-        yield from self._delivery.conditions()
-        if self._delivery.connected:
+        yield from self.keeper.conditions()
+        yield from self._standing.conditions()
+        if self._standing.connected:
             yield from self._inbox.conditions()
         if self._refused is not None:
             yield self._refused
@@ -320,7 +318,7 @@ class Agent:
         heard = [listener.heard for listener in self._roster.listeners if listener.heard is not None]
         if heard and any(heard) is not self._heard:
             self._heard = any(heard)
-            await self._delivery.put(status_message(self._config.site, self._status, new_id()))
+            await self.keeper.put(status_message(self._config.site, self._status, new_id()))
 
     @property
     def _status(self) -> SiteStatus:
@@ -330,10 +328,10 @@ class Agent:
         """The next connection for alerts, under another client id while somebody else uses ours."""
         will = status_message(self._config.site, SiteStatus.OFFLINE, "will")
         ours = f"vser-{self._config.site}"
-        client_id = unique(ours) if self._delivery.thrown_out else ours
+        client_id = unique(ours) if self._standing.thrown_out else ours
         return MqttPublisher(self._config.mqtt, client_id=client_id, will=will)
 
-    def _greeting(self) -> Iterator[Message]:
+    def greeting(self) -> Iterator[Message]:
         """First on each connection: what late subscribers must find retained."""
         self._inbox.hurry()
         yield status_message(self._config.site, self._status, new_id())
@@ -341,25 +339,24 @@ class Agent:
             if listener.begun:
                 yield message_of(listener.state(), new_id())
                 yield message_of(listener.health(), new_id())
-        yield from self._reception.presentation()
+        yield from self._announcements.of(self._roster.names)
 
-    async def _put(self, message: Message) -> None:
-        await self._delivery.put(message)
-
-    async def _keep_feedback(self, source: str, feedback: Feedback) -> None:
-        given = feedback.model_dump(mode="json", include={"alert_id", "verdict", "by", "note"})
-        record = {"schema": FEEDBACK, "source": source, **given, "at": utc(time.time()).isoformat()}
-        try:
-            await self.keeper.disk.run(partial(self._feedback.append, record))
-        except OutboxError as exc:
-            raise CommandError(f"feedback may not be kept: {exc}") from exc
-
-    def _note_sent(self, message: Message) -> None:
+    def sent(self, message: Message) -> None:
+        """Implements :class:`vser_stream.ports.DeliveryObserver`."""
         self._access.allow(message.topic)
-        if (latency := latency_of(message, time.time())) is not None:
+        if (latency := latency_of(message, SYSTEM_CLOCK.wall())) is not None:
             self.metrics.alerted(latency)
 
-    def _farewell(self) -> Iterator[Message]:
+    def refused(self, topic: str, reason: str) -> None:
+        """Implements :class:`vser_stream.ports.DeliveryObserver`."""
+        self._access.deny(topic, reason)
+
+    def lost(self, error: PublishError) -> None:
+        """Implements :class:`vser_stream.ports.DeliveryObserver`."""
+        self._inbox.alerts_lost(error)
+
+    def farewell(self) -> Iterator[Message]:
+        """Last, before disconnecting."""
         yield status_message(self._config.site, SiteStatus.STOPPED, new_id())
 
 

@@ -12,16 +12,16 @@ import contextlib
 import logging
 import random
 import threading
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 
+from vser_stream.adapters.clock import SYSTEM_CLOCK
 from vser_stream.core.capture_state import CaptureEvent, CaptureState, CaptureTransition, Patience, advance
 from vser_stream.core.pace import Pace
 from vser_stream.core.timeline import Timeline
 from vser_stream.errors import AudioError, CaptureError, CaptureRefusedError, VserError
-from vser_stream.ports import AudioSource
+from vser_stream.ports import AudioSource, Clock
 from vser_stream.runtime.containment import contained
 from vser_stream.values import RATE, Block
 
@@ -50,9 +50,9 @@ class Capture:
     Args:
         name: Of the source.
         source: Opened again after each outage.
-        on_change: Called in the event loop whenever :attr:`state` has changed.
         patience: How long each wait is.
         jitter: A random number from 0 to 1 at each call.
+        clock: What time it is.
     """
 
     def __init__(
@@ -60,14 +60,13 @@ class Capture:
         name: str,
         source: AudioSource,
         *,
-        on_change: Callable[[], None],
         patience: Patience | None = None,
         jitter: Callable[[], float] = random.random,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._name, self._source = name, source
-        self._on_change = on_change
         self._patience = patience or Patience()
-        self._jitter = jitter
+        self._jitter, self._clock = jitter, clock
         self._inbox: asyncio.Queue[Block | None] = asyncio.Queue()
         self._waiting = 0
         self._stopped = False
@@ -75,7 +74,10 @@ class Capture:
         self._reader: _Reader | None = None
         self._hanging: list[_Reader] = []
         self._timeline = Timeline()
-        self._silent_since = self._due_at = time.monotonic()
+        self._silent_since = self._due_at = clock.monotonic()
+        self.changed = asyncio.Event()
+        """Set whenever :attr:`state` has changed."""
+
         self.state = CaptureState.IDLE
         self.reason: str | None = None
         """Why it is not running."""
@@ -101,23 +103,23 @@ class Capture:
     @property
     def age(self) -> float | None:
         """Age of the last block (s); None before the first."""
-        return None if self.last_block_at is None else time.monotonic() - self.last_block_at
+        return None if self.last_block_at is None else self._clock.monotonic() - self.last_block_at
 
     @property
     def overdue(self) -> float:
         """Time since something was to happen here that did not (s): a block, a retry, an ending."""
         if self.state in {CaptureState.ENDED, CaptureState.IDLE}:
             return 0.0
-        return max(0.0, time.monotonic() - self._due_at)
+        return max(0.0, self._clock.monotonic() - self._due_at)
 
     @property
     def deaf_since(self) -> float | None:
         """Wall time since which nothing is heard that should be (s); None if all is well."""
         if self.state in {CaptureState.RUNNING, CaptureState.ENDED, CaptureState.IDLE}:
             return None
-        silence = time.monotonic() - self._silent_since
+        silence = self._clock.monotonic() - self._silent_since
         lasting = self.state in {CaptureState.STALLED, CaptureState.FAILED}
-        return time.time() - silence if lasting or silence > self._patience.stale_after else None
+        return self._clock.wall() - silence if lasting or silence > self._patience.stale_after else None
 
     @property
     def lost(self) -> int:
@@ -160,7 +162,7 @@ class Capture:
         while not self._stopped:
             reader = self._open()
             async for block in self._until_over(reader):
-                self._due_at = time.monotonic() + HANDLING
+                self._due_at = self._clock.monotonic() + HANDLING
                 yield block
             if self._stopped:
                 return
@@ -172,7 +174,7 @@ class Capture:
 
     def _open(self) -> _Reader:
         self._hanging = [reader for reader in self._hanging if reader.is_alive()]
-        self._reader = reader = _Reader(self._name, self._source)
+        self._reader = reader = _Reader(self._name, self._source, clock=self._clock)
         if len(self._hanging) >= self._patience.most_abandoned:
             words = f"{len(self._hanging)} readers of this source hang; restart the service"
             self._finish(reader, CaptureRefusedError(words))
@@ -218,7 +220,7 @@ class Capture:
         if self.state is CaptureState.STALLED:
             allowed += self._patience.abandon_after
         self._due_at = reader.heard_at + allowed
-        wait = max(0.0, self._due_at - time.monotonic())
+        wait = max(0.0, self._due_at - self._clock.monotonic())
         async with asyncio.timeout(wait):
             return self._taken(await self._inbox.get())
 
@@ -232,14 +234,14 @@ class Capture:
         self.restarts += 1
         self._go(CaptureEvent.REFUSED if refused else CaptureEvent.LOST, str(outage))
         _log.warning("source %s lost, trying again in %.1f s: %s", self._name, wait, outage)
-        self._due_at = time.monotonic() + wait
+        self._due_at = self._clock.monotonic() + wait
         self._wakened.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await self._wakened.wait()
 
     def _go(self, event: CaptureEvent, reason: str | None = None) -> None:
-        change = advance(self.state, event, at=time.time(), reason=reason)
+        change = advance(self.state, event, at=self._clock.wall(), reason=reason)
         if change is None:
             return
         self.outages += change.before is CaptureState.RUNNING and change.event in _BREAKS
@@ -249,7 +251,7 @@ class Capture:
         self.transitions.append(change)
         if change.after is CaptureState.RUNNING:
             _log.info("source %s is heard", self._name)
-        self._on_change()
+        self.changed.set()
 
     def _deliver(self, reader: _Reader, block: Block, arrived: float) -> None:
         """In the event loop: take a block from the thread, unless it was left behind."""
@@ -274,10 +276,10 @@ class Capture:
 class _Reader:
     """One opening of a source: the thread that opens, reads and closes it."""
 
-    def __init__(self, name: str, source: AudioSource) -> None:
-        self._name, self._source = name, source
+    def __init__(self, name: str, source: AudioSource, *, clock: Clock) -> None:
+        self._name, self._source, self._clock = name, source, clock
         self._thread: threading.Thread | None = None
-        self._opened = self.heard_at = time.monotonic()
+        self._opened = self.heard_at = clock.monotonic()
         self.stopped = threading.Event()
         self.over = False
         self.outage: VserError | None = None
@@ -304,7 +306,7 @@ class _Reader:
         def drain() -> None:
             pace = Pace()
             for block in self._source.blocks(self.stopped.is_set):
-                arrived = time.monotonic()
+                arrived = self._clock.monotonic()
                 if not pace.allows(len(block.pcm) / RATE, arrived):
                     raise CaptureError("delivers far more audio than time passes; correct its sampling rate")
                 for piece in _pieces(block):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from vser_stream.adapters.clock import SYSTEM_CLOCK
 from vser_stream.adapters.mqtt import Received
 from vser_stream.core.alarm_state import Signal
 from vser_stream.core.commands import (
@@ -27,10 +27,11 @@ from vser_stream.core.commands import (
 )
 from vser_stream.core.messages import State, utc
 from vser_stream.errors import CommandError, UnreadableCommandError
+from vser_stream.ports import Clock
 from vser_stream.runtime.listener import new_id
 from vser_stream.values import About, Message, MessageKind
 
-__all__ = ["CommandDesk", "Commanded", "KeepFeedback"]
+__all__ = ["CommandDesk", "Commanded", "CommandedSources", "FeedbackStore"]
 
 RATE, BURST = 0.5, 10
 """Commands of one kind for one source, obeyed each second in the long run, and at once: above any person."""
@@ -48,10 +49,6 @@ ANSWER_WITHIN = 30.0
 """Nobody waits longer for an answer (s)."""
 
 _log = logging.getLogger(__name__)
-
-
-KeepFeedback = Callable[[str, Feedback], Awaitable[None]]
-"""Keeps what somebody thinks of an alarm of a source; raises CommandError where it cannot."""
 
 
 class Commanded(Protocol):
@@ -83,27 +80,46 @@ class Commanded(Protocol):
         ...
 
 
+class CommandedSources(Protocol):
+    """Knows who can be asked."""
+
+    @property
+    def listeners(self) -> Sequence[Commanded]:
+        """Those that are listened to now."""
+        ...
+
+
+class FeedbackStore(Protocol):
+    """Keeps what somebody thinks of an alarm of a source."""
+
+    async def keep(self, source: str, feedback: Feedback) -> None:
+        """Return once it is kept; raises CommandError where it cannot be."""
+        ...
+
+
 class CommandDesk:
     """Obeys commands one after the other.
 
     Args:
         site: Of the agent.
-        sources: Those that are listened to now.
-        keep_feedback: Where it is kept.
+        sources: Whom it may ask.
+        feedback: Where that is kept.
         reserved: First levels of topics where others' documents are believed, so no answer goes there.
+        clock: What time it is.
     """
 
     def __init__(
         self,
         site: str,
+        sources: CommandedSources,
         *,
-        sources: Callable[[], Iterable[Commanded]],
-        keep_feedback: KeepFeedback,
+        feedback: FeedbackStore,
         reserved: Iterable[str] = (),
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._site, self._sources = site, sources
-        self._keep_feedback = keep_feedback
-        self._reserved = tuple(reserved)
+        self._feedback = feedback
+        self._reserved, self._clock = tuple(reserved), clock
         self._allowances: dict[tuple[str, str, bool], Allowance] = {}
         self._lines: dict[str, Allowance] = {}
         self._obeyed: OrderedDict[tuple[Address, str], Answer] = OrderedDict()
@@ -120,10 +136,10 @@ class CommandDesk:
         address = address_of(received.topic, site=self._site)
         if address is None:
             return None
-        source = next((one for one in self._sources() if one.name == address.source), None)
+        source = next((one for one in self._sources.listeners if one.name == address.source), None)
         command: Command | CommandError
         try:
-            command = _read(address.verb, received)
+            command = _read(address.verb, received, now=self._clock.wall())
         except UnreadableCommandError as exc:
             self._ignore(address, f": {exc}")
             return None
@@ -159,14 +175,14 @@ class CommandDesk:
         verb = address.verb if address.verb in set(Verb) else ""
         kind = (source.name if source is not None else "", verb, named)
         allowance = self._allowances.setdefault(kind, Allowance(rate=RATE, burst=BURST))
-        return allowance.take(time.monotonic())
+        return allowance.take(self._clock.monotonic())
 
     def _ignore(
         self, address: Address, why: str, *, because: str = "were retained or cannot be read"
     ) -> None:
         self.ignored += 1
         lines = self._lines.setdefault(because, Allowance(rate=LINES, burst=FIRST_LINES))
-        if lines.take(time.monotonic()):  # the log is not to be flooded either
+        if lines.take(self._clock.monotonic()):  # the log is not to be flooded either
             _log.warning(
                 "commands %s and are ignored: count=%d latest=%.64r source=%.64r%s",
                 because,
@@ -217,12 +233,12 @@ class CommandDesk:
             ok=error is None,
             error=error,
             state=source and source.state(),
-            answered_at=utc(time.time()),
+            answered_at=utc(self._clock.wall()),
         )
 
     def _known(self, source: Commanded | None, address: Address) -> Commanded:
         if source is None:
-            names = ", ".join(one.name for one in self._sources())
+            names = ", ".join(one.name for one in self._sources.listeners)
             raise CommandError(f"no source {address.source[:64]!r} here; sources: {names}")
         return source
 
@@ -240,7 +256,7 @@ class CommandDesk:
                 if not await source.resume():
                     raise CommandError(f"{source.name} is not paused; nothing to do")
             case Feedback():
-                await self._keep_feedback(source.name, command)
+                await self._feedback.keep(source.name, command)
                 if command.verdict != "unsure":
                     await source.confirm(command.alert_id, right=command.verdict == "true")
 
@@ -265,19 +281,19 @@ class CommandDesk:
             qos=1,
             retain=False,
             id=new_id(),
-            expires_at=time.time() + ANSWER_WITHIN,
+            expires_at=self._clock.wall() + ANSWER_WITHIN,
             about=About(
                 MessageKind.ANSWER, answer.site, answer.source, made_at=answer.answered_at.timestamp()
             ),
         )
 
 
-def _read(verb: str, received: Received) -> Command:
+def _read(verb: str, received: Received, *, now: float) -> Command:
     if received.retain:
         raise UnreadableCommandError(
             "it was retained by the broker and is ignored; send it without the retain flag"
         )
-    return parse(verb, received.payload, now=time.time())
+    return parse(verb, received.payload, now=now)
 
 
 def _who(command: Command | CommandError) -> str:

@@ -10,18 +10,20 @@ import asyncio
 import logging
 import math
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Protocol, TypeVar
 
+from vser_stream.adapters.clock import SYSTEM_CLOCK
 from vser_stream.adapters.control_socket import answering
 from vser_stream.core.baseline import Baseline
 from vser_stream.core.calibrate import Calibration
 from vser_stream.core.control import Calibrate, Forget, Purge, Reload, parse
 from vser_stream.core.messages import Health
 from vser_stream.errors import CaptureError, ConfigError, UserError
+from vser_stream.ports import Clock
 from vser_stream.runtime.agent import Agent
 from vser_stream.values import RATE, Block
 
@@ -64,6 +66,15 @@ class Taught(Protocol):
         ...
 
 
+class TaughtSources(Protocol):
+    """Knows who can be taught."""
+
+    @property
+    def listeners(self) -> Sequence[Taught]:
+        """Those that are listened to now."""
+        ...
+
+
 @asynccontextmanager
 async def control(agent: Agent, *, reload: Reloads) -> AsyncIterator[None]:
     """Answer within the block.
@@ -72,9 +83,7 @@ async def control(agent: Agent, *, reload: Reloads) -> AsyncIterator[None]:
         agent: Of whom is asked.
         reload: Reads the configuration again.
     """
-    desk = ControlDesk(
-        lambda: agent.listeners, calibration=agent.calibration, purge=agent.keeper.purge, reload=reload
-    )
+    desk = ControlDesk(agent, calibration=agent.calibration, purge=agent.keeper.purge, reload=reload)
     try:
         async with answering(agent.state, desk.answer, on_disk=agent.keeper.disk.queue):
             yield
@@ -86,22 +95,24 @@ class ControlDesk:
     """Does what is asked.
 
     Args:
-        sources: Those that are listened to now.
+        sources: Who can be listened in to.
         calibration: Makes a fresh one; takes a moment.
         purge: Deletes evidence from before a wall time (s); returns how many records.
         reload: Reads the configuration again.
+        clock: What time it is.
     """
 
     def __init__(
         self,
-        sources: Callable[[], Iterable[Taught]],
+        sources: TaughtSources,
         *,
         calibration: Callable[[], Calibration],
         purge: Callable[[float], Awaitable[int]],
         reload: Reloads,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._sources, self._calibration = sources, calibration
-        self._purge, self._reload = purge, reload
+        self._purge, self._reload, self._clock = purge, reload, clock
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="calibration")
         self._calibrating = False
 
@@ -146,10 +157,10 @@ class ControlDesk:
                 yield {"deleted": deleted}
 
     def _source(self, name: str) -> Taught:
-        for source in self._sources():
+        for source in self._sources.listeners:
             if source.name == name:
                 return source
-        known = ", ".join(source.name for source in self._sources())
+        known = ", ".join(source.name for source in self._sources.listeners)
         raise UserError(f"the daemon listens to no source named {name!r}, but to: {known}; reload it?")
 
     async def _calibrate(self, asked: Calibrate, user: int) -> Said:
@@ -161,7 +172,7 @@ class ControlDesk:
             calibration = await self._apart(self._calibration)
             async with (
                 aclosing(source.listen_in()) as blocks,
-                aclosing(_within(blocks, asked.seconds)) as some,
+                aclosing(_within(blocks, asked.seconds, clock=self._clock)) as some,
             ):
                 async for block in some:
                     before = calibration.samples
@@ -185,16 +196,15 @@ class ControlDesk:
         return await asyncio.get_running_loop().run_in_executor(self._beside, work)
 
 
-async def _within(blocks: AsyncGenerator[Block], seconds: float) -> AsyncGenerator[Block]:
+async def _within(blocks: AsyncGenerator[Block], seconds: float, *, clock: Clock) -> AsyncGenerator[Block]:
     """So much of it, or what comes in little more time.
 
     Raises:
         CaptureError: Nothing comes.
     """
-    loop = asyncio.get_running_loop()
-    until, samples = loop.time() + OPENING + seconds, 0
+    until, samples = clock.monotonic() + OPENING + seconds, 0
     while samples < seconds * RATE:
-        patience = min(OPENING, until - loop.time())
+        patience = min(OPENING, until - clock.monotonic())
         try:
             async with asyncio.timeout(max(0.0, patience)):
                 block = await anext(blocks, None)

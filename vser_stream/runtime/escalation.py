@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from vser_stream.adapters.clock import SYSTEM_CLOCK
 from vser_stream.config import ReasonerConfig
 from vser_stream.core.breaker import Breaker, BreakerState
 from vser_stream.core.reason.fuse import amended, explained, resolve
@@ -20,7 +20,7 @@ from vser_stream.core.reason.rules import RuleBook
 from vser_stream.core.reason.weigh import left_to_svm
 from vser_stream.core.reason.written import Writer
 from vser_stream.errors import ConfigError, ReasonerError, VserError
-from vser_stream.ports import Reasoner
+from vser_stream.ports import Clock, Reasoner
 from vser_stream.runtime.containment import contained
 from vser_stream.values import LABELS, Case, Decision, Label, RationaleBy
 
@@ -127,6 +127,7 @@ class Escalation:
         reasoner: Whom to ask.
         writer: Writes rationales under the rules of now.
         config: How long the verdict and the rationale may take, how many are asked, how many may wait.
+        clock: What time it is.
     """
 
     def __init__(
@@ -134,8 +135,11 @@ class Escalation:
         reasoner: Standby,
         writer: Callable[[], Writer],
         config: ReasonerConfig | None = None,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._reasoner, self._writer, self._config = reasoner, writer, config or ReasonerConfig()
+        self._reasoner, self._writer, self._clock = reasoner, writer, clock
+        self._config = config or ReasonerConfig()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reasoner")
         self._tickets: list[_Ticket] = []
         self._busy = False
@@ -176,7 +180,7 @@ class Escalation:
         while True:
             await self._opened.wait()
             self._opened.clear()
-            await asyncio.sleep(self._breaker.until - time.monotonic())
+            await asyncio.sleep(self._breaker.until - self._clock.monotonic())
             self._count("restarts")
             try:
                 await self._on_thread(self._reasoner.prepare)
@@ -193,8 +197,8 @@ class Escalation:
         raise an alarm, which does not wait for words.
         """
         # A clock that was set back since makes nobody wait longer.
-        age = max(0.0, time.time() - decision.segment.ended_at)
-        until = time.monotonic() + self._config.deadline - age
+        age = max(0.0, self._clock.wall() - decision.segment.ended_at)
+        until = self._clock.monotonic() + self._config.deadline - age
         self._count("asked")
         try:
             async with self._turn(urgency_of(case), until):
@@ -214,7 +218,7 @@ class Escalation:
         self._reasoner.close()
 
     async def _judged(self, decision: Decision, case: Case, until: float) -> Decision:
-        began = time.monotonic()
+        began = self._clock.monotonic()
         try:
             verdict = await self._ask(partial(self._reasoner.judge, case, within=until - began), until)
         except VserError as exc:
@@ -222,12 +226,12 @@ class Escalation:
             raise _LeftError("failed") from exc
         self._breaker = self._breaker.answered()
         self._count("answered")
-        self._count("label_seconds", time.monotonic() - began)
+        self._count("label_seconds", self._clock.monotonic() - began)
         return resolve(decision, case, verdict, self._writer())
 
     async def _explained(self, resolved: Decision, case: Case, until: float) -> Decision:
         """Add the rationale, checked, if there is time for it; else leave what the evidence says."""
-        began = time.monotonic()
+        began = self._clock.monotonic()
         ask = partial(self._rationale, until)
         try:
             explanation = await self._ask(
@@ -240,13 +244,13 @@ class Escalation:
             _log.debug("no rationale of the reasoner: reason=%s", explanation.error)
             if not self._reasoner.ready:
                 self._failed(explanation.error, broken=True)
-        self._count("rationale_seconds", time.monotonic() - began)
+        self._count("rationale_seconds", self._clock.monotonic() - began)
         self._count("retries", max(0, len(explanation.attempts) - 1))
         self._count("rationales" if explanation.by is RationaleBy.REASONER else "written")
         return amended(resolved, explanation)
 
     def _rationale(self, until: float, case: Case, label: Label) -> str:
-        if (left := until - time.monotonic()) <= 0:
+        if (left := until - self._clock.monotonic()) <= 0:
             raise ReasonerError("no time is left for a rationale")
         return self._reasoner.explain(case, label, within=left)
 
@@ -260,7 +264,7 @@ class Escalation:
         if self._closed:
             raise _LeftError("unavailable")
         self._asking = asking = self._on_thread(question)
-        await asyncio.wait({asking}, timeout=max(0.0, until - time.monotonic()))
+        await asyncio.wait({asking}, timeout=max(0.0, until - self._clock.monotonic()))
         if not asking.done():
             raise _LeftError("late")
         if asking.cancelled():
@@ -289,7 +293,7 @@ class Escalation:
         try:
             if self._closed:
                 raise _LeftError("unavailable")
-            if time.monotonic() >= until:
+            if self._clock.monotonic() >= until:
                 raise _LeftError("late")
             self._spend_call()
             yield
@@ -302,7 +306,7 @@ class Escalation:
         if len(self._tickets) > self._config.queue:
             self._call(min(self._tickets, key=_urgency), "dropped")
         try:
-            await asyncio.wait({ticket.turn}, timeout=max(0.0, until - time.monotonic()))
+            await asyncio.wait({ticket.turn}, timeout=max(0.0, until - self._clock.monotonic()))
         except asyncio.CancelledError:
             if ticket in self._tickets:
                 self._tickets.remove(ticket)
@@ -319,7 +323,7 @@ class Escalation:
         ticket.turn.set_result(reason)
 
     def _spend_call(self) -> None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         while self._calls and now - self._calls[0] > _HOUR:
             self._calls.popleft()
         if len(self._calls) >= self._config.calls_per_hour:
@@ -342,7 +346,7 @@ class Escalation:
 
     def _failed(self, why: object, *, broken: bool) -> None:
         was = self._breaker.state
-        self._breaker = self._breaker.failed(time.monotonic(), broken=broken)
+        self._breaker = self._breaker.failed(self._clock.monotonic(), broken=broken)
         if self._breaker.state is not BreakerState.OPEN:
             return
         self._opened.set()

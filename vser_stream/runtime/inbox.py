@@ -11,21 +11,21 @@ import asyncio
 import contextlib
 import logging
 import random
-import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
+from typing import Protocol
 
+from vser_stream.adapters.clock import SYSTEM_CLOCK
 from vser_stream.adapters.mqtt import Received
 from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.errors import MessageRefusedError, PublishError, SessionTakenError
+from vser_stream.ports import Clock
 from vser_stream.runtime.access import Access
 from vser_stream.runtime.connection import LONGEST_PAUSE, STABLE, Connection, backoff, pause
+from vser_stream.runtime.standing import AWAY_AFTER
 from vser_stream.values import Message
 
 __all__ = ["Connection", "Inbox"]
-
-AWAY_AFTER = 30.0
-"""A broker that restarts is back before that (s)."""
 
 AT_OUR_EXPENSE = 2.0
 """Alerts that lose their connection so soon after this one was opened lost it to this one (s)."""
@@ -39,15 +39,24 @@ ANSWERS = 100
 _log = logging.getLogger(__name__)
 
 
+class Receiver(Protocol):
+    """Takes what arrives."""
+
+    async def receive(self, received: Received) -> Message | None:
+        """Act on it; return the answer where one is wanted."""
+        ...
+
+
 class Inbox:
     """Run :meth:`run` as a task; it hands on what arrives, one message after the other.
 
     Args:
         topics: What to subscribe to on each connection.
         connect: Makes a new connection, opened by ``async with``.
-        on_received: Returns the answer, which is published at once and kept nowhere.
+        receiver: Gives the answer, which is published at once and kept nowhere.
         access: Told which topics the broker lets us read.
         jitter: A random number from 0 to 1 at each call.
+        clock: What time it is.
     """
 
     def __init__(
@@ -55,17 +64,18 @@ class Inbox:
         topics: Iterable[str],
         connect: Callable[[], AbstractAsyncContextManager[Connection]],
         *,
-        on_received: Callable[[Received], Awaitable[Message | None]],
+        receiver: Receiver,
         access: Access,
         jitter: Callable[[], float] = random.random,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._topics = tuple(topics)
         self._connect = connect
-        self._on_received, self._access = on_received, access
-        self._jitter = jitter
+        self._receiver, self._access = receiver, access
+        self._jitter, self._clock = jitter, clock
         self._hurry = asyncio.Event()
         self._opened: float | None = None
-        self._lost_at, self._reason = time.time(), ""
+        self._lost_at, self._reason = clock.wall(), ""
         self._in_the_way = 0
         self.stands_back = False
         """Whether it waits, for its connection costs the one for alerts."""
@@ -73,14 +83,13 @@ class Inbox:
     async def run(self) -> None:
         """Connect and attend, again and again, until cancelled."""
         failures = 0
-        loop = asyncio.get_running_loop()
         while True:
-            began = loop.time()
+            began = self._clock.monotonic()
             reason = await self._use_connection()
             if reason != self._reason:
                 _log.warning("no connection for commands: error=%s", reason)
             self._reason = reason
-            failures = 0 if loop.time() - began >= STABLE else failures + 1
+            failures = 0 if self._clock.monotonic() - began >= STABLE else failures + 1
             self._hurry.clear()
             if self.stands_back:
                 self.stands_back = False
@@ -99,7 +108,7 @@ class Inbox:
 
         Some brokers take one connection for each user, whatever the client ids.
         """
-        now = asyncio.get_running_loop().time()
+        now = self._clock.monotonic()
         if self._opened is None or now - self._opened > AT_OUR_EXPENSE:
             return
         self._in_the_way += 1
@@ -109,7 +118,7 @@ class Inbox:
 
     def conditions(self) -> Iterator[Condition]:
         """What is wrong, for whoever reads health, metrics or the log."""
-        if self._opened is None and time.time() - self._lost_at >= AWAY_AFTER:
+        if self._opened is None and self._clock.wall() - self._lost_at >= AWAY_AFTER:
             reason = f"commands cannot be heard, so nobody can acknowledge: {self._reason}"
             yield Condition(ConditionName.COMMANDS_AWAY, "medium", self._lost_at, reason)
 
@@ -121,7 +130,7 @@ class Inbox:
             for topic in self._topics:
                 await self._subscribe(connection, topic)
             async for received in connection.received():
-                answer = await self._on_received(received)
+                answer = await self._receiver.receive(received)
                 # Nobody waits for a slow broker to take an answer: the next command may be of an alarm.
                 if answer is not None and not answers.full():
                     answers.put_nowait((received, answer))
@@ -133,7 +142,7 @@ class Inbox:
         """Work over one connection until it is lost; return why."""
         try:
             async with self._connect() as connection:
-                self._opened = asyncio.get_running_loop().time()
+                self._opened = self._clock.monotonic()
                 return str(await self.attend(connection))
         except PublishError as exc:
             return str(exc)
@@ -142,9 +151,9 @@ class Inbox:
             return f"internal error ({type(exc).__name__}); please report the traceback in the log"
         finally:
             if self._opened is not None:
-                if asyncio.get_running_loop().time() - self._opened >= STABLE:
+                if self._clock.monotonic() - self._opened >= STABLE:
                     self._in_the_way = 0  # alerts have borne it
-                self._opened, self._lost_at = None, time.time()
+                self._opened, self._lost_at = None, self._clock.wall()
 
     async def _subscribe(self, connection: Connection, topic: str) -> None:
         try:

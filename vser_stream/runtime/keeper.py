@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 
-from vser_stream.adapters.clock import SystemClock
+from vser_stream.adapters.clock import SYSTEM_CLOCK
 from vser_stream.adapters.outbox import SqliteOutbox
 from vser_stream.core.condition import Condition, ConditionName
 from vser_stream.errors import OutboxError
@@ -34,15 +35,21 @@ class Keeper:
         clock: What time it is.
     """
 
-    def __init__(self, outbox: SqliteOutbox, *, clock: Clock | None = None) -> None:
-        self._outbox, self._clock = outbox, clock or SystemClock()
+    def __init__(self, outbox: SqliteOutbox, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._outbox, self.clock = outbox, clock
+        self.news = asyncio.Event()
+        """Set when there may be something to send; whoever sends clears it."""
+
+        self.hurry = asyncio.Event()
+        """Set when that is worth another connection at once."""
+
         self._held = SqliteOutbox(None, limit=MEMORY_LIMIT)
         self._latest: dict[str, Memory] = {}
         self._unsaved: dict[str, Memory] = {}
         self.disk = Disk()
         """Whatever else is kept in the state folder is read and written there, too."""
         self._depth, self._oldest = 0, 0.0
-        self._began = self._clock.wall()
+        self._began = clock.wall()
         self.fails_since: float | None = None
         """Wall time at which the disk first failed (s); None while it works."""
         self.failure = ""
@@ -85,10 +92,28 @@ class Keeper:
         with contextlib.suppress(OutboxError):
             await self.disk.run(partial(self._outbox.forget, source))
 
+    async def put(self, message: Message) -> None:
+        """Return once a message is kept, on the disk or, where that fails, in memory."""
+        await self.commit((message,))
+
     async def commit(
         self, messages: Sequence[Message], *, memory: Memory | None = None, records: Sequence[Record] = ()
     ) -> None:
-        """Return once all is kept; where the disk fails, records are lost and the rest is in memory."""
+        """Implements :class:`vser_stream.ports.Store`."""
+        try:
+            await self._keep(messages, memory, records)
+        finally:
+            self.notify(urgent=any(message.is_alarm for message in messages))
+
+    def notify(self, *, urgent: bool = False) -> None:
+        """Have messages looked for; if ``urgent``, connect for them without waiting longer."""
+        self.news.set()
+        if urgent:
+            self.hurry.set()
+
+    async def _keep(
+        self, messages: Sequence[Message], memory: Memory | None, records: Sequence[Record]
+    ) -> None:
         if memory is not None:
             self._latest[memory.source] = memory
         try:
@@ -171,8 +196,15 @@ class Keeper:
         """
         return await self.disk.run(partial(self._outbox.purge, before))
 
-    @property
-    def moved_aside(self) -> Condition | None:
+    def conditions(self) -> Iterator[Condition]:
+        """What is wrong with the disk, for whoever reads health, metrics or the log."""
+        if self.fails_since is not None:
+            reason = f"messages are kept in memory only: {self.failure}"
+            yield Condition(ConditionName.DISK, "medium", self.fails_since, reason)
+        elif (moved := self._moved_aside()) is not None:
+            yield moved
+
+    def _moved_aside(self) -> Condition | None:
         """What could not be used: told until the next start, for somebody may want it."""
         reasons = []
         if (path := self._outbox.aside) is not None:
@@ -205,5 +237,5 @@ class Keeper:
     def _complain(self, exc: OutboxError | OSError) -> None:
         self.failure = str(exc)
         if self.fails_since is None:
-            self.fails_since = self._clock.wall()
+            self.fails_since = self.clock.wall()
             _log.error("messages are kept in memory only, evidence is lost: error=%s", exc)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from vser_stream.adapters.clock import SystemClock
+from vser_stream.adapters.clock import SYSTEM_CLOCK
 from vser_stream.adapters.prometheus import Metrics
 from vser_stream.core.alarm_memory import Remembered, remember
 from vser_stream.core.alarm_room import Room, judged
@@ -147,14 +147,14 @@ class Listener:
         escalation: Escalation | None = None,
         besides: Callable[[], Iterable[Condition]] = tuple,
         patience: Patience | None = None,
-        clock: Clock | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.name = name
         self._site = site
         self._pipeline, self._reporter = pipeline, reporter
         self._scorer, self._recall, self._features = scorer, recall, features
         self._commit = commit
-        self._on_capture, self._clock = on_capture, clock or SystemClock()
+        self._on_capture, self._clock = on_capture, clock
         self._metrics = metrics
         metrics.expect(name, levels=URGENT_FIRST, events=AlarmEvent)
         self._publish_utterances = publish_utterances
@@ -168,9 +168,9 @@ class Listener:
         self._saved, self._saved_at = pipeline.decider.baseline, self._clock.monotonic()
         self._room_saved = pipeline.room
         self._overhearing: set[asyncio.Queue[Block | None]] = set()
-        self._changed = asyncio.Event()
         self._known: tuple[Condition, ...] = ()
-        self.capture = Capture(name, source, on_change=self._changed.set, patience=patience)
+        self.capture = Capture(name, source, patience=patience)
+        self._changed = self.capture.changed
         self._last: Decision | None = None
         self._told: State | None = None
         self._paused = pipeline.alarm.pause

@@ -1,4 +1,4 @@
-"""What the site listens to on the broker, and how it presents itself there.
+"""What the site listens to on the broker.
 
 The broker's own retained states tell which sources there once were: those of an earlier
 configuration are cleared, and Home Assistant is told to forget them.
@@ -7,20 +7,19 @@ configuration are cleared, and Home Assistant is told to forget them.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Sequence
+from typing import Protocol
 
-from vser_stream import __version__
+from vser_stream.adapters.clock import SYSTEM_CLOCK
 from vser_stream.adapters.mqtt import Received
-from vser_stream.config import HomeAssistantConfig
 from vser_stream.core.commands import Allowance
-from vser_stream.core.discovery import discovery_messages, forgotten, migration
 from vser_stream.core.wire import topics
+from vser_stream.ports import Clock
+from vser_stream.runtime.announcements import Announcements
 from vser_stream.runtime.commands import CommandDesk
-from vser_stream.runtime.listener import Listener, new_id
 from vser_stream.values import Message, MessageKind
 
-__all__ = ["Reception"]
+__all__ = ["Names", "Reception"]
 
 FORGET_RATE, FORGET_BURST = 0.1, 60
 """Sources of an earlier configuration forgotten each second in the long run, and at once: more than there
@@ -30,35 +29,38 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What a source of ours may have been called."""
 
 
+class Names(Protocol):
+    """Knows what is listened to."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the sources of now."""
+        ...
+
+
 class Reception:
     """Takes what arrives for a site.
 
     Args:
         site: Of the agent.
-        config: Whether and where Home Assistant listens.
-        health_every: Time between two health messages of a source (s).
-        listeners: Those of the sources that are listened to now.
+        sources: What is listened to.
         desk: Obeys commands.
-        put: Hands a message to delivery.
+        announcements: To Home Assistant.
+        clock: What time it is.
     """
 
     def __init__(
         self,
         site: str,
-        config: HomeAssistantConfig,
+        sources: Names,
         *,
-        health_every: float,
-        listeners: Callable[[], Iterable[Listener]],
         desk: CommandDesk,
-        put: Callable[[Message], Awaitable[None]],
+        announcements: Announcements,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._site, self._config = site, config
-        self._health_every = health_every
-        self._listeners, self._put = listeners, put
-        self._desk = desk
+        self._site, self._sources, self._clock = site, sources, clock
+        self._desk, self._announcements = desk, announcements
         self._forgetting = Allowance(rate=FORGET_RATE, burst=FORGET_BURST)
-        self._birth = topics.home_assistant_status(config.prefix)
-        self._migrated = False
 
     @property
     def topics(self) -> list[str]:
@@ -67,49 +69,20 @@ class Reception:
             topics.command(self._site, topics.ANY, topics.ANY),
             topics.document(self._site, topics.ANY, MessageKind.STATE),
         ]
-        return [*ours, self._birth] if self._config.enabled else ours
-
-    def presentation(self) -> Iterator[Message]:
-        """The discovery documents, where Home Assistant is wanted."""
-        if not self._config.enabled:
-            return
-        if not self._migrated:
-            self._migrated = True
-            yield migration(self._site, prefix=self._config.prefix, message_id=new_id())
-        yield from discovery_messages(
-            self._site,
-            [listener.name for listener in self._listeners()],
-            prefix=self._config.prefix,
-            version=__version__,
-            health_every=self._health_every,
-            new_id=new_id,
-        )
+        birth = self._announcements.birth
+        return ours if birth is None else [*ours, birth]
 
     async def receive(self, received: Received) -> Message | None:
         """Act on what arrives; return the answer where one is wanted."""
-        if received.topic == self._birth:
+        if received.topic == self._announcements.birth:
             if received.payload == b"online":
-                await self.present()
+                await self._announcements.present(self._sources.names)
             return None
         match topics.parse(received.topic):
             case topics.Topic(source=str(source), last=MessageKind.STATE, is_command=False):
-                known = {listener.name for listener in self._listeners()}
-                left = received.retain and received.payload and source not in known
-                if left and _NAME.fullmatch(source) and self._forgetting.take(time.monotonic()):
-                    await self.forget(source)
+                left = received.retain and received.payload and source not in self._sources.names
+                if left and _NAME.fullmatch(source) and self._forgetting.take(self._clock.monotonic()):
+                    await self._announcements.forget(source)
                 return None
             case _:
                 return await self._desk.receive(received)
-
-    async def forget(self, source: str) -> None:
-        """Leave nothing of a source that is listened to no longer."""
-        if self._config.enabled:
-            await self._put(forgotten(self._site, source, prefix=self._config.prefix, message_id=new_id()))
-        for kind in (MessageKind.STATE, MessageKind.HEALTH):
-            topic = topics.document(self._site, source, kind)
-            await self._put(Message(topic, b"", 1, retain=True, id=new_id()))
-
-    async def present(self) -> None:
-        """Tell Home Assistant who is listened to now."""
-        for message in self.presentation():
-            await self._put(message)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from vser_stream.config import SourceConfig
 from vser_stream.runtime.listener import Listener
@@ -19,22 +20,30 @@ class _Entry:
     task: asyncio.Task[None]
 
 
+class Forgetting(Protocol):
+    """Has told others of sources."""
+
+    async def forget(self, source: str) -> None:
+        """Leave nothing of a source."""
+        ...
+
+
 class Roster:
     """The listeners of the daemon.
 
     Args:
         make: A listener for a source; it opens nothing yet.
-        on_gone: Called when a source that is no longer wanted has ended.
+        announcements: Leave nothing of a source that is no longer wanted, once it has ended.
     """
 
     def __init__(
         self,
         make: Callable[[SourceConfig], Listener],
         *,
-        on_gone: Callable[[str], Awaitable[None]],
+        announcements: Forgetting,
     ) -> None:
         self._make = make
-        self._on_gone = on_gone
+        self._announcements = announcements
         self._entries: dict[str, _Entry] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -43,6 +52,11 @@ class Roster:
     def listeners(self) -> list[Listener]:
         """Those that are wanted now."""
         return [entry.listener for entry in self._entries.values()]
+
+    @property
+    def names(self) -> list[str]:
+        """Of those that are wanted now."""
+        return list(self._entries)
 
     async def run(self) -> None:
         """Return when every source has ended or was stopped."""
@@ -98,4 +112,4 @@ class Roster:
             watching.cancel()
             attending.cancel()
         if listener.name not in self._entries:
-            await self._on_gone(listener.name)
+            await self._announcements.forget(listener.name)

@@ -74,7 +74,7 @@ class Service:
             raise
         watchdog = Watchdog(
             agent.scorer,
-            lambda: agent.listeners,
+            agent,
             longest=self._manager.watchdog,
             on_alive=self._manager.alive,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import NoReturn, Protocol
 
@@ -27,11 +27,23 @@ _log = logging.getLogger(__name__)
 class Promising(Protocol):
     """Who says by when something will happen."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Of the source."""
+        ...
 
     @property
     def overdue(self) -> float:
         """Time since the last promise was broken (s); 0 for none."""
+        ...
+
+
+class PromisingSources(Protocol):
+    """Knows who has promised something."""
+
+    @property
+    def listeners(self) -> Sequence[Promising]:
+        """Those that are listened to now."""
         ...
 
 
@@ -40,7 +52,7 @@ class Watchdog:
 
     Args:
         scorer: Where a turn is asked for.
-        sources: Those that are listened to now.
+        sources: Who has promised something.
         longest: Time between two signs of life that systemd allows (s); 0 for any.
         on_alive: Called after each check that found nothing wrong.
     """
@@ -48,7 +60,7 @@ class Watchdog:
     def __init__(
         self,
         scorer: Executor,
-        sources: Callable[[], Iterable[Promising]],
+        sources: PromisingSources,
         *,
         longest: float,
         on_alive: Callable[[], None],
@@ -64,7 +76,7 @@ class Watchdog:
         """Check again and again."""
         while True:
             hanging = [] if await self._scorer_takes_a_turn() else ["scorer"]
-            hanging += [f"source {one.name}" for one in self._sources() if one.overdue > LATE]
+            hanging += [f"source {one.name}" for one in self._sources.listeners if one.overdue > LATE]
             self.hanging = tuple(hanging)
             if hanging:
                 _log.error("no progress: hanging=%s", ", ".join(hanging))
