@@ -11,8 +11,8 @@ source deploy/venv.sh
 source tests/parts.sh
 unset PYTHONPATH # or a checkout would be tested instead of the wheel
 
-elsewhere=(--ignore tests/adapters/test_llama_process.py --ignore tests/adapters/test_mqtt_older_broker.py
-  --deselect tests/adapters/test_openai_server.py::test_llama_cpps_own_server_writes_only_what_is_true)
+elsewhere=(--ignore tests/adapters/models/test_llama.py --ignore tests/adapters/mqtt/test_client_older_broker.py
+  --deselect tests/adapters/models/test_openai_server.py::test_llama_cpps_own_server_writes_only_what_is_true)
 
 # one NAME VERSIONS PYTHON: an environment of its own, tests, figures. In the sdist; the wheel lies beside it.
 one() {

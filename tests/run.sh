@@ -19,7 +19,7 @@ if [[ ${1-} == --quick ]]; then
   make_venv dev
   ruff check .
   ruff format --check .
-  exec python -m pytest -q "${side_by_side[@]}" tests/core tests/test_*.py "$@"
+  exec python -m pytest -q "${side_by_side[@]}" tests/core tests/config tests/test_*.py "$@"
 fi
 
 if [[ ${1-} == --again ]]; then

@@ -60,7 +60,7 @@ def test_the_contracts_are_kept() -> None:
 
 
 BREACHES = {
-    "values.py": ("import vser_stream.config", "vser_stream.values -> vser_stream.config"),
+    "values.py": ("import vser_stream.config.schema", "vser_stream.values -> vser_stream.config.schema"),
     "adapters/__init__.py": ("import vser_stream.runtime", "vser_stream.adapters -> vser_stream.runtime"),
     "runtime/__init__.py": ("import vser_stream.training", "vser_stream.runtime -> vser_stream.training"),
     "core/__init__.py": ("import asyncio", "vser_stream.core -> asyncio"),
@@ -116,7 +116,7 @@ def test_each_third_party_library_is_imported_by_one_adapter_only() -> None:
     found = {name: owners[name] for name in libraries}
     assert {name: many for name, many in found.items() if len(many) > 1} == {}
     assert {one for many in found.values() for one in many if not one.startswith("adapters.")} == set()
-    database = {"outbox", "schema", "evidence", "kept", "rows", "salvage"}
+    database = {"outbox", "database_schema", "audit_chain", "database_reader", "database_rows", "salvage"}
     assert {one.rpartition(".")[2] for one in owners["sqlite3"]} == database, "the agent's one database file"
 
 

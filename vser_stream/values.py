@@ -290,7 +290,7 @@ class Cue:
     """One measured descriptor of a segment, relative to the calm voice of its source."""
 
     name: str
-    """A name of :mod:`vser_stream.core.describe`."""
+    """A name of :mod:`vser_stream.core.scoring.descriptors`."""
 
     value: float
     """In ``unit``."""

@@ -21,8 +21,8 @@ from typing import Any
 
 from rich.console import Console
 
-from vser_stream.adapters.mqtt import MqttPublisher
-from vser_stream.config import MqttConfig
+from vser_stream.adapters.mqtt.client import MqttPublisher
+from vser_stream.config.schema import MqttConfig
 from vser_stream.errors import PublishError
 
 SCENE = Path(__file__).with_name("scene.flac")

@@ -27,7 +27,7 @@ import numpy as np
 from support.camera import camera
 from support.daemon import SCENE
 
-from vser_stream.adapters.wavfile import Recording
+from vser_stream.adapters.audio.recording import Recording
 
 PROJECT = Path(__file__).parents[2]
 PACKAGES = (

@@ -29,14 +29,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.audio import voice  # noqa: E402 - found by the line above
 
-from vser_stream.adapters.pitch import SwiftF0Tracker  # noqa: E402
-from vser_stream.adapters.vad import WebRtcVad  # noqa: E402
-from vser_stream.adapters.wavfile import Recording  # noqa: E402
-from vser_stream.config import shipped_model  # noqa: E402
-from vser_stream.core.baseline import Baseline, model_input  # noqa: E402
+from vser_stream.adapters.audio.recording import Recording  # noqa: E402
+from vser_stream.adapters.audio.vad import WebRtcVad  # noqa: E402
+from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker  # noqa: E402
+from vser_stream.config.locations import shipped_model  # noqa: E402
+from vser_stream.core.audio.framing import Framer  # noqa: E402
+from vser_stream.core.audio.segment import Segmenter  # noqa: E402
 from vser_stream.core.features.extract import Extractor  # noqa: E402
-from vser_stream.core.frames import Framer  # noqa: E402
-from vser_stream.core.segment import Segmenter  # noqa: E402
+from vser_stream.core.scoring.baseline import Baseline, model_input  # noqa: E402
 from vser_stream.runtime.build import load_model  # noqa: E402
 from vser_stream.values import RATE, Block, Pcm, Segment, SegmentKind  # noqa: E402
 

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from support.cases import BOOK, case, cue
 from support.gguf_file import qwen_shape, tiny_specialist
 
-from vser_stream.adapters.llama_process import LlamaReasoner, Weights
-from vser_stream.config import shipped_reasoner
-from vser_stream.core.describe import DESCRIPTORS
+from vser_stream.adapters.models.llama import LlamaReasoner, Weights
+from vser_stream.config.locations import shipped_reasoner
 from vser_stream.core.reason.chat import Chat
-from vser_stream.core.reason.talk import General, Specialist
-from vser_stream.runtime.reasoners import bundled_weights
+from vser_stream.core.reason.dialogue import General, Specialist
+from vser_stream.core.scoring.descriptors import DESCRIPTORS
+from vser_stream.runtime.reasoning.reasoners import bundled_weights
 from vser_stream.values import Case, Probabilities
 
 PATIENCE = 120.0

@@ -93,18 +93,18 @@ def measured(files: list[Path]) -> dict[str, float]:
     """CPU per second of speech (ms/s) by part, and memory (MB), of the package that is imported."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     # Not before: a process that measures nothing needs no package.
-    from vser_stream.adapters import svm  # noqa: PLC0415
+    from vser_stream.adapters.models import onnx_svm  # noqa: PLC0415
     from vser_stream.cli.replay import rows_of  # noqa: PLC0415
-    from vser_stream.config import PipelineConfig, ReasonerConfig  # noqa: PLC0415
+    from vser_stream.config.schema import PipelineConfig, ReasonerConfig  # noqa: PLC0415
     from vser_stream.core import decide  # noqa: PLC0415
     from vser_stream.runtime.build import Engine  # noqa: PLC0415
 
     engine = Engine.load(PipelineConfig(reasoner=ReasonerConfig(backend="none")))
     parts: dict[str, float] = defaultdict(float)
     timed(decide.Decider, "measure", parts, "features")
-    timed(svm.OnnxSvm, "score", parts, "score")
+    timed(onnx_svm.OnnxSvm, "score", parts, "score")
     with suppress(ImportError):  # an older tree
-        from vser_stream.adapters.second_look import OnnxSecondLook  # noqa: PLC0415
+        from vser_stream.adapters.models.onnx_second_look import OnnxSecondLook  # noqa: PLC0415
 
         timed(OnnxSecondLook, "look", parts, "second look")
     list(rows_of(files[0], engine))  # warm up

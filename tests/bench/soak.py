@@ -26,15 +26,15 @@ from support.camera import camera
 from support.leaks import memory
 from support.sound_server import SoundServer, sound_server
 
-from vser_stream.adapters.microphone import Microphone
-from vser_stream.adapters.prometheus import Metrics
-from vser_stream.adapters.rtsp import RtspCamera
-from vser_stream.config import PipelineConfig, ReasonerConfig
-from vser_stream.core.alarm_memory import Remembered
-from vser_stream.core.report import Reporter
+from vser_stream.adapters.audio.microphone import Microphone
+from vser_stream.adapters.audio.rtsp_camera import RtspCamera
+from vser_stream.adapters.system.prometheus import Metrics
+from vser_stream.config.schema import PipelineConfig, ReasonerConfig
+from vser_stream.core.wire.numbering import Reporter
+from vser_stream.core.wire.source_snapshot import Remembered
 from vser_stream.ports import AudioSource
 from vser_stream.runtime.build import Engine
-from vser_stream.runtime.listener import Listener, new_id
+from vser_stream.runtime.source.listener import Listener, new_id
 from vser_stream.values import RATE, Memory, Message, Pcm, Record
 
 SPEECH = np.concatenate([voice(4.0), np.zeros(6 * RATE, np.int16)])

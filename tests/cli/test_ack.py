@@ -11,13 +11,13 @@ from support.broker import Mosquitto, free_port
 from support.command import vser_stream
 from support.ward import NoFeedback, Ward, Wards
 
-from vser_stream.adapters.mqtt import MqttPublisher
-from vser_stream.config import MqttConfig
-from vser_stream.core.messages import message_of
+from vser_stream.adapters.mqtt.client import MqttPublisher
+from vser_stream.config.schema import MqttConfig
+from vser_stream.core.wire.documents import message_of
 from vser_stream.errors import CommandError
-from vser_stream.runtime.access import Access
-from vser_stream.runtime.commands import CommandDesk
-from vser_stream.runtime.inbox import Inbox
+from vser_stream.runtime.delivery.access import Access
+from vser_stream.runtime.delivery.inbox import Inbox
+from vser_stream.runtime.remote.command_desk import CommandDesk
 
 Run = Callable[..., Awaitable[CompletedProcess[str]]]
 

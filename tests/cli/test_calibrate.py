@@ -9,11 +9,11 @@ from support.camera import camera
 from support.command import vser_stream
 from support.daemon import Subscriber, configuration, daemon, wait_for
 
-from vser_stream.adapters.outbox import SqliteOutbox
-from vser_stream.adapters.pitch import SwiftF0Tracker
-from vser_stream.core.alarm_memory import recall
-from vser_stream.core.baseline import Baseline
-from vser_stream.core.features.spec import digest
+from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
+from vser_stream.adapters.storage.outbox import SqliteOutbox
+from vser_stream.core.scoring.baseline import Baseline
+from vser_stream.core.scoring.feature_identity import digest
+from vser_stream.core.wire.source_snapshot import recall
 from vser_stream.values import RATE
 
 PAUSE = np.random.default_rng(0).normal(scale=10.0, size=RATE // 2).astype(np.int16)

@@ -7,8 +7,8 @@ from support.command import vser_stream
 from support.daemon import SCENE
 from support.decisions import START, decision
 
-from vser_stream.core.alarm_state import AlarmEvent, Transition
-from vser_stream.core.messages import Versions, alert_of
+from vser_stream.core.alarm.state import AlarmEvent, Transition
+from vser_stream.core.wire.documents import Versions, alert_of
 from vser_stream.values import Label
 
 ALERT = alert_of(

@@ -8,7 +8,7 @@ from support.command import vser_stream
 from support.file_server import file_server
 from support.gguf_file import sha256_of, tiny_chat_model
 
-from vser_stream.config import shipped_model, shipped_reasoner
+from vser_stream.config.locations import shipped_model, shipped_reasoner
 
 
 def test_the_shipped_model_verifies() -> None:

@@ -9,8 +9,8 @@ from support.broker import Mosquitto
 from support.command import vser_stream
 from support.daemon import Subscriber, configuration, wait_for
 
-from vser_stream.adapters.outbox import SqliteOutbox
-from vser_stream.core.messages import message_of
+from vser_stream.adapters.storage.outbox import SqliteOutbox
+from vser_stream.core.wire.documents import message_of
 from vser_stream.values import Message
 
 

@@ -14,8 +14,8 @@ from support.daemon import configuration
 from support.decisions import decision
 from support.evidence import decisions, evidence_of, model
 
-from vser_stream.adapters.outbox import SqliteOutbox
-from vser_stream.config import shipped_model
+from vser_stream.adapters.storage.outbox import SqliteOutbox
+from vser_stream.config.locations import shipped_model
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from support.command import vser_stream
 from support.daemon import SCENE, configuration
 from support.panic_model import panic_model
 
-from vser_stream.adapters.wavfile import Recording
+from vser_stream.adapters.audio.recording import Recording
 from vser_stream.values import RATE
 
 SILENCE = np.zeros(RATE, np.int16)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vser_stream.adapters.svm import OnnxSvm
+from vser_stream.adapters.models.onnx_svm import OnnxSvm
 from vser_stream.cli import rescore as verb
-from vser_stream.config import shipped_model
-from vser_stream.core.record import GENESIS, RECORD, canonical, chained
+from vser_stream.config.locations import shipped_model
+from vser_stream.core.wire.audit_record import GENESIS, RECORD, canonical, chained
 from vser_stream.errors import DataError, UserError
 from vser_stream.runtime.build import load_model
 

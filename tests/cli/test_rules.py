@@ -5,7 +5,7 @@ import pytest
 from support.cases import BOOK, rule_text
 from support.command import vser_stream
 
-from vser_stream.config import shipped_rules
+from vser_stream.config.locations import shipped_rules
 
 EVIDENCE = [
     {"name": "pitch level", "value": 312.0, "unit": "Hz", "baseline": 198.0, "z": 5.1, "confidence": 0.8},

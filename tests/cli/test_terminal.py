@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from vser_stream.cli import main
-from vser_stream.cli.terminal import fit_output
+from vser_stream.cli._terminal import fit_output
 
 EVERYTHING = "".join(map(chr, range(32, 0x3000))) + "\ud800\udc80 😀 phòng ngủ"
 

@@ -16,8 +16,8 @@ from support.daemon import wait_for
 from support.patience import HANGS
 from support.ward import Ward
 
-from vser_stream.core.capture_state import CaptureState
-from vser_stream.core.messages import Health, utc
+from vser_stream.core.audio.capture_state import CaptureState
+from vser_stream.core.wire.documents import Health, utc
 
 STATE = Ward().state().model_dump_json()
 HEALTH = Health(

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from support.audio import voice
 
-from vser_stream.adapters.pitch import SwiftF0Tracker
-from vser_stream.core.baseline import MODEL_INPUT, Prior
+from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.features.functionals import FEATURES
-from vser_stream.core.loudness import LOUDNESS
-from vser_stream.core.second_look import Fusion, Look, fused, heard
+from vser_stream.core.scoring.baseline import MODEL_INPUT, Prior
+from vser_stream.core.scoring.loudness import LOUDNESS
+from vser_stream.core.scoring.second_look import Fusion, Look, fused, heard
 from vser_stream.values import RATE, Decision, Label, Pcm, Probabilities, Rows, Segment, SegmentKind
 
 ONES = np.ones(len(FEATURES), np.float32)

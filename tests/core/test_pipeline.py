@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from support.audio import voice
 
-from vser_stream.adapters.pitch import SwiftF0Tracker
-from vser_stream.adapters.vad import WebRtcVad
-from vser_stream.config import SegmentConfig
-from vser_stream.core.alarm_curve import Curve
-from vser_stream.core.alarm_state import AlarmEvent, Transition
-from vser_stream.core.baseline import MODEL_INPUT, Prior
+from vser_stream.adapters.audio.vad import WebRtcVad
+from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
+from vser_stream.config.schema import SegmentConfig
+from vser_stream.core.alarm.state import AlarmEvent, Transition
+from vser_stream.core.alarm.threshold_curve import Curve
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.features.functionals import FEATURES
 from vser_stream.core.pipeline import Outcome, Pipeline, Rejected
+from vser_stream.core.scoring.baseline import MODEL_INPUT, Prior
 from vser_stream.values import (
     RATE,
     Block,

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from vser_stream.core.discovery import discovery_messages
+from vser_stream.core.wire.home_assistant import discovery_messages
 
 BLUEPRINT = Path(__file__).parents[2] / "deploy/homeassistant/panic.yaml"
 

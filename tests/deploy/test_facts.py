@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from vser_stream.config import (
+from vser_stream.config.schema import (
     LONGEST_PAUSE,
     AlarmConfig,
     Config,
@@ -12,11 +12,11 @@ from vser_stream.config import (
     PublishConfig,
     SourceConfig,
 )
-from vser_stream.core.asyncapi import asyncapi
-from vser_stream.core.commands import Pause
-from vser_stream.core.discovery import PAUSE_MINUTES
-from vser_stream.core.messages import HEALTH_LASTS
 from vser_stream.core.wire import topics
+from vser_stream.core.wire.asyncapi import asyncapi
+from vser_stream.core.wire.commands import Pause
+from vser_stream.core.wire.documents import HEALTH_LASTS
+from vser_stream.core.wire.home_assistant import PAUSE_MINUTES
 
 ROOT = Path(__file__).parents[2]
 README = " ".join((ROOT / "README.md").read_text().split())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vser_stream.config import Config
+from vser_stream.config.schema import Config
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -18,7 +18,8 @@ SCENE = ROOT / "deploy/demo/scene.flac"
 SITE = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
 
 FACTS = (
-    "import json; from vser_stream import config, __version__ as version;"
+    "import json; from vser_stream import __version__ as version;"
+    "from vser_stream.config import locations as config;"
     "print(json.dumps([version, *map(str, (config.__file__, config.shipped_model(),"
     "config.shipped_reasoner(), config.shipped_rules()))]))"
 )

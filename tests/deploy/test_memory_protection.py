@@ -29,8 +29,8 @@ import sys
 from pathlib import Path
 from support.cases import case, cue
 from support.patience import HANGS
-from vser_stream.adapters.llama_process import LlamaReasoner, Weights
-from vser_stream.runtime.reasoners import Specialist
+from vser_stream.adapters.models.llama import LlamaReasoner, Weights
+from vser_stream.runtime.reasoning.reasoners import Specialist
 from vser_stream.values import Label
 reasoner = LlamaReasoner(Weights(Path(sys.argv[1])), Specialist)
 told = case(cue("pitch level", 2.0), cue("speech rate", -1.0), cue("brightness", 1.5))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from support.broker import free_port, shipped_broker
 
-from vser_stream.adapters.mqtt import MqttPublisher
-from vser_stream.config import MqttConfig
+from vser_stream.adapters.mqtt.client import MqttPublisher
+from vser_stream.config.schema import MqttConfig
 from vser_stream.values import Message
 
 README = Path(__file__).parents[2] / "deploy/mosquitto/README.md"

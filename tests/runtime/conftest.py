@@ -9,7 +9,7 @@ import pytest
 from support.broker import Mosquitto
 from support.delivery import Subscriber, listening
 
-from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.adapters.storage.outbox import SqliteOutbox
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from support.panic_model import panic_model
 from support.panics import panics
 from support.patience import HANGS
 
-from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.adapters.storage.outbox import SqliteOutbox
 from vser_stream.values import RATE
 
 

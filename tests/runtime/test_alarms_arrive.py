@@ -22,7 +22,7 @@ from support.panics import agent_configuration, panics
 from support.patience import HANGS
 from support.service_manager import fake_systemd
 
-from vser_stream.config import MqttConfig
+from vser_stream.config.schema import MqttConfig
 
 _log = logging.getLogger(__name__)
 

@@ -27,14 +27,14 @@ from support.delivery import (
 from support.hostile_broker import Reply, honest, hostile_broker, mutated
 from support.patience import HANGS
 
-from vser_stream.adapters.mqtt import MqttPublisher
-from vser_stream.adapters.outbox import SqliteOutbox
-from vser_stream.config import MqttConfig
-from vser_stream.core.alarm_state import AlarmEvent, Transition
-from vser_stream.core.condition import Condition, ConditionName
-from vser_stream.core.messages import Alert, Versions, alert_of
-from vser_stream.runtime.delivery import Delivery
-from vser_stream.runtime.keeper import Keeper
+from vser_stream.adapters.mqtt.client import MqttPublisher
+from vser_stream.adapters.storage.outbox import SqliteOutbox
+from vser_stream.config.schema import MqttConfig
+from vser_stream.core.alarm.state import AlarmEvent, Transition
+from vser_stream.core.technical_condition import Condition, ConditionName
+from vser_stream.core.wire.documents import Alert, Versions, alert_of
+from vser_stream.runtime.delivery.delivery import Delivery
+from vser_stream.runtime.delivery.spool import Keeper
 from vser_stream.values import Label, Message
 
 pytestmark = pytest.mark.usefixtures("quiet_loop")
@@ -249,7 +249,7 @@ async def test_a_broker_that_only_restarts_is_no_second_agent(
 async def test_after_a_row_of_raving_brokers_a_sane_one_gets_the_alert(
     outbox: SqliteOutbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vser_stream.runtime.delivery.URGENT_PAUSE", 0.0)
+    monkeypatch.setattr("vser_stream.runtime.delivery.delivery.URGENT_PAUSE", 0.0)
     arrived = asyncio.Event()
     sane_from = 20
 

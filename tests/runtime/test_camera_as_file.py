@@ -11,9 +11,9 @@ from support.camera import camera
 from support.daemon import SCENE
 from support.patience import HANGS
 
-from vser_stream.adapters.rtsp import RtspCamera
-from vser_stream.adapters.wavfile import Recording
-from vser_stream.config import PipelineConfig, ReasonerConfig
+from vser_stream.adapters.audio.recording import Recording
+from vser_stream.adapters.audio.rtsp_camera import RtspCamera
+from vser_stream.config.schema import PipelineConfig, ReasonerConfig
 from vser_stream.ports import AudioSource
 from vser_stream.runtime.build import Engine
 from vser_stream.values import FRAME, RATE, Block, Decision, Pcm, SegmentKind

@@ -14,7 +14,7 @@ from support.command import vser_stream
 from support.daemon import SCENE, Subscriber, configuration, daemon, wait_for
 from support.patience import HANGS
 
-from vser_stream.adapters.wavfile import Recording
+from vser_stream.adapters.audio.recording import Recording
 from vser_stream.values import RATE
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from support.audio import voice
 
-from vser_stream.adapters.pitch import SwiftF0Tracker
-from vser_stream.adapters.svm import OnnxSvm
-from vser_stream.adapters.vad import WebRtcVad
-from vser_stream.config import shipped_model
-from vser_stream.core.baseline import Baseline
-from vser_stream.core.calibrate import Calibration
-from vser_stream.core.messages import AlarmThreshold, Health
+from vser_stream.adapters.audio.vad import WebRtcVad
+from vser_stream.adapters.models.onnx_svm import OnnxSvm
+from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
+from vser_stream.config.locations import shipped_model
+from vser_stream.core.scoring.baseline import Baseline
+from vser_stream.core.scoring.enrolment import Calibration
+from vser_stream.core.wire.documents import AlarmThreshold, Health
 from vser_stream.errors import CaptureError, ConfigError, UserError
 from vser_stream.runtime import control as module
 from vser_stream.runtime.build import load_model

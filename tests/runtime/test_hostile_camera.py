@@ -15,10 +15,10 @@ from support.camera import camera
 from support.odd_camera import description, odd_camera, rtp
 from support.patience import HANGS
 
-from vser_stream.adapters.rtsp import RtspCamera
-from vser_stream.core.capture_state import CaptureState
-from vser_stream.core.sanity import SignalWatch
-from vser_stream.runtime.capture import Capture
+from vser_stream.adapters.audio.rtsp_camera import RtspCamera
+from vser_stream.core.audio.capture_state import CaptureState
+from vser_stream.core.audio.signal_faults import SignalWatch
+from vser_stream.runtime.source.capture import Capture
 from vser_stream.values import RATE, Block
 
 OPUS = "m=audio 0 RTP/AVP 97\r\na=rtpmap:97 opus/48000/2\r\na=control:track1\r\n"

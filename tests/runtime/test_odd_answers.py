@@ -11,13 +11,13 @@ from support.decisions import START, decision
 from support.odd_answers import answering, odd_answer
 from support.reasoning import Scripted
 
-from vser_stream.adapters.json_server import ServerAddress
-from vser_stream.adapters.openai_server import OpenAiServer
-from vser_stream.config import ReasonerConfig
-from vser_stream.core.messages import utterance_of
+from vser_stream.adapters.models.http_json import ServerAddress
+from vser_stream.adapters.models.openai_server import OpenAiServer
+from vser_stream.config.schema import ReasonerConfig
 from vser_stream.core.reason.chat import Chat
-from vser_stream.core.reason.written import Writer
-from vser_stream.runtime.escalation import Escalation, Standby
+from vser_stream.core.reason.writer import Writer
+from vser_stream.core.wire.documents import utterance_of
+from vser_stream.runtime.reasoning.escalation import Escalation, Standby
 from vser_stream.values import Case, DecidedBy, Decision, Label, Probabilities
 
 CASES = 500

@@ -17,9 +17,9 @@ from support.captured import Watched, watched
 from support.leaks import no_leaks
 from support.sound_server import SoundServer, sound_server
 
-from vser_stream.adapters.microphone import Microphone
-from vser_stream.adapters.rtsp import RtspCamera
-from vser_stream.core.capture_state import CaptureState
+from vser_stream.adapters.audio.microphone import Microphone
+from vser_stream.adapters.audio.rtsp_camera import RtspCamera
+from vser_stream.core.audio.capture_state import CaptureState
 
 SPEECH = voice(10.0)
 BACKOFF, FAILED, RUNNING = CaptureState.BACKOFF, CaptureState.FAILED, CaptureState.RUNNING

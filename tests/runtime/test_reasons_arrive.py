@@ -17,9 +17,9 @@ from support.gguf_file import sha256_of, tiny_chat_model
 from support.patience import HANGS
 
 from vser_stream.cli.replay import rows_of
-from vser_stream.config import load
+from vser_stream.config.loader import load
 from vser_stream.runtime.build import Engine
-from vser_stream.runtime.reasoners import standing_by
+from vser_stream.runtime.reasoning.reasoners import standing_by
 
 ALL_AMBIGUOUS = "[route]\nescalate_below = 1.0\n[publish]\nutterances = true\n"
 
@@ -43,7 +43,10 @@ def begun(alerts: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
 
 def children(pid: int) -> list[int]:
     found = subprocess.run(
-        ["pgrep", "-P", str(pid), "-f", "adapters.llama"], capture_output=True, text=True, check=False
+        ["pgrep", "-P", str(pid), "-f", "adapters.models.llama_child"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return [int(line) for line in found.stdout.split()]
 

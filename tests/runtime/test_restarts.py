@@ -14,9 +14,9 @@ from support.captured import Watched, watched
 from support.leaks import memory, no_leaks
 from support.sound_server import SoundServer, sound_server
 
-from vser_stream.adapters.microphone import Microphone
-from vser_stream.adapters.rtsp import RtspCamera
-from vser_stream.core.capture_state import CaptureState, Patience
+from vser_stream.adapters.audio.microphone import Microphone
+from vser_stream.adapters.audio.rtsp_camera import RtspCamera
+from vser_stream.core.audio.capture_state import CaptureState, Patience
 
 CYCLES = 20
 SPEECH = voice(10.0)

@@ -11,8 +11,8 @@ from support.panic_model import panic_model
 from support.panics import panics
 from support.second_look import add_second_look, second_look
 
-from vser_stream.config import load
-from vser_stream.core.second_look import Fusion
+from vser_stream.config.loader import load
+from vser_stream.core.scoring.second_look import Fusion
 from vser_stream.runtime.agent import Agent
 
 CONVINCED = Fusion(first=0.1, look=2.0, bias=(0.0,) * 5)

@@ -197,7 +197,7 @@ def test_it_ends_within_five_seconds_whatever_hangs(tmp_path: Path, trouble: str
 def test_without_a_status_port_nothing_of_a_web_server_is_loaded() -> None:
     code = (
         "import sys, vser_stream.runtime.service as service\n"
-        "from vser_stream.config import HttpConfig\n"
+        "from vser_stream.config.schema import HttpConfig\n"
         "service._page(HttpConfig(), None, None)\n"
         "assert not {'uvicorn', 'starlette'} & set(sys.modules)"
     )

@@ -16,8 +16,8 @@ from support.daemon import Subscriber, configuration, daemon, wait_for
 from support.flips import flipped
 from support.patience import HANGS
 
-from vser_stream.adapters.kept import KeptFile
-from vser_stream.adapters.outbox import SqliteOutbox
+from vser_stream.adapters.storage.database_reader import KeptFile
+from vser_stream.adapters.storage.outbox import SqliteOutbox
 from vser_stream.values import Memory, Message
 
 SILENCE = 'device = "no such microphone"'

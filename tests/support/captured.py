@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 
 from support.patience import BUSY
 
-from vser_stream.core.capture_state import CaptureState, Patience
+from vser_stream.core.audio.capture_state import CaptureState, Patience
 from vser_stream.ports import AudioSource
-from vser_stream.runtime.capture import Capture
+from vser_stream.runtime.source.capture import Capture
 from vser_stream.values import Block
 
 __all__ = ["Watched", "watched"]

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from hypothesis import strategies as st
 
-from vser_stream.adapters.rulebook import load
-from vser_stream.core.describe import DESCRIPTORS, KNOWN, level_word
+from vser_stream.adapters.storage.rulebook import load
 from vser_stream.core.reason.rules import RuleBook
+from vser_stream.core.scoring.descriptors import DESCRIPTORS, KNOWN, level_word
 from vser_stream.values import Case, Cue, Probabilities
 
 __all__ = ["BOOK", "case", "cases", "cue", "rule_text"]

@@ -11,14 +11,14 @@ from contextlib import asynccontextmanager
 from support.broker import Mosquitto
 from support.patience import HANGS
 
-from vser_stream.adapters.clock import SYSTEM_CLOCK
-from vser_stream.adapters.mqtt import MqttPublisher
-from vser_stream.adapters.outbox import SqliteOutbox
-from vser_stream.config import MqttConfig
-from vser_stream.core.condition import Condition
+from vser_stream.adapters.mqtt.client import MqttPublisher
+from vser_stream.adapters.storage.outbox import SqliteOutbox
+from vser_stream.adapters.system.clock import SYSTEM_CLOCK
+from vser_stream.config.schema import MqttConfig
+from vser_stream.core.technical_condition import Condition
 from vser_stream.ports import Clock
-from vser_stream.runtime.delivery import Connection, Delivery, Unobserved
-from vser_stream.runtime.keeper import Keeper
+from vser_stream.runtime.delivery.delivery import Connection, Delivery, Unobserved
+from vser_stream.runtime.delivery.spool import Keeper
 from vser_stream.values import Message
 
 __all__ = [

@@ -4,8 +4,8 @@ import json
 
 from support.decisions import START, decision
 
-from vser_stream.core.alarm_state import AlarmEvent, Priority, Signal, Transition
-from vser_stream.core.messages import (
+from vser_stream.core.alarm.state import AlarmEvent, Priority, Signal, Transition
+from vser_stream.core.wire.documents import (
     Alert,
     CaptureState,
     Health,

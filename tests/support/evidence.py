@@ -7,11 +7,12 @@ from functools import cache
 
 from support.daemon import SCENE
 
-from vser_stream.adapters.svm import OnnxSvm
-from vser_stream.adapters.wavfile import Recording
-from vser_stream.config import PipelineConfig, ReasonerConfig, shipped_model
-from vser_stream.core.messages import Versions
-from vser_stream.core.record import record_of
+from vser_stream.adapters.audio.recording import Recording
+from vser_stream.adapters.models.onnx_svm import OnnxSvm
+from vser_stream.config.locations import shipped_model
+from vser_stream.config.schema import PipelineConfig, ReasonerConfig
+from vser_stream.core.wire.audit_record import record_of
+from vser_stream.core.wire.documents import Versions
 from vser_stream.runtime.build import Engine, load_model
 from vser_stream.values import Decision, Record
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from vser_stream.config import Config
+from vser_stream.config.schema import Config
 
 __all__ = ["EXTREMES", "Place", "fields", "limits_of", "with_value"]
 

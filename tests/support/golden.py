@@ -22,7 +22,7 @@ from support.command import vser_stream
 from support.daemon import SCENE, configuration
 from support.figures import TOLERANCE
 
-from vser_stream.adapters.wavfile import Recording
+from vser_stream.adapters.audio.recording import Recording
 from vser_stream.values import RATE, Pcm
 
 __all__ = ["RUNS", "first_difference", "snapshot"]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
 from vser_stream.core.features.extract import Extractor
-from vser_stream.core.features.spec import VERSION, golden_input, golden_segment
+from vser_stream.core.scoring.feature_identity import VERSION, golden_input, golden_segment
 from vser_stream.values import Segment
 
 __all__ = ["FILE", "golden"]

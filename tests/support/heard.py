@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vser_stream.training.homes import Heard
-from vser_stream.training.room import Sound
-from vser_stream.training.scenes import Event, Hours
+from vser_stream.training.evaluation.events.homes import Heard
+from vser_stream.training.simulation.room import Sound
+from vser_stream.training.simulation.scenes import Event, Hours
 from vser_stream.values import Decision
 
 

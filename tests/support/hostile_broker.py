@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
-from vser_stream.config import MqttConfig
+from vser_stream.config.schema import MqttConfig
 
 __all__ = ["CONNACK", "Reply", "honest", "hostile_broker", "mutated", "packet", "publication"]
 

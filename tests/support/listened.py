@@ -9,22 +9,22 @@ from concurrent.futures import Executor
 import numpy as np
 from support.decisions import START
 
-from vser_stream.adapters.clock import SYSTEM_CLOCK
-from vser_stream.adapters.pitch import SwiftF0Tracker
-from vser_stream.adapters.prometheus import Metrics
-from vser_stream.adapters.vad import WebRtcVad
-from vser_stream.config import AlarmConfig, PanicConfig
-from vser_stream.core.alarm_curve import Curves
-from vser_stream.core.alarm_memory import Remembered
-from vser_stream.core.baseline import Baseline, Prior
-from vser_stream.core.capture_state import Patience
+from vser_stream.adapters.audio.vad import WebRtcVad
+from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
+from vser_stream.adapters.system.clock import SYSTEM_CLOCK
+from vser_stream.adapters.system.prometheus import Metrics
+from vser_stream.config.schema import AlarmConfig, PanicConfig
+from vser_stream.core.alarm.threshold_curve import Curves
+from vser_stream.core.audio.capture_state import Patience
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.features.functionals import FEATURES
-from vser_stream.core.messages import Versions
 from vser_stream.core.pipeline import Pipeline
-from vser_stream.core.report import Reporter
+from vser_stream.core.scoring.baseline import Baseline, Prior
+from vser_stream.core.wire.documents import Versions
+from vser_stream.core.wire.numbering import Reporter
+from vser_stream.core.wire.source_snapshot import Remembered
 from vser_stream.ports import Clock, Scorer
-from vser_stream.runtime.listener import Commit, Listener
+from vser_stream.runtime.source.listener import Commit, Listener
 from vser_stream.values import RATE, Block, Pcm, Probabilities, Rows
 
 __all__ = ["EVERY", "PRIOR", "Calm", "Played", "listener_of", "pipeline_of", "reporter", "taught"]

@@ -10,8 +10,8 @@ import pytest
 from support.broker import Mosquitto
 from support.patience import HANGS
 
-from vser_stream.adapters.mqtt import MqttPublisher, Received
-from vser_stream.config import MqttConfig
+from vser_stream.adapters.mqtt.client import MqttPublisher, Received
+from vser_stream.config.schema import MqttConfig
 from vser_stream.errors import PublishError
 from vser_stream.values import Message
 

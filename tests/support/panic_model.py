@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
 from vser_stream.core.features.functionals import FEATURES
-from vser_stream.core.features.spec import digest
+from vser_stream.core.scoring.feature_identity import digest
 
 __all__ = ["panic_model"]
 

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from vser_stream.core.reason.written import Writer
+from vser_stream.core.reason.writer import Writer
 from vser_stream.errors import ReasonerError
 from vser_stream.values import Case, Label, Probabilities
 

@@ -11,12 +11,12 @@ import numpy as np
 from support.turn_model import WIDTH, whole_model
 from tomli_w import dumps
 
-from vser_stream.adapters.manifest import SUMS
-from vser_stream.adapters.second_look import FILE, NOTICE, SECTION
-from vser_stream.core.baseline import MODEL_INPUT
-from vser_stream.core.second_look import Fusion
-from vser_stream.training.look_head import Head
-from vser_stream.training.second_look import SecondLookMade, cut, with_head
+from vser_stream.adapters.models.manifest import SUMS
+from vser_stream.adapters.models.onnx_second_look import FILE, NOTICE, SECTION
+from vser_stream.core.scoring.baseline import MODEL_INPUT
+from vser_stream.core.scoring.second_look import Fusion
+from vser_stream.training.classifier.second_look_graph import SecondLookMade, cut, with_head
+from vser_stream.training.classifier.second_look_head import Head
 from vser_stream.values import ANSWERS
 
 __all__ = ["add_second_look", "second_look"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from vser_stream.core.features.functionals import FEATURES
-from vser_stream.training.histories import Table
-from vser_stream.training.rehearsal import Rehearsal
+from vser_stream.training.data.histories import Table
+from vser_stream.training.simulation.in_home_clips import Rehearsal
 from vser_stream.values import ANSWERS
 
 __all__ = ["invented", "invented_homes"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from vser_stream.core.describe import DESCRIPTORS, level_word
 from vser_stream.core.reason.rules import RuleBook
-from vser_stream.training.reasoner_cases import Evidence
+from vser_stream.core.scoring.descriptors import DESCRIPTORS, level_word
+from vser_stream.training.reasoner.cases import Evidence
 from vser_stream.values import Case, Cue, Probabilities
 
 __all__ = ["invented_evidence"]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from support.decisions import START
 
-from vser_stream.core.alarm_state import Priority, Signal
-from vser_stream.core.commands import Feedback
-from vser_stream.core.messages import State, utc
+from vser_stream.core.alarm.state import Priority, Signal
+from vser_stream.core.wire.commands import Feedback
+from vser_stream.core.wire.documents import State, utc
 from vser_stream.errors import CommandError
 from vser_stream.values import Label
 

@@ -16,7 +16,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from vser_stream.cli.terminal import fit_output
+from vser_stream.cli._terminal import fit_output
 from vser_stream.errors import VserError
 
 __all__ = ["app", "main"]

@@ -14,8 +14,9 @@ from typing import Annotated, Any
 import typer
 
 from vser_stream import __version__
-from vser_stream.cli.contacts import contacts
-from vser_stream.config import load, shipped_model
+from vser_stream.cli._contacts import contacts
+from vser_stream.config.loader import load
+from vser_stream.config.locations import shipped_model
 from vser_stream.runtime.build import features, load_model
 
 __all__ = ["about", "libraries"]

@@ -15,13 +15,13 @@ from typing import Annotated, TypeVar
 import typer
 from pydantic import ValidationError
 
-from vser_stream.adapters.mqtt import MqttPublisher, Received
-from vser_stream.adapters.strangers import printable
-from vser_stream.cli.site import at_site
-from vser_stream.config import MqttConfig
-from vser_stream.core.commands import COMMANDS, Ack, Answer, Command, Pause, Resume
-from vser_stream.core.messages import State, utc
+from vser_stream.adapters.mqtt.client import MqttPublisher, Received
+from vser_stream.adapters.system.untrusted_text import printable
+from vser_stream.cli._options_site import at_site
+from vser_stream.config.schema import MqttConfig
 from vser_stream.core.wire import topics
+from vser_stream.core.wire.commands import COMMANDS, Ack, Answer, Command, Pause, Resume
+from vser_stream.core.wire.documents import State, utc
 from vser_stream.errors import CommandError, PublishError
 from vser_stream.values import Message, MessageKind
 

@@ -15,20 +15,21 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from vser_stream.adapters.baselines import keep
-from vser_stream.adapters.control_socket import ask
-from vser_stream.adapters.kept import in_use
-from vser_stream.adapters.outbox import SqliteOutbox
-from vser_stream.cli.agent import OfAgent
-from vser_stream.cli.kept import database
-from vser_stream.config import SERVICE_STATE, Config, SourceConfig, load
-from vser_stream.core.calibrate import ENOUGH, Calibration
-from vser_stream.core.control import CALIBRATE_LONGEST, Calibrate, Forget
-from vser_stream.core.level import SILENCE_DB
+from vser_stream.adapters.storage.baselines import keep
+from vser_stream.adapters.storage.database_reader import in_use
+from vser_stream.adapters.storage.outbox import SqliteOutbox
+from vser_stream.adapters.system.control_socket import ask
+from vser_stream.cli._database import database
+from vser_stream.cli._options_agent import OfAgent
+from vser_stream.config.loader import SERVICE_STATE, load
+from vser_stream.config.schema import Config, SourceConfig
+from vser_stream.core.audio.level import SILENCE_DB
+from vser_stream.core.scoring.enrolment import ENOUGH, Calibration
+from vser_stream.core.wire.control_requests import CALIBRATE_LONGEST, Calibrate, Forget
 from vser_stream.errors import AudioError, DaemonAwayError, OutageError, UserError
 from vser_stream.ports import AudioSource
 from vser_stream.runtime.build import calibration_of, features, model_of
-from vser_stream.runtime.sources import source_of
+from vser_stream.runtime.source.audio_source import source_of
 from vser_stream.values import RATE, Block
 
 __all__ = ["calibrate"]

@@ -14,16 +14,16 @@ from typing import Annotated
 import typer
 from rich.progress import track
 
-from vser_stream.adapters.places import check_file, replace_file
-from vser_stream.adapters.vad import WebRtcVad
-from vser_stream.adapters.wavfile import Recording
-from vser_stream.config import PipelineConfig, ReasonerConfig
-from vser_stream.core.baseline import is_calm_enough
-from vser_stream.core.clip import clip_segment
-from vser_stream.core.reason.weigh import History, weigh
+from vser_stream.adapters.audio.recording import Recording
+from vser_stream.adapters.audio.vad import WebRtcVad
+from vser_stream.adapters.storage.output_files import check_file, replace_file
+from vser_stream.config.schema import PipelineConfig, ReasonerConfig
+from vser_stream.core.audio.clip import clip_segment
+from vser_stream.core.reason.arbitrate import History, weigh
+from vser_stream.core.scoring.baseline import is_calm_enough
 from vser_stream.errors import AudioError, DataError
 from vser_stream.runtime.build import Engine
-from vser_stream.runtime.reasoners import standing_by
+from vser_stream.runtime.reasoning.reasoners import standing_by
 from vser_stream.values import Decision, Segment, Vector
 
 __all__ = ["classify"]

@@ -12,13 +12,14 @@ from typing import Annotated, Any
 import typer
 
 from vser_stream import __version__
-from vser_stream.adapters.places import check_file, check_folder, replace_file
-from vser_stream.adapters.rtsp import redact
-from vser_stream.config import Config, load
-from vser_stream.core.asyncapi import asyncapi
-from vser_stream.core.messages import DOCUMENTS
+from vser_stream.adapters.audio.rtsp_camera import redact
+from vser_stream.adapters.storage.output_files import check_file, check_folder, replace_file
+from vser_stream.config.fields import CAMERA_URL
+from vser_stream.config.loader import load
+from vser_stream.config.schema import Config
+from vser_stream.core.wire.asyncapi import asyncapi
+from vser_stream.core.wire.documents import DOCUMENTS
 from vser_stream.errors import ConfigError
-from vser_stream.fields import CAMERA_URL
 from vser_stream.files import regular
 from vser_stream.runtime.build import Engine
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vser_stream.adapters.microphone import list_inputs
+from vser_stream.adapters.audio.microphone import list_inputs
 
 __all__ = ["devices"]
 

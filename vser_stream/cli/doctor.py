@@ -22,29 +22,30 @@ from rich.console import Console
 from rich.text import Text
 
 from vser_stream import __version__
-from vser_stream.adapters.host import clock_is_synchronised, clock_jump, free_space, sync_time
-from vser_stream.adapters.mqtt import MqttPublisher
-from vser_stream.adapters.mqtt_stages import connects, encrypts, resolves
-from vser_stream.adapters.pitch import SwiftF0Tracker
-from vser_stream.adapters.rtsp import RtspCamera
-from vser_stream.adapters.rulebook import RuleShelf, shelf_of
-from vser_stream.adapters.vad import WebRtcVad
+from vser_stream.adapters.audio.rtsp_camera import RtspCamera
+from vser_stream.adapters.audio.vad import WebRtcVad
+from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
+from vser_stream.adapters.mqtt.check import connects, encrypts, resolves
+from vser_stream.adapters.mqtt.client import MqttPublisher
+from vser_stream.adapters.storage.rulebook import RuleShelf, shelf_of
+from vser_stream.adapters.system.host import clock_is_synchronised, clock_jump, free_space, sync_time
+from vser_stream.cli._checklist import TO_DO, DoubtError, Examination, Finding, Verdict
+from vser_stream.cli._options_agent import OfAgent
 from vser_stream.cli.about import libraries
-from vser_stream.cli.agent import OfAgent
-from vser_stream.cli.examination import TO_DO, DoubtError, Examination, Finding, Verdict
 from vser_stream.cli.probe import Stage, Walk, listen, reach
-from vser_stream.config import AlarmConfig, Config, PipelineConfig, ReasonerConfig, SourceConfig, load
-from vser_stream.core.alarm_curve import Curves
-from vser_stream.core.alarm_room import Room, thresholds_of
-from vser_stream.core.discovery import discovery_messages
-from vser_stream.core.reason.weigh import History
-from vser_stream.core.survey import Survey
+from vser_stream.config.loader import load
+from vser_stream.config.schema import AlarmConfig, Config, PipelineConfig, ReasonerConfig, SourceConfig
+from vser_stream.core.alarm.room_adaptation import Room, thresholds_of
+from vser_stream.core.alarm.threshold_curve import Curves
+from vser_stream.core.audio.probe_report import Survey
+from vser_stream.core.reason.arbitrate import History
 from vser_stream.core.wire import topics
+from vser_stream.core.wire.home_assistant import discovery_messages
 from vser_stream.errors import ConfigError, PublishError, VserError
 from vser_stream.runtime.build import Engine, model_of
-from vser_stream.runtime.reasoners import reasoner_of, standing_by
-from vser_stream.runtime.rehearsal import rehearse
-from vser_stream.runtime.sources import source_of
+from vser_stream.runtime.reasoning.reasoners import reasoner_of, standing_by
+from vser_stream.runtime.source.audio_source import source_of
+from vser_stream.runtime.watch.selftest import rehearse
 from vser_stream.values import Decision, Message
 
 __all__ = ["doctor"]

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vser_stream.adapters import rulebook
-from vser_stream.cli.extras import needs_train
-from vser_stream.cli.progress import running
-from vser_stream.config import shipped_rules
+from vser_stream.adapters.storage import rulebook
+from vser_stream.cli._extras import needs_train
+from vser_stream.cli._progress import running
+from vser_stream.config.locations import shipped_rules
 from vser_stream.errors import UserError
 from vser_stream.runtime.build import load_model
 
 if TYPE_CHECKING:
+    from vser_stream.training.classifier.second_look_graph import Encoder
     from vser_stream.training.run import Run
-    from vser_stream.training.second_look import Encoder
 
 __all__ = ["evaluate"]
 
@@ -95,7 +95,7 @@ def evaluate(
     """
     if report:
         with needs_train():
-            from vser_stream.training.report import check_report  # noqa: PLC0415 - extra [train]
+            from vser_stream.training.evaluation.html_report import check_report  # noqa: PLC0415 - extra [train]
         check_report(report)
     work = _Work(data, report, as_json, seed=seed, cache=cache, processes=processes)
     second_look = None if no_second_look else _SecondLook(encoder)
@@ -123,8 +123,8 @@ class _SecondLook:
     """What its encoder is cut from; None to fetch that."""
 
     def encoder(self, data: list[Path], run: Run) -> Encoder:
-        from vser_stream.training.corpus import read_corpora  # noqa: PLC0415 - extra [train]
-        from vser_stream.training.second_look import encoder_for  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.classifier.second_look_graph import encoder_for  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.data.corpus import read_corpora  # noqa: PLC0415 - extra [train]
 
         return encoder_for(read_corpora(data), run.cache.folder, self.file)
 
@@ -134,9 +134,9 @@ def _clips(
 ) -> None:
     """Clip by clip: a model, or the recipe."""
     with needs_train():
-        from vser_stream.training import evaluate as figures  # noqa: PLC0415 - extra [train]
-        from vser_stream.training.evaluation import text_table  # noqa: PLC0415 - extra [train]
-        from vser_stream.training.report import write_report  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.evaluation.clips import evaluate_clips as figures  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.evaluation.clips.results import text_table  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.evaluation.html_report import write_report  # noqa: PLC0415 - extra [train]
     with work.running() as run:
         if model is not None:
             evaluation = figures.evaluate_model(
@@ -166,8 +166,8 @@ def _scenes(
 ) -> None:
     """Events in composed hours."""
     with needs_train():
-        from vser_stream.training import evaluate_events as events  # noqa: PLC0415 - extra [train]
-        from vser_stream.training.report import write_events_report  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.evaluation.events import evaluate_events as events  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.evaluation.html_report import write_events_report  # noqa: PLC0415 - extra [train]
     with work.running() as run:
         evaluation = events.evaluate_scenes(
             work.data,
@@ -185,23 +185,23 @@ def _scenes(
 def _study(kind: str, work: _Work) -> None:
     """One that only varies the recipe, or what is heard: ``ablation`` or ``baselines``."""
     with needs_train():
-        from vser_stream.training import ablation, listening  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.evaluation.clips import ablation, baseline_study  # noqa: PLC0415 - extra [train]
     with work.running() as run:
         if kind == "ablation":
             left_out = ablation.evaluate_ablation(work.data, replace(run, recipe=ablation.QUICK))
             facts, text = left_out.to_dict(), ablation.ablation_table(left_out)
         else:
-            followed = listening.evaluate_listening(work.data, replace(run, recipe=listening.QUICK))
-            facts, text = followed.to_dict(), listening.listening_table(followed)
+            followed = baseline_study.evaluate_listening(work.data, replace(run, recipe=baseline_study.QUICK))
+            facts, text = followed.to_dict(), baseline_study.listening_table(followed)
     print(json.dumps(facts) if work.as_json else text)
 
 
 def _reasoners(work: _Work, reasoners: list[Path], variants: str, *, clips: int) -> None:
     with needs_train():
-        from vser_stream.training import reasoner_report as reports  # noqa: PLC0415 - extra [train]
-        from vser_stream.training.reasoner_cases import evidence_of_corpus  # noqa: PLC0415 - extra [train]
-        from vser_stream.training.report import write_reasoners_report  # noqa: PLC0415 - extra [train]
-        from vser_stream.training.variants import VARIANTS, Books  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.evaluation.html_report import write_reasoners_report  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.evaluation.reasoning import reasoner_study as reports  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.evaluation.reasoning.variants import VARIANTS, Books  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.reasoner.cases import evidence_of_corpus  # noqa: PLC0415 - extra [train]
     chosen = variants.split(",")
     if unknown := set(chosen) - set(VARIANTS):
         raise UserError(f"--variants {', '.join(sorted(unknown))}: known are {', '.join(VARIANTS)}")

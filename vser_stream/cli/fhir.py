@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from vser_stream.adapters.strangers import parse_json
-from vser_stream.core.fhir import bundle_of
-from vser_stream.core.messages import Alert
-from vser_stream.core.told import alert_in
+from vser_stream.adapters.system.untrusted_text import parse_json
 from vser_stream.core.wire import topics
+from vser_stream.core.wire.decision_documents import alert_in
+from vser_stream.core.wire.documents import Alert
+from vser_stream.core.wire.fhir import bundle_of
 from vser_stream.errors import DataError
 from vser_stream.values import MessageKind
 

@@ -22,15 +22,15 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from vser_stream.adapters.download import Remote, fetch
-from vser_stream.adapters.llama_process import LlamaReasoner, Weights
-from vser_stream.adapters.rulebook import RuleShelf
-from vser_stream.config import shipped_model, shipped_rules, state_folder
+from vser_stream.adapters.models.download import Remote, fetch
+from vser_stream.adapters.models.llama import LlamaReasoner, Weights
+from vser_stream.adapters.storage.rulebook import RuleShelf
+from vser_stream.config.locations import shipped_model, shipped_rules, state_folder
 from vser_stream.core.reason.chat import Chat
-from vser_stream.core.reason.talk import General, Specialist
+from vser_stream.core.reason.dialogue import General, Specialist
 from vser_stream.errors import UserError
 from vser_stream.runtime.build import load_model
-from vser_stream.runtime.reasoners import bundled_weights
+from vser_stream.runtime.reasoning.reasoners import bundled_weights
 
 __all__ = ["app"]
 

@@ -11,13 +11,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vser_stream.adapters.kept import KeptFile, in_use
-from vser_stream.adapters.mqtt import MqttPublisher
-from vser_stream.adapters.outbox import SqliteOutbox
-from vser_stream.cli.agent import OfAgent
-from vser_stream.cli.kept import at, database
-from vser_stream.config import load
-from vser_stream.core.messages import told_late
+from vser_stream.adapters.mqtt.client import MqttPublisher
+from vser_stream.adapters.storage.database_reader import KeptFile, in_use
+from vser_stream.adapters.storage.outbox import SqliteOutbox
+from vser_stream.cli._database import at, database
+from vser_stream.cli._options_agent import OfAgent
+from vser_stream.config.loader import load
+from vser_stream.core.wire.documents import told_late
 from vser_stream.errors import MessageRefusedError, UserError
 
 __all__ = ["app"]

@@ -19,13 +19,13 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
-from vser_stream.adapters.microphone import Microphone, list_inputs
-from vser_stream.adapters.rtsp import RtspCamera, Track, redact
-from vser_stream.adapters.rtsp_stages import connects, greets, resolves
-from vser_stream.adapters.wavfile import Recording
-from vser_stream.core.level import SILENCE_DB, level_db
-from vser_stream.core.sanity import clipped_share
-from vser_stream.core.survey import Survey, survey_of
+from vser_stream.adapters.audio.microphone import Microphone, list_inputs
+from vser_stream.adapters.audio.recording import Recording
+from vser_stream.adapters.audio.rtsp_camera import RtspCamera, Track, redact
+from vser_stream.adapters.audio.rtsp_check import connects, greets, resolves
+from vser_stream.core.audio.level import SILENCE_DB, level_db
+from vser_stream.core.audio.probe_report import Survey, survey_of
+from vser_stream.core.audio.signal_faults import clipped_share
 from vser_stream.errors import CaptureError, CaptureRefusedError, VserError
 from vser_stream.ports import AudioSource
 from vser_stream.values import RATE, Block, Pcm

@@ -10,13 +10,14 @@ from typing import Annotated
 
 import typer
 
-from vser_stream.adapters.control_socket import ask
-from vser_stream.adapters.kept import KeptFile, in_use
-from vser_stream.cli.agent import OfAgent
-from vser_stream.cli.kept import database
-from vser_stream.cli.retained import clear_retained
-from vser_stream.config import Config, load
-from vser_stream.core.control import Purge
+from vser_stream.adapters.storage.database_reader import KeptFile, in_use
+from vser_stream.adapters.system.control_socket import ask
+from vser_stream.cli._database import database
+from vser_stream.cli._options_agent import OfAgent
+from vser_stream.cli._retained import clear_retained
+from vser_stream.config.loader import load
+from vser_stream.config.schema import Config
+from vser_stream.core.wire.control_requests import Purge
 from vser_stream.errors import DaemonAwayError, MessageRefusedError, UserError
 
 __all__ = ["purge"]

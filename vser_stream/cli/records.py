@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vser_stream.adapters.evidence import Chained
-from vser_stream.adapters.kept import KeptFile
-from vser_stream.cli.agent import OfAgent
-from vser_stream.cli.kept import at, database
-from vser_stream.config import load
+from vser_stream.adapters.storage.audit_chain import Chained
+from vser_stream.adapters.storage.database_reader import KeptFile
+from vser_stream.cli._database import at, database
+from vser_stream.cli._options_agent import OfAgent
+from vser_stream.config.loader import load
 
 __all__ = ["app"]
 

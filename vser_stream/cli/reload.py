@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vser_stream.adapters.control_socket import ask
+from vser_stream.adapters.system.control_socket import ask
 from vser_stream.errors import DaemonAwayError
 
 __all__ = ["reload"]
@@ -37,7 +37,7 @@ def _state(config: Path | None) -> Path:
     if config is None and (of_service := os.environ.get("STATE_DIRECTORY")):
         return Path(of_service.split(":")[0])
     # systemctl waits for this: what reads a configuration takes longer to import than all else here.
-    from vser_stream.cli.agent import needed  # noqa: PLC0415
-    from vser_stream.config import load  # noqa: PLC0415
+    from vser_stream.cli._options_agent import needed  # noqa: PLC0415
+    from vser_stream.config.loader import load  # noqa: PLC0415
 
     return load(config or needed()).state_path

@@ -17,18 +17,19 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from vser_stream.adapters.wavfile import Recording
-from vser_stream.cli.once import Unusable
-from vser_stream.config import PipelineConfig, load
-from vser_stream.core.alarm_state import Transition
-from vser_stream.core.messages import utterance_of
+from vser_stream.adapters.audio.recording import Recording
+from vser_stream.cli._once import Unusable
+from vser_stream.config.loader import load
+from vser_stream.config.schema import PipelineConfig
+from vser_stream.core.alarm.state import Transition
 from vser_stream.core.pipeline import Outcome, Pipeline, Rejected
-from vser_stream.core.reason.weigh import History
-from vser_stream.core.reason.written import Writer
-from vser_stream.core.report import Reporter
+from vser_stream.core.reason.arbitrate import History
+from vser_stream.core.reason.writer import Writer
+from vser_stream.core.wire.documents import utterance_of
+from vser_stream.core.wire.numbering import Reporter
 from vser_stream.errors import AudioError
 from vser_stream.runtime.build import Engine
-from vser_stream.runtime.reasoners import standing_by, weighed
+from vser_stream.runtime.reasoning.reasoners import standing_by, weighed
 from vser_stream.values import RATE, Block, Case, DecidedBy, Decision, SegmentKind
 
 __all__ = ["replay"]

@@ -10,14 +10,16 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from vser_stream.adapters.kept import KeptFile
-from vser_stream.adapters.strangers import parse_json
-from vser_stream.adapters.svm import GOLDEN_TOLERANCE, OnnxSvm
-from vser_stream.cli.agent import default
-from vser_stream.cli.kept import database
+from vser_stream.adapters.models.onnx_svm import GOLDEN_TOLERANCE, OnnxSvm
+from vser_stream.adapters.storage.database_reader import KeptFile
+from vser_stream.adapters.system.untrusted_text import parse_json
+from vser_stream.cli._database import database
+from vser_stream.cli._options_agent import default
 from vser_stream.cli.records import exported
-from vser_stream.config import Config, load, shipped_model
-from vser_stream.core.record import RECORD, canonical, chained, rows_of, scored_of
+from vser_stream.config.loader import load
+from vser_stream.config.locations import shipped_model
+from vser_stream.config.schema import Config
+from vser_stream.core.wire.audit_record import RECORD, canonical, chained, rows_of, scored_of
 from vser_stream.errors import DataError, ModelError, UserError
 from vser_stream.runtime.build import load_model
 from vser_stream.values import LABELS, Probabilities

@@ -11,15 +11,15 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
-from vser_stream.adapters.rulebook import load, read
-from vser_stream.adapters.strangers import parse_json
-from vser_stream.config import shipped_rules
-from vser_stream.core.describe import FORMER_NAMES, level_word
-from vser_stream.core.messages import Evidence
+from vser_stream.adapters.storage.rulebook import load, read
+from vser_stream.adapters.system.untrusted_text import parse_json
+from vser_stream.config.locations import shipped_rules
 from vser_stream.core.reason.language import Language
 from vser_stream.core.reason.lint import failures, problems
 from vser_stream.core.reason.rules import TRUSTED_FROM, Condition, Rule, RuleBook
-from vser_stream.core.told import cues_in
+from vser_stream.core.scoring.descriptors import FORMER_NAMES, level_word
+from vser_stream.core.wire.decision_documents import cues_in
+from vser_stream.core.wire.documents import Evidence
 from vser_stream.errors import RuleError, UserError
 from vser_stream.files import read_text
 from vser_stream.values import Cue

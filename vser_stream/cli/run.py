@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from vser_stream.adapters.journal import logging_to
-from vser_stream.cli.agent import OfAgent
+from vser_stream.adapters.system.journal import logging_to
+from vser_stream.cli._options_agent import OfAgent
 from vser_stream.runtime.service import Service
 
 __all__ = ["run"]

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from vser_stream.cli.extras import needs_train
-from vser_stream.cli.progress import running
+from vser_stream.cli._extras import needs_train
+from vser_stream.cli._progress import running
 from vser_stream.errors import UserError
 
 __all__ = ["train"]
@@ -52,8 +52,8 @@ def train(
     if encoder and no_second_look:
         raise UserError("--encoder and --no-second-look exclude each other; give one of them")
     with needs_train():
-        from vser_stream.training import evaluation as figures  # noqa: PLC0415 - extra [train]
-        from vser_stream.training import train as training  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.evaluation.clips import results as figures  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.release import train_classifier as training  # noqa: PLC0415 - extra [train]
     with running(seed=seed, cache=cache, processes=processes) as run:
         trained = training.train(
             data,

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from vser_stream.adapters import rulebook
-from vser_stream.cli.extras import needs_train
-from vser_stream.cli.progress import running
-from vser_stream.config import shipped_rules
+from vser_stream.adapters.storage import rulebook
+from vser_stream.cli._extras import needs_train
+from vser_stream.cli._progress import running
+from vser_stream.config.locations import shipped_rules
 
 __all__ = ["train_reasoner"]
 
@@ -40,8 +40,8 @@ def train_reasoner(
     A model that is already in the folder stays until the new one is whole and answers as it should.
     """
     with needs_train():
-        from vser_stream.training import reasoner as training  # noqa: PLC0415 - extra [train]
-        from vser_stream.training.reasoner_cases import evidence_of_corpus  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.reasoner.cases import evidence_of_corpus  # noqa: PLC0415 - extra [train]
+        from vser_stream.training.release import train_reasoner as training  # noqa: PLC0415 - extra [train]
     book = rulebook.load(rules or shipped_rules())
     training.check_reasoner_folder(out)
     with running(seed=seed, cache=cache, processes=processes) as run:

@@ -16,14 +16,14 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from vser_stream.adapters.mqtt import MqttPublisher, Received
-from vser_stream.adapters.strangers import parse_json, printable
-from vser_stream.cli.board import Board
-from vser_stream.cli.site import at_site
-from vser_stream.config import MqttConfig
+from vser_stream.adapters.mqtt.client import MqttPublisher, Received
+from vser_stream.adapters.system.untrusted_text import parse_json, printable
+from vser_stream.cli._dashboard import Board
+from vser_stream.cli._options_site import at_site
+from vser_stream.config.schema import MqttConfig
 from vser_stream.core.wire import topics
 from vser_stream.errors import PublishError, UserError
-from vser_stream.runtime.delivery import backoff
+from vser_stream.runtime.delivery.delivery import backoff
 
 __all__ = ["watch"]
 

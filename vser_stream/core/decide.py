@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vser_stream.core.baseline import Baseline, Prior, model_inputs
-from vser_stream.core.describe import describe
 from vser_stream.core.features.extract import Extractor
-from vser_stream.core.hearing import Hearing
-from vser_stream.core.loudness import Loudness
-from vser_stream.core.reason.written import Writer
-from vser_stream.core.route import is_ambiguous
-from vser_stream.core.second_look import Look, fused
+from vser_stream.core.reason.writer import Writer
+from vser_stream.core.scoring.baseline import Baseline, Prior, model_inputs
+from vser_stream.core.scoring.descriptors import describe
+from vser_stream.core.scoring.loudness import Loudness
+from vser_stream.core.scoring.route import is_ambiguous
+from vser_stream.core.scoring.second_look import Look, fused
+from vser_stream.core.scoring.second_look_schedule import Hearing
 from vser_stream.ports import PitchTracker, Scorer
 from vser_stream.values import DecidedBy, Decision, Probabilities, Rows, Segment, SegmentKind, Vector
 

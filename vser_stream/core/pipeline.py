@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from vser_stream.config import AlarmConfig, SegmentConfig
-from vser_stream.core.alarm import (
+from vser_stream.config.schema import AlarmConfig, SegmentConfig
+from vser_stream.core.alarm.room_adaptation import Room, Threshold, raised, settled, thresholds_of
+from vser_stream.core.alarm.state import AlarmEvent, AlarmState, Transition
+from vser_stream.core.alarm.state_machine import (
     STEPPED,
     Step,
     acknowledge,
@@ -22,18 +24,16 @@ from vser_stream.core.alarm import (
     step,
     tick,
 )
-from vser_stream.core.alarm_curve import Curves, as_asked
-from vser_stream.core.alarm_room import Room, Threshold, raised, settled, thresholds_of
-from vser_stream.core.alarm_state import AlarmEvent, AlarmState, Transition
-from vser_stream.core.baby_cry import BabyCry
-from vser_stream.core.baseline import is_calm_enough
-from vser_stream.core.condition import Condition
+from vser_stream.core.alarm.threshold_curve import Curves, as_asked
+from vser_stream.core.audio.framing import Framer
+from vser_stream.core.audio.quality import quality_of
+from vser_stream.core.audio.segment import Segmenter
+from vser_stream.core.audio.signal_faults import SignalWatch
+from vser_stream.core.audio.voice_gate import no_voice
 from vser_stream.core.decide import Decider
-from vser_stream.core.frames import Framer
-from vser_stream.core.quality import quality_of
-from vser_stream.core.sanity import SignalWatch
-from vser_stream.core.segment import Segmenter
-from vser_stream.core.voice import no_voice
+from vser_stream.core.scoring.baby_cry import BabyCry
+from vser_stream.core.scoring.baseline import is_calm_enough
+from vser_stream.core.technical_condition import Condition
 from vser_stream.ports import SpeechDetector
 from vser_stream.values import FRAME, RATE, Block, Cut, Decision, Frame, Label, Segment, SegmentKind
 
@@ -188,7 +188,7 @@ class Pipeline:
     def _note_clock(self, ahead: float, *, allowed: float) -> None:
         """A clock that runs ahead of the audio was set forward (s): no alarm is older for that.
 
-        A clock that was set back the alarm notices by itself; see :mod:`vser_stream.core.alarm`.
+        A clock that was set back the alarm notices by itself: :mod:`vser_stream.core.alarm.state_machine`.
         """
         if self._now and ahead > allowed:
             self.alarm = clock_set(self.alarm, ahead)

@@ -9,44 +9,44 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from vser_stream import __version__
-from vser_stream.adapters.baselines import take_over
-from vser_stream.adapters.clock import SYSTEM_CLOCK
-from vser_stream.adapters.feedback import FeedbackFile
-from vser_stream.adapters.mqtt import MqttPublisher
-from vser_stream.adapters.outbox import SqliteOutbox
-from vser_stream.adapters.prometheus import Metrics, Reading
-from vser_stream.adapters.state_folder import InUseError, StateFolder
-from vser_stream.adapters.vad import WebRtcVad
-from vser_stream.config import Config, SourceConfig
-from vser_stream.core.alarm_memory import Remembered, recall
-from vser_stream.core.calibrate import Calibration
-from vser_stream.core.condition import Condition, ConditionName
-from vser_stream.core.messages import SiteStatus, message_of, status_message
-from vser_stream.core.report import Reporter
+from vser_stream.adapters.audio.vad import WebRtcVad
+from vser_stream.adapters.mqtt.client import MqttPublisher
+from vser_stream.adapters.storage.baselines import take_over
+from vser_stream.adapters.storage.feedback import FeedbackFile
+from vser_stream.adapters.storage.outbox import SqliteOutbox
+from vser_stream.adapters.storage.state_folder import InUseError, StateFolder
+from vser_stream.adapters.system.clock import SYSTEM_CLOCK
+from vser_stream.adapters.system.prometheus import Metrics, Reading
+from vser_stream.config.schema import Config, SourceConfig
+from vser_stream.core.scoring.enrolment import Calibration
+from vser_stream.core.technical_condition import Condition, ConditionName
+from vser_stream.core.wire.documents import SiteStatus, message_of, status_message
+from vser_stream.core.wire.numbering import Reporter
+from vser_stream.core.wire.source_snapshot import Remembered, recall
 from vser_stream.errors import ConfigError, OutboxError, PublishError
-from vser_stream.runtime import escalation
-from vser_stream.runtime.access import Access
-from vser_stream.runtime.announcements import Announcements
 from vser_stream.runtime.build import Engine, features
-from vser_stream.runtime.commands import CommandDesk
-from vser_stream.runtime.connection import unique
-from vser_stream.runtime.delivery import Counters, Delivery
-from vser_stream.runtime.feedback import FeedbackKeeper
-from vser_stream.runtime.inbox import Inbox
-from vser_stream.runtime.keeper import OPEN_WITHIN, Keeper
-from vser_stream.runtime.listener import Listener, new_id
-from vser_stream.runtime.metrics import (
+from vser_stream.runtime.delivery.access import Access
+from vser_stream.runtime.delivery.connection import unique
+from vser_stream.runtime.delivery.delivery import Counters, Delivery
+from vser_stream.runtime.delivery.inbox import Inbox
+from vser_stream.runtime.delivery.spool import OPEN_WITHIN, Keeper
+from vser_stream.runtime.delivery.standing import Standing
+from vser_stream.runtime.reasoning import escalation
+from vser_stream.runtime.remote.announcements import Announcements
+from vser_stream.runtime.remote.command_desk import CommandDesk
+from vser_stream.runtime.remote.feedback import FeedbackKeeper
+from vser_stream.runtime.remote.subscriptions import Reception
+from vser_stream.runtime.source.audio_source import source_of
+from vser_stream.runtime.source.listener import Listener, new_id
+from vser_stream.runtime.source.roster import Roster
+from vser_stream.runtime.watch.daemon_metrics import (
     latency_of,
     readings_of_delivery,
     readings_of_escalation,
     readings_of_look,
     readings_of_source,
 )
-from vser_stream.runtime.reception import Reception
-from vser_stream.runtime.rehearsal import rehearse
-from vser_stream.runtime.roster import Roster
-from vser_stream.runtime.sources import source_of
-from vser_stream.runtime.standing import Standing
+from vser_stream.runtime.watch.selftest import rehearse
 from vser_stream.values import Message
 
 __all__ = ["Agent"]

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vser_stream import __version__
-from vser_stream.adapters.pitch import SwiftF0Tracker
-from vser_stream.adapters.rulebook import RuleShelf, shelf_of
-from vser_stream.adapters.svm import OnnxSvm
-from vser_stream.adapters.vad import WebRtcVad
-from vser_stream.config import AlarmConfig, PipelineConfig
-from vser_stream.core.calibrate import Calibration
+from vser_stream.adapters.audio.vad import WebRtcVad
+from vser_stream.adapters.models.onnx_svm import OnnxSvm
+from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
+from vser_stream.adapters.storage.rulebook import RuleShelf, shelf_of
+from vser_stream.config.schema import AlarmConfig, PipelineConfig
 from vser_stream.core.decide import Decider, Judge
-from vser_stream.core.features.spec import digest
-from vser_stream.core.messages import Versions
 from vser_stream.core.pipeline import Pipeline
+from vser_stream.core.scoring.enrolment import Calibration
+from vser_stream.core.scoring.feature_identity import digest
+from vser_stream.core.wire.documents import Versions
 from vser_stream.ports import PitchTracker
-from vser_stream.runtime.escalation import Escalation, Standby
-from vser_stream.runtime.reasoners import reasoner_of
+from vser_stream.runtime.reasoning.escalation import Escalation, Standby
+from vser_stream.runtime.reasoning.reasoners import reasoner_of
 
 __all__ = ["Engine", "calibration_of", "features", "load_model", "model_of"]
 

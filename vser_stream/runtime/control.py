@@ -1,7 +1,8 @@
-"""What people at this box ask of the daemon over its local socket (:mod:`vser_stream.core.control`).
+"""What people at this box ask of the daemon over its local socket.
 
-Only the daemon writes below its state folder, so who wants something changed there asks here. Work for it is
-done beside the scoring thread, never on it: no question can delay an alert.
+In the words of :mod:`vser_stream.core.wire.control_requests`. Only the daemon writes below its state folder,
+so who wants something changed there asks here. Work for it is done beside the scoring thread, never on it: no
+question can delay an alert.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Protocol, TypeVar
 
-from vser_stream.adapters.clock import SYSTEM_CLOCK
-from vser_stream.adapters.control_socket import answering
-from vser_stream.core.baseline import Baseline
-from vser_stream.core.calibrate import Calibration
-from vser_stream.core.control import Calibrate, Forget, Purge, Reload, parse
-from vser_stream.core.messages import Health
+from vser_stream.adapters.system.clock import SYSTEM_CLOCK
+from vser_stream.adapters.system.control_socket import answering
+from vser_stream.core.scoring.baseline import Baseline
+from vser_stream.core.scoring.enrolment import Calibration
+from vser_stream.core.wire.control_requests import Calibrate, Forget, Purge, Reload, parse
+from vser_stream.core.wire.documents import Health
 from vser_stream.errors import CaptureError, ConfigError, UserError
 from vser_stream.ports import Clock
 from vser_stream.runtime.agent import Agent

@@ -13,13 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from vser_stream.adapters.systemd import ServiceManager
-from vser_stream.config import HttpConfig, load
+from vser_stream.adapters.system.systemd import ServiceManager
+from vser_stream.config.loader import load
+from vser_stream.config.schema import HttpConfig
 from vser_stream.errors import ConfigError, OutageError, OutboxError, VserError
 from vser_stream.runtime.agent import Agent
 from vser_stream.runtime.control import control
-from vser_stream.runtime.disk import Disk
-from vser_stream.runtime.watchdog import Watchdog
+from vser_stream.runtime.delivery.disk_thread import Disk
+from vser_stream.runtime.watch.watchdog import Watchdog
 
 __all__ = ["Service"]
 
@@ -152,6 +153,6 @@ def _page(config: HttpConfig, agent: Agent, watchdog: Watchdog) -> AbstractAsync
     """The libraries of a web server, 4 MiB of memory, are loaded only where there is one."""
     if config.port is None:
         return contextlib.nullcontext()
-    from vser_stream.runtime.page import page  # noqa: PLC0415 - see above
+    from vser_stream.runtime.http_api import page  # noqa: PLC0415 - see above
 
     return page(config, config.port, agent, watchdog)

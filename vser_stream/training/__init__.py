@@ -2,7 +2,7 @@
 
 import os
 
-from vser_stream.config import cache_folder
+from vser_stream.config.locations import cache_folder
 
 # Libraries that keep files for later keep them beside our own, not wherever they like: matplotlib its list
 # of fonts (else in ~/.cache and ~/.config), torch an empty folder (else in /tmp, for whoever comes first).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vser_stream.training.cache import FeatureCache
+from vser_stream.training.data.feature_cache import FeatureCache
 from vser_stream.training.progress import Progress, silent
 from vser_stream.training.recipe import Recipe
 

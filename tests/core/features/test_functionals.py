@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from support.audio import voice
 
-from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
 from vser_stream.core.features.functionals import ABSOLUTE, FEATURES, GATES, functionals
 from vser_stream.core.features.tracks import Tracker
 from vser_stream.values import RATE, Pcm

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from support.audio import voice
 
-from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
 from vser_stream.core.features.log_frequency import CONTEXT
 from vser_stream.core.features.pitch import HOP, LOOKAHEAD, PitchStream
 from vser_stream.values import RATE, PitchTrack, Samples

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.audio import tone, voice
 
-from vser_stream.adapters.pitch import SwiftF0Tracker
+from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
 from vser_stream.core.features.pitch import HOP
 from vser_stream.core.features.tracks import Tracker, Tracks
 from vser_stream.values import RATE, Pcm

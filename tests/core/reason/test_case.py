@@ -4,7 +4,7 @@ import pytest
 from support.cases import BOOK, case, cue
 from support.decisions import decision
 
-from vser_stream.core.quality import quality_of
+from vser_stream.core.audio.quality import quality_of
 from vser_stream.core.reason.case import case_of, ids_for, speaks_against, speaks_for
 from vser_stream.core.reason.rules import NO_RULES
 from vser_stream.values import Case, Label, Probabilities

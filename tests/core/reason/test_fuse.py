@@ -8,7 +8,7 @@ from support.decisions import decision
 
 from vser_stream.core.reason.case import case_of
 from vser_stream.core.reason.fuse import Explanation, amended, explained, fuse, resolve
-from vser_stream.core.reason.written import Writer
+from vser_stream.core.reason.writer import Writer
 from vser_stream.errors import ReasonerError
 from vser_stream.values import LABELS, Case, DecidedBy, Label, Probabilities, RationaleBy
 

@@ -11,7 +11,7 @@ from vser_stream.core.reason.grammar import grammar
 from vser_stream.core.reason.language import Language
 from vser_stream.core.reason.prompt import finish, is_explainable
 from vser_stream.core.reason.verify import check
-from vser_stream.training.reasoner_text import teacher_rationale
+from vser_stream.training.reasoner.rationales import teacher_rationale
 from vser_stream.values import Case, Label
 
 LABELLED = st.sampled_from(list(Label))

@@ -1,7 +1,7 @@
 import pytest
 
-from vser_stream.core.describe import DESCRIPTORS, LEVELS
 from vser_stream.core.reason.language import LABEL_WORDS, TONGUES, Language, figure, nfc, signed
+from vser_stream.core.scoring.descriptors import DESCRIPTORS, LEVELS
 
 
 @pytest.mark.parametrize("language", Language)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cases import BOOK, case, cases, cue
 
-from vser_stream.config import shipped_reasoner
+from vser_stream.config.locations import shipped_reasoner
 from vser_stream.core.reason.language import Language
 from vser_stream.core.reason.prompt import (
     CUE_WORDS,
@@ -25,8 +25,8 @@ from vser_stream.core.reason.prompt import (
     tenths,
 )
 from vser_stream.core.reason.verify import check
-from vser_stream.core.reason.written import kind_of
-from vser_stream.training.reasoner_text import teacher_rationale
+from vser_stream.core.reason.writer import kind_of
+from vser_stream.training.reasoner.rationales import teacher_rationale
 from vser_stream.values import Case, FiredRule, Label, Probabilities
 
 LABELLED = st.sampled_from(list(Label))

@@ -4,9 +4,9 @@ import pytest
 from pydantic import ValidationError
 from support.cases import BOOK, cue
 
-from vser_stream.core.describe import FORMER_NAMES, KNOWN
 from vser_stream.core.reason.language import Language
 from vser_stream.core.reason.rules import NO_RULES, Condition, Rule
+from vser_stream.core.scoring.descriptors import FORMER_NAMES, KNOWN
 from vser_stream.values import FiredRule, Label
 
 HIGH, DARK = cue("pitch level", 3.0), cue("brightness", 0.1)

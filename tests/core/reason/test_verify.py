@@ -7,10 +7,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from support.cases import BOOK, case, cases, cue
 
+from vser_stream.core.reason.claims import FIGURE
 from vser_stream.core.reason.language import TONGUES, Language, nfc
-from vser_stream.core.reason.mentions import FIGURE
 from vser_stream.core.reason.verify import Verification, check
-from vser_stream.core.reason.written import Writer, chosen_cues
+from vser_stream.core.reason.writer import Writer, chosen_cues
 from vser_stream.values import Case, Label, Probabilities
 
 CASE = case(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vser_stream.core.describe import KNOWN, NEAR
-from vser_stream.core.quality import quality_of
+from vser_stream.core.audio.quality import quality_of
 from vser_stream.core.reason.rules import RuleBook
+from vser_stream.core.scoring.descriptors import KNOWN, NEAR
 from vser_stream.values import Case, Cue, Decision, Label, Probabilities
 
 __all__ = ["case_of", "ids_for", "speaks_against", "speaks_for"]

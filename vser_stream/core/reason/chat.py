@@ -15,12 +15,12 @@ from itertools import permutations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vser_stream.core.describe import NEAR, Kind
 from vser_stream.core.reason.answer import LONGEST, label_in, object_in, rationale_in
 from vser_stream.core.reason.case import ids_for
 from vser_stream.core.reason.language import TONGUES, Language, signed
 from vser_stream.core.reason.rules import RuleBook
-from vser_stream.core.reason.written import RULE_WORDS, citable, kind_of, usual_of
+from vser_stream.core.reason.writer import RULE_WORDS, citable, kind_of, usual_of
+from vser_stream.core.scoring.descriptors import NEAR, Kind
 from vser_stream.values import LABELS, Case, Cue, Label, Probabilities
 
 __all__ = ["Chat"]

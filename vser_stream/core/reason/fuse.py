@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from vser_stream.core.reason.case import ids_for
 from vser_stream.core.reason.verify import Verification, check
-from vser_stream.core.reason.written import Writer
+from vser_stream.core.reason.writer import Writer
 from vser_stream.errors import ReasonerError
 from vser_stream.values import LABELS, Case, DecidedBy, Decision, Label, Probabilities, RationaleBy
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from vser_stream.core.reason.language import TONGUES, Language
 from vser_stream.core.reason.prompt import CUE_WORDS, grounds, rules_for, tenths
-from vser_stream.core.reason.written import kind_of
+from vser_stream.core.reason.writer import kind_of
 from vser_stream.values import Case, Cue, Label
 
 __all__ = ["FEWEST_CLAIMS", "MOST_CLAIMS", "PHRASES", "Phrases", "claim", "grammar", "is_enough"]

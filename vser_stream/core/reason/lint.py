@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from vser_stream.core.describe import FARTHEST, KNOWN, level_word
 from vser_stream.core.reason.rules import Condition, Rule, RuleBook, Seen
+from vser_stream.core.scoring.descriptors import FARTHEST, KNOWN, level_word
 from vser_stream.values import Cue
 
 __all__ = ["cues_of", "failures", "problems"]

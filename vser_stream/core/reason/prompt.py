@@ -17,9 +17,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from vser_stream.core.describe import DESCRIPTORS, FORMER_NAMES, LEVELS
 from vser_stream.core.reason.language import TONGUES, Language, figure, signed
-from vser_stream.core.reason.written import citable, kind_of
+from vser_stream.core.reason.writer import citable, kind_of
+from vser_stream.core.scoring.descriptors import DESCRIPTORS, FORMER_NAMES, LEVELS
 from vser_stream.values import LABELS, Case, Cue, FiredRule, Label, Probabilities
 
 __all__ = [

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from vser_stream.core.describe import KNOWN, NEAR
 from vser_stream.core.reason.case import speaks_against, speaks_for
+from vser_stream.core.reason.claims import DIRECTIONS, FIGURE, Mention, clauses, mentions_in, phrase
 from vser_stream.core.reason.language import LABEL_WORDS, TONGUES, nfc
-from vser_stream.core.reason.mentions import DIRECTIONS, FIGURE, Mention, clauses, mentions_in, phrase
 from vser_stream.core.reason.rules import RuleBook
+from vser_stream.core.scoring.descriptors import KNOWN, NEAR
 from vser_stream.values import Case, Cue, Label, Probabilities, Sound
 
 __all__ = ["LONGEST", "SHORTEST", "Verification", "check"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from vser_stream.core.reason.weigh import History
-from vser_stream.runtime.escalation import Escalation
+from vser_stream.core.reason.arbitrate import History
+from vser_stream.runtime.reasoning.escalation import Escalation
 from vser_stream.values import Case, DecidedBy, Decision
 
 __all__ = ["Weighing"]

@@ -1,0 +1,1 @@
+"""Where audio comes from: recordings, microphones and cameras."""

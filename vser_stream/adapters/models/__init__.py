@@ -1,0 +1,1 @@
+"""What runs a model, here or on a server, and where models come from."""

@@ -1,0 +1,1 @@
+"""Files and the database that the agent and its verbs write."""

@@ -1,0 +1,1 @@
+"""This box and whoever watches over it: systemd, clocks, HTTP, sockets, certificates."""

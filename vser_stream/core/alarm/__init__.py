@@ -1,0 +1,1 @@
+"""From probabilities to alarms: evidence over time, thresholds, the life of an alarm."""

@@ -1,0 +1,1 @@
+"""From features to probabilities: the calm baseline, the classifier's inputs, the second look."""

@@ -1,0 +1,1 @@
+"""Messages on their way to the broker, and what comes back from it."""

@@ -1,0 +1,1 @@
+"""One source while it is listened to, and all of them together."""

@@ -1,0 +1,1 @@
+"""Whether the daemon is well: metrics, watchdog, self-test."""

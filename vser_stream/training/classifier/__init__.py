@@ -1,0 +1,1 @@
+"""Fits and exports the classifier, its second look, and the second opinion."""

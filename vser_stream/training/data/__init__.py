@@ -1,0 +1,1 @@
+"""Corpora and the features of their recordings."""

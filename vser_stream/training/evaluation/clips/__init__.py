@@ -1,0 +1,1 @@
+"""On labelled clips of held-out speakers."""

@@ -1,0 +1,1 @@
+"""On events in composed hours: detections, delays, false alarms."""

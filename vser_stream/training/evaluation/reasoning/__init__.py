@@ -1,0 +1,1 @@
+"""What a reasoner adds, and whether its rationales are faithful."""

@@ -1,0 +1,1 @@
+"""Makes the bundled reasoner: cases, teacher, examples, network."""

@@ -1,0 +1,1 @@
+"""Homes made of recordings: rooms, surroundings, composed hours."""
