@@ -23,7 +23,7 @@ __all__ = ["FILE", "golden"]
 _PAUSES = ((0.3, 0.045), (0.6, 0.052), (0.9, 0.059), (1.2, 0.066), (1.5, 0.073))
 """When they begin, and how long they are (s)."""
 
-FILE = Path(__file__).parents[1] / "core/features/golden.json"
+FILE = Path(__file__).parents[1] / "core/scoring/golden_features.json"
 
 
 def golden() -> dict[str, dict[str, list[float]]]:
