@@ -89,7 +89,7 @@ def test_nobody_there_is_told_and_is_code_5(server: Mosquitto) -> None:
     where = ["--host", server.host, "--port", server.port, "--site", "home"]
     silent = vser_stream("resume", "bed", *where, "--wait", 1)
     assert silent.returncode == 5
-    assert "no answer from home/bed within 1 s; look with vser-stream watch" in silent.stderr
+    assert "no answer from home/bed within 1 s; check with vser-stream watch" in silent.stderr
     away = vser_stream("resume", "bed", "--host", server.host, "--port", free_port(), "--site", "home")
     assert away.returncode == 5
     assert "refuses connections" in away.stderr
@@ -115,7 +115,7 @@ def test_it_must_be_said_where() -> None:
     done = vser_stream("resume", "bed", "--host", "127.0.0.1")
     assert (done.returncode, done.stderr) == (
         2,
-        "vser-stream: no site to reach; give --config FILE, or --host and --site\n",
+        "vser-stream: no site given; use --config FILE, or --host and --site\n",
     )
 
 

@@ -54,7 +54,7 @@ def test_calm_speech_is_kept_until_better_is_heard_or_it_is_to_be_forgotten(tmp_
     assert "1 calm utterances in 2 s, 3 are needed; nothing was changed" in done.stderr
     assert learned_from(tmp_path) == 3.0
 
-    for words in ("forgotten", "nothing was known"):
+    for words in ("forgotten", "there was no baseline"):
         done = vser_stream("calibrate", "bedroom", "--config", config, "--forget")
         assert (done.returncode, done.stdout) == (0, f"bedroom: {words}\n")
     assert kept(tmp_path) is None
@@ -77,12 +77,12 @@ def test_a_running_daemon_learns_from_what_it_hears_and_keeps_that(tmp_path: Pat
             process.kill()
             assert process.stderr
             log = process.stderr.read()
-        assert f"calm voice calibrated: source=bedroom utterances={facts['utterances']} uid=" in log
+        assert f"baseline enrolled: source=bedroom utterances={facts['utterances']} uid=" in log
         assert learned_from(tmp_path) >= facts["utterances"]
         served.kill()  # or it would learn again at once
         with daemon(config):
             assert vser_stream_until_heard(config) == "bedroom: forgotten\n"
-            assert vser_stream(*asked, "--forget").stdout == "bedroom: nothing was known\n"
+            assert vser_stream(*asked, "--forget").stdout == "bedroom: there was no baseline\n"
         assert kept(tmp_path) is None
 
 

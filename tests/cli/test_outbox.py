@@ -50,7 +50,7 @@ def test_what_the_broker_does_not_take_stays(tmp_path: Path) -> None:
             outbox.put(alert("a", seconds_ago=0))
             outbox.put(Message("vser/v1/test/bed/state", b"{}", 1, retain=True, id="s"))
         refused = vser_stream("outbox", "flush", "--config", config)
-        assert (refused.returncode, refused.stdout) == (5, "1 messages published, 1 left\n")
+        assert (refused.returncode, refused.stdout) == (5, "1 messages delivered, 1 left\n")
     away = vser_stream("outbox", "flush", "--config", config)
     assert (away.returncode, away.stdout) == (5, "")
     with SqliteOutbox(path) as outbox:

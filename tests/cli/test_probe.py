@@ -47,7 +47,7 @@ def test_a_camera_is_reached_step_by_step_and_heard(served: Camera) -> None:
         ("ok", "signal"),
     ]
     assert "pcm_alaw, 8000 Hz, 1 channel(s)" in done.stdout
-    assert "verdict: good: the loudest is" in done.stdout
+    assert "verdict: good: speech or sound is" in done.stdout
     assert HUNTER not in done.stdout + done.stderr
 
 

@@ -39,7 +39,7 @@ def test_a_site_that_is_given_up_leaves_nothing_on_the_broker_and_others_alone(
         process.wait(20)
     done = vser_stream("purge", "--retained", "--yes", "--config", config)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "taken off the broker" in done.stdout
+    assert "deleted on the broker" in done.stdout
     assert retained(server) == theirs
 
 

@@ -62,7 +62,7 @@ def test_a_record_that_went_elsewhere_is_reproduced_there(config: Path, tmp_path
     assert "bit for bit: calm" in vser_stream("rescore", file).stdout
     command = [sys.executable, "-m", "vser_stream", "rescore", "-"]
     piped = subprocess.run(command, input=line, capture_output=True, text=True, check=True)
-    assert piped.stdout.startswith("record -: the SVM says the same again, bit for bit")
+    assert piped.stdout.startswith("record -: the SVM gives the same result, bit for bit")
     file.write_text(line.replace('"kind": "', '"kind": "x'))
     changed = vser_stream("rescore", file)
     assert (changed.returncode, changed.stdout, "is not what was written" in changed.stderr) == (4, "", True)
@@ -120,7 +120,7 @@ def test_records_are_listed_and_the_chain_is_verified(config: Path) -> None:
 def test_purge_asks_first_and_leaves_a_chain_that_can_be_verified(config: Path) -> None:
     spoil(config, "UPDATE evidence SET created_at = 0 WHERE id <= 3")
     asked = vser_stream("purge", "--config", config)  # nobody answers
-    assert (asked.returncode, "from before the last 30 days?" in asked.stdout) == (130, True)
+    assert (asked.returncode, "the audit records older than 30 days?" in asked.stdout) == (130, True)
     both = vser_stream("purge", "--config", config, "--all", "--older-than", 1)
     assert (both.returncode, "only one of" in both.stderr) == (2, True)
     assert vser_stream("purge", "--config", config, "--yes").stdout == "3 records deleted, 1 left\n"

@@ -66,7 +66,9 @@ def test_an_alarm_never_comes_before_the_speech_that_raised_it(scene: list[dict[
     assert all(row["at_s"] > first_calm_end for row in of_type(scene, "alert"))
 
 
-@pytest.mark.parametrize(("per_day", "raised"), [(24, "one utterance sure enough"), (0.5, None)])
+@pytest.mark.parametrize(
+    ("per_day", "raised"), [(24, "one utterance over the probability threshold"), (0.5, None)]
+)
 def test_the_alarm_of_a_recording_is_as_sensitive_as_false_alarms_are_allowed(
     tmp_path: Path, per_day: float, raised: str | None
 ) -> None:
@@ -164,6 +166,6 @@ def test_a_reasoner_whose_answers_cannot_be_used_is_told_once_and_costs_no_utter
     assert len(heard) == len(of_type(scene, "utterance"))
     assert [row["decided_by"] for row in heard].count("fallback") > 1
     assert done.stderr == (
-        "vser-stream: no usable answer of the reasoner, falling back to the SVM (told once): "
+        "vser-stream: no usable answer from the reasoner, falling back to the SVM (reported once): "
         "the answer is not the JSON object asked for\n"
     )

@@ -198,7 +198,7 @@ def test_a_clock_that_is_set_forward_makes_no_alarm_older() -> None:
     assert len(ignored) == 1, "the first step, 30 s after it was raised"
     at, reason = ignored[0]
     assert 3630 <= at <= 3636
-    assert reason == "nobody acknowledged it for 30 s"
+    assert reason == "unacknowledged for 30 s"
 
 
 def test_a_clock_that_is_set_forward_while_nothing_is_heard_makes_no_alarm_older() -> None:

@@ -78,7 +78,7 @@ def test_microphone_camera_model_broker_and_disk_work_under_it(tmp_path: Path) -
         config = configuration(tmp_path, broker.port, source=source)
         process = protected("-m", "vser_stream", "run", "--config", str(config), PULSE_SERVER=server.address)
         try:
-            wait_for(lambda: len(heard(subscriber)) == 2, within=90, what="both sources heard")
+            wait_for(lambda: len(heard(subscriber)) == 2, within=90, what="both sources monitored")
             with server.play(speech):
                 wait_for(lambda: len(judged(subscriber)) == 2, within=40, what="an utterance of each")
         finally:

@@ -155,7 +155,7 @@ async def test_what_is_known_of_a_room_is_something_too(model: OnnxSvm) -> None:
 
 
 async def test_who_reloads_hears_what_is_wrong(model: OnnxSvm) -> None:
-    with pytest.raises(ConfigError, match="keeps what it has, the file is wrong: no site"):
+    with pytest.raises(ConfigError, match="keeps its configuration: the file is wrong: no site"):
         await told(desk_of(model, Source(NOTHING)), do="reload")
 
 

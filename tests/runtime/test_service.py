@@ -54,7 +54,7 @@ def test_its_state_in_words_follows_what_happens_not_the_watchdog(tmp_path: Path
     with Mosquitto(tmp_path) as broker:
         config = configuration(tmp_path, broker.port)
         with service(tmp_path, config, watchdog=4 * HANGS) as (_, systemd):
-            heard_it = "STATUS=1 of 1 sources heard; broker connected; 0 messages wait"
+            heard_it = "STATUS=1 of 1 sources monitored; broker connected; 0 messages waiting"
             systemd.until(lambda heard: heard_it in heard, within=10, what="the state in words")
             assert systemd.count("WATCHDOG=1") <= 1  # at once, and then only after so long
 
@@ -64,7 +64,7 @@ def test_it_is_ready_once_a_decision_was_made_then_lives_and_ends(tmp_path: Path
         config = configuration(tmp_path, broker.port, more="[http]\nport = 1")  # no such port for us
         with service(tmp_path, config) as (process, systemd):
             systemd.until(lambda heard: heard.count("WATCHDOG=1") >= 3, within=10, what="signs of life")
-            heard_it = "STATUS=1 of 1 sources heard; broker connected; 0 messages wait"
+            heard_it = "STATUS=1 of 1 sources monitored; broker connected; 0 messages waiting"
             systemd.until(lambda heard: heard_it in heard, within=10, what="the state in words")
             code, took, log = ends(process, within=10)
         wait_for(lambda: "stopped" in subscriber.statuses(), within=5, what="the goodbye")
@@ -94,7 +94,7 @@ def test_a_wrong_configuration_is_not_taken_and_that_is_told(tmp_path: Path) -> 
         config.write_text(good.replace("bedroom", "bed room"))
         process.send_signal(signal.SIGHUP)
         systemd.until(lambda heard: heard.count("READY=1") == 2, within=10, what="ready again")
-        refused = "configuration kept as it was, the file is wrong"
+        refused = "configuration not reloaded: invalid configuration"
         systemd.until(lambda heard: any(refused in word for word in heard), within=10, what="the refusal")
         assert "vser_config_valid 0.0" in page(port, "metrics")
         assert '"name": "configuration", "priority": "low"' in page(port, "")
@@ -105,8 +105,8 @@ def test_a_wrong_configuration_is_not_taken_and_that_is_told(tmp_path: Path) -> 
         assert '{source="kitchen"}' in page(port, "metrics")
         _, _, log = ends(process, within=10)
     assert f"{config}: source 'bed room': name" in log
-    assert " ERROR configuration kept as it was" in log
-    assert " INFO configuration read again: sources=kitchen" in log
+    assert " ERROR configuration not reloaded" in log
+    assert " INFO configuration reloaded: sources=kitchen" in log
 
 
 def test_who_asks_for_a_reload_hears_whether_the_file_was_taken(
@@ -122,7 +122,7 @@ def test_who_asks_for_a_reload_hears_whether_the_file_was_taken(
         config.write_text(good.replace("bedroom", "bed room"))
         refused = vser_stream("reload")
         assert refused.returncode == 3
-        assert f"the daemon keeps what it has, the file is wrong: {config}: " in refused.stderr
+        assert f"the daemon keeps its configuration: invalid configuration: {config}: " in refused.stderr
         systemd.until(lambda heard: heard.count("READY=1") == 3, within=10, what="ready after each")
         assert process.poll() is None
         ends(process, within=10)
@@ -177,7 +177,7 @@ def test_it_ends_within_five_seconds_whatever_hangs(tmp_path: Path, trouble: str
         served = later.enter_context(camera(voice(10.0), tmp_path))
         config = configuration(tmp_path, broker.port, source=f'url = "{served.url("l16")}"')
         process, systemd = later.enter_context(service(tmp_path, config))
-        well = "STATUS=1 of 1 sources heard; broker connected; 0 messages wait"
+        well = "STATUS=1 of 1 sources monitored; broker connected; 0 messages waiting"
         systemd.until(lambda heard: well in heard, within=20, what="all well")
         if trouble == "broker away":
             broker.stop()

@@ -152,7 +152,7 @@ def test_the_second_daemon_of_a_state_folder_ends_in_one_line_and_the_first_goes
                 _, said = second.communicate(timeout=HANGS)
                 assert second.returncode == 3
             assert said.count("\n") == 1
-            assert "another vser-stream runs with the state folder" in said
+            assert "another vser-stream uses the state folder" in said
             assert first.poll() is None
             os.kill(first.pid, signal.SIGKILL)
             first.wait()

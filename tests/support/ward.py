@@ -42,7 +42,7 @@ class Ward:
     async def acknowledge(self, *, by: str, alert_id: str, seq: int | None = None) -> None:
         self.asked.append(f"acknowledge {alert_id} seq {seq} by {by}")
         if alert_id != self.alert_id:
-            raise CommandError(f"no alarm {alert_id} of {self.name} waits to be acknowledged; see its state")
+            raise CommandError(f"no alarm {alert_id} of {self.name} is unacknowledged; see its state")
         self.alert_id = None
 
     async def pause(self, *, for_s: float, by: str) -> None:

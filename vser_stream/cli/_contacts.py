@@ -28,14 +28,14 @@ def contacts(config: Config) -> list[Contact]:
     found = [Contact(f"{config.mqtt.host}:{config.mqtt.port} (MQTT broker)", ", ".join(sent))]
     found += [
         Contact(
-            f"{redact(source.url)} (camera {source.name})", "its user and password, requests for its sound"
+            f"{redact(source.url)} (camera {source.name})", "its user and password, requests for its audio"
         )
         for source in config.sources
         if source.url
     ]
     if config.reasoner.backend == "server" and config.reasoner.url:
-        what = "figures, cues and rules of ambiguous utterances"
+        what = "figures, cues and rules of low-confidence utterances"
         found.append(Contact(f"{config.reasoner.url} (reasoner)", what))
     if config.http.port is not None:
-        found.append(Contact(f"whoever asks {config.http.host}:{config.http.port}", "metrics and health"))
+        found.append(Contact(f"whoever queries {config.http.host}:{config.http.port}", "metrics and health"))
     return found

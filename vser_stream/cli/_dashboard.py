@@ -109,7 +109,7 @@ class Board:
         for source, since in sorted(self.unknown_since.items()):
             state = self.states[source]
             words = f" {state.condition.upper()} in {source} since {_clock(state.since)}, unknown since"
-            now = f"{_clock(datetime.fromtimestamp(since, UTC))}: its state was removed; look after it"
+            now = f"{_clock(datetime.fromtimestamp(since, UTC))}: its state was removed; check on it"
             yield _text(f"{words} {now}", STYLES[state.condition])
         for source, state in sorted(self.states.items()):
             if source in self.unknown_since:

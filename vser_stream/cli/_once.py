@@ -18,6 +18,6 @@ class Unusable:
         if not self._told:
             self._told = True
             print(
-                f"vser-stream: no usable answer of the reasoner, falling back to the SVM (told once): {why}",
+                f"vser-stream: no usable answer from the reasoner, the SVM decides (reported once): {why}",
                 file=sys.stderr,
             )

@@ -29,9 +29,11 @@ def reach(
     host: Annotated[str | None, typer.Option(help="Broker, instead of the configuration's.")] = None,
     port: Annotated[int | None, typer.Option(help="Of --host; default: 1883, with --ca-file 8883.")] = None,
     site: Annotated[str | None, typer.Option(help="Site, instead of the configuration's.")] = None,
-    username: Annotated[str | None, typer.Option(help="Who you are to the broker.")] = None,
-    password_file: Annotated[Path | None, typer.Option(help="Its first line is your password.")] = None,
-    ca_file: Annotated[Path | None, typer.Option(help="TLS: who signed the broker's certificate.")] = None,
+    username: Annotated[str | None, typer.Option(help="User name at the broker.")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="File whose first line is your password.")
+    ] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="TLS: CA certificate of the broker.")] = None,
 ) -> tuple[MqttConfig, str]:
     """The broker and the site; single options go before the configuration.
 
@@ -44,7 +46,7 @@ def reach(
     known = dict(settings.mqtt) if settings else {}
     name = site or (settings.site if settings else None)
     if name is None or not (host or known):
-        raise UserError("no site to reach; give --config FILE, or --host and --site")
+        raise UserError("no site given; use --config FILE, or --host and --site")
     if host:
         known |= {"host": host, "port": port or (8883 if ca_file else 1883)}
     if ca_file:

@@ -24,7 +24,7 @@ def running(*, seed: int, cache: Path | None, processes: int) -> Iterator[Run]:
     """Yield what a training or a study is run with, its progress in bars.
 
     Args:
-        seed: Of every random draw.
+        seed: Seed of every random draw.
         cache: Folder for computed features; None for the usual one.
         processes: To use.
     """

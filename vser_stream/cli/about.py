@@ -29,7 +29,7 @@ ONLY_WHEN_ASKED = "models pull fetches one file from huggingface.co, or from the
 
 def about(
     config: Annotated[
-        Path | None, typer.Option(help="Also tell to whom an agent of this file speaks.")
+        Path | None, typer.Option(help="Also list whom an agent with this configuration contacts.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
@@ -49,8 +49,8 @@ def about(
     print("leaves this box, never any audio:")
     for contact in facts["leaves_the_box"]["to"]:
         print(f"  to {contact['to']}: {contact['what']}")
-    print(f"  to nobody {'else' if config else 'without a configuration (--config FILE)'}")
-    print(f"  only when asked: {ONLY_WHEN_ASKED}")
+    print(f"  to no one {'else' if config else 'without a configuration (--config FILE)'}")
+    print(f"  only on request: {ONLY_WHEN_ASKED}")
     for library in facts["libraries"]:
         print(f"  {library['name']} {library['version']}: {library['licence']}")
 

@@ -35,7 +35,7 @@ SOURCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 C = TypeVar("C", bound=Command)
 
-By = Annotated[str | None, typer.Option(help="Who asks; default: your login name.")]
+By = Annotated[str | None, typer.Option(help="Your name, shown to others; default: your login name.")]
 Source = Annotated[str, typer.Argument(help="Name of the source.")]
 Wait = Annotated[float, typer.Option(min=0.1, max=600.0, help="Longest wait for an answer (s).")]
 
@@ -44,17 +44,19 @@ Wait = Annotated[float, typer.Option(min=0.1, max=600.0, help="Longest wait for 
 def ack(
     broker: MqttConfig,
     site: str,
-    alert_id: Annotated[str, typer.Argument(help="Of the alarm; its first characters are enough.")],
+    alert_id: Annotated[str, typer.Argument(help="Id of the alarm; its first characters are enough.")],
     seq: Annotated[
         int | None,
-        typer.Option(min=1, help="Of the latest you have seen of it; default: what its source tells now."),
+        typer.Option(
+            min=1, help="Sequence number of the latest alert you have seen; default: the current one."
+        ),
     ] = None,
     by: By = None,
     wait: Wait = 5.0,
 ) -> None:
     """Acknowledge an alarm: somebody has seen it and takes care.
 
-    Refused where it has escalated since; look again, then.
+    Refused if it has escalated since; check again, then.
     """
     asyncio.run(_acknowledge(broker, site, alert_id, seq=seq, by=by or getpass.getuser(), wait=wait))
 
@@ -65,7 +67,7 @@ def pause(
     site: str,
     source: Source,
     minutes: Annotated[
-        float, typer.Option(help="For how long; alarm.longest_pause cuts it, the answer says when it ends.")
+        float, typer.Option(help="Duration; limited by alarm.longest_pause, the answer says when it ends.")
     ],
     by: By = None,
     wait: Wait = 5.0,
@@ -168,12 +170,12 @@ async def _command(
         correlation=identity.encode(),
     )
     if not connection.answers:
-        print(f"{verb} {source}: sent; this broker (MQTT 3.1.1) brings no answer")
+        print(f"{verb} {source}: sent; this broker (MQTT 3.1.1) does not return answers")
         return
     answer = await _answer(connection, identity, within=wait)
     if answer is None:
         raise PublishError(
-            f"no answer from {site}/{source} within {wait:g} s; look with vser-stream watch whether it runs"
+            f"no answer from {site}/{source} within {wait:g} s; check with vser-stream watch whether it runs"
         )
     if not answer.ok:
         raise CommandError(f"{verb} {source}: {printable(answer.error or 'refused')}")
@@ -189,7 +191,7 @@ async def _answer(connection: MqttPublisher, identity: str, *, within: float) ->
     except TimeoutError:
         return None
     except ValidationError as exc:
-        raise PublishError("the answer is none of this release; look with vser-stream watch") from exc
+        raise PublishError("the answer is not of this release; check with vser-stream watch") from exc
     raise await connection.closed()
 
 

@@ -48,10 +48,10 @@ def calibrate(
     source: Annotated[str, typer.Argument(help="Name of a source of the configuration.")],
     config: OfAgent,
     seconds: Annotated[
-        float, typer.Option(min=5.0, max=CALIBRATE_LONGEST, help="Time to listen (s).")
+        float, typer.Option(min=5.0, max=CALIBRATE_LONGEST, help="Listening time (s).")
     ] = 60.0,
     forget: Annotated[
-        bool, typer.Option("--forget", help="Delete what is known of the source instead.")
+        bool, typer.Option("--forget", help="Delete the baseline of the source instead.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -110,7 +110,7 @@ def _taught(settings: Config, source: str, seconds: float) -> dict[str, Any]:
             if "done" in answer:
                 return dict(answer["done"])
             show(answer["seconds"], answer["level_db"], answer["utterances"])
-    raise OutageError("the daemon ended meanwhile; calibrate again when it runs")
+    raise OutageError("the daemon stopped meanwhile; calibrate again when it runs")
 
 
 def _forgotten(settings: Config, source: str) -> dict[str, Any]:
@@ -180,9 +180,9 @@ def _meter(level_db: float | None) -> str:
 
 def _tell(facts: dict[str, Any]) -> None:
     if "forgotten" in facts:
-        print(f"{facts['source']}: {'forgotten' if facts['forgotten'] else 'nothing was known'}")
+        print(f"{facts['source']}: {'forgotten' if facts['forgotten'] else 'there was no baseline'}")
     elif facts["stored"]:
         print(
-            f"{facts['source']}: calm voice kept, from {facts['utterances']} utterances with "
+            f"{facts['source']}: baseline stored, from {facts['utterances']} utterances with "
             f"{facts['voice_s']} s of voice"
         )

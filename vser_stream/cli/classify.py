@@ -70,9 +70,11 @@ def classify(
     manifest: Annotated[
         Path, typer.Option(help="CSV with path, speaker, role (enrol or test), in time order.")
     ],
-    root: Annotated[Path, typer.Option(help="Folder the paths start from.")],
+    root: Annotated[Path, typer.Option(help="Folder that the paths are relative to.")],
     output: Annotated[Path, typer.Option(help="CSV to write: a row for each test row.")],
-    decider: Annotated[DeciderKind, typer.Option(help="Who decides the ambiguous.")] = DeciderKind.HYBRID,
+    decider: Annotated[
+        DeciderKind, typer.Option(help="Who decides low-confidence utterances.")
+    ] = DeciderKind.HYBRID,
     baseline: Annotated[BaselineKind, typer.Option(help="Calm baseline.")] = BaselineKind.ENROL,
     model: Annotated[Path | None, typer.Option(help="Model folder; default: the shipped model.")] = None,
 ) -> None:

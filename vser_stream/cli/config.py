@@ -74,7 +74,8 @@ def show(file: File) -> None:
 @app.command()
 def schema(
     out: Annotated[
-        Path | None, typer.Option(help="Write the schemas of all messages and of the configuration there.")
+        Path | None,
+        typer.Option(help="Folder to write the JSON Schemas of all messages and of the configuration to."),
     ] = None,
     topics: Annotated[
         bool, typer.Option("--asyncapi", help="Print the AsyncAPI 3 document of all topics instead.")

@@ -155,11 +155,11 @@ def _book(shelf: RuleShelf) -> str:
 
 def _reason(config: ReasonerConfig, shelf: RuleShelf, decision: Decision) -> str:
     if not config.is_wanted:
-        return "none is wanted: utterances of low confidence are left to the SVM"
+        return "disabled: low-confidence utterances are decided by the SVM"
     reasoner = reasoner_of(config, shelf.writer)
     if reasoner is None:
         raise DoubtError(
-            "llama.cpp or its model is missing, the SVM decides the ambiguous; install vser-stream[llm]"
+            "llama.cpp or its model is missing; the SVM decides instead; install vser-stream[llm]"
         )
     with standing_by(reasoner):
         case = History().case(decision, shelf.writer().book)
@@ -241,7 +241,7 @@ async def _log_in(connect: Connect, topic: str) -> str:
         protocol = "MQTT 5" if publisher.answers else "MQTT 3.1.1"
         lacks = [*publisher.limits.lacks()]
         if publisher.will_as_taken is None:
-            lacks.append("takes no last will: nobody learns that this box is gone; let it take one")
+            lacks.append("accepts no last will: if this box dies, no one is notified; allow it")
     if lacks:
         raise DoubtError(f"{protocol}, but the broker {'; it '.join(lacks)}")
     return protocol
@@ -254,9 +254,9 @@ async def _tell(connect: Connect, topic: str) -> str:
         await publisher.publish(nothing)
         if not publisher.answers:
             raise DoubtError(
-                "taken, but MQTT 3.1.1 does not tell what an access list drops; subscribe and see"
+                "accepted, but MQTT 3.1.1 does not report what an access list drops; subscribe to check"
             )
-    return "taken, so are alerts unless an access list names each topic"
+    return "accepted, and so are alerts unless an access list names each topic"
 
 
 async def _fill(connect: Connect, topic: str, size: int) -> str:
@@ -273,7 +273,7 @@ async def _fill(connect: Connect, topic: str, size: int) -> str:
 async def _ask(connect: Connect, topic: str) -> str:
     async with connect() as publisher:
         await publisher.subscribe(topic)
-    return "not refused; Mosquitto refuses nobody here, but sends only what its access list allows"
+    return "not refused; Mosquitto accepts every subscription, but delivers only what its access list allows"
 
 
 def _examine_clock(examination: Examination) -> None:
@@ -284,7 +284,7 @@ def _clock() -> datetime:
     now = datetime.now(UTC)
     jump = clock_jump(0.5)
     if now.year < BUILT:
-        raise ConfigError(f"the clock says {now:%Y}: alerts would bear wrong times; set it, or switch on NTP")
+        raise ConfigError(f"the clock shows {now:%Y}: alerts would have wrong times; set it, or enable NTP")
     if jump > JUMP:
         raise DoubtError(f"the clock was set by {jump:.2f} s just now; wait until it has settled")
     synchronised = clock_is_synchronised()
@@ -303,21 +303,21 @@ def _space(folder: Path) -> str:
     free = free_space(folder)
     words = f"{free / 1e6:,.0f} MB free for {folder}"
     if free < ROOM:
-        raise ConfigError(f"{words}; alerts need room while the broker is away: make some")
+        raise ConfigError(f"{words}; alerts are stored there while the broker is away: free some space")
     if free < LITTLE_ROOM:
-        raise DoubtError(f"{words}; make some room soon")
+        raise DoubtError(f"{words}; free some space soon")
     return words
 
 
 def _sync(folder: Path) -> str:
     if not folder.exists():
-        raise DoubtError(f"{folder} does not exist yet; the daemon makes it")
+        raise DoubtError(f"{folder} does not exist yet; the daemon creates it")
     if not os.access(folder, os.W_OK):
-        raise DoubtError(f"{folder} is not yours to write to, so not tried; ask as root")
+        raise DoubtError(f"{folder} is not writable for you, so not tested; run this as root")
     took = sync_time(folder)
     words = f"{1000 * took:.1f} ms for an fsync of 4 kB"
     if took > SLOW_DISK:
-        raise DoubtError(f"{words}; an alert waits for that, so use a faster disk or check this one")
+        raise DoubtError(f"{words}; an alert waits for each, so use a faster disk or check this one")
     return words
 
 

@@ -42,19 +42,26 @@ class _Work:
 def evaluate(
     data: Annotated[
         list[Path],
-        typer.Option(help="CSV with path, speaker, label; paths start from its folder. Repeatable."),
+        typer.Option(help="CSV with path, speaker, label; paths are relative to its folder. Repeatable."),
     ],
     model: Annotated[
         Path | None, typer.Option(help="Model folder. Without it the recipe is cross-validated by speaker.")
     ] = None,
     conditions: Annotated[
-        bool, typer.Option("--conditions", help="Also a fifth of it through noise, rooms and codecs.")
+        bool,
+        typer.Option(
+            "--conditions", help="Also evaluate a fifth of it with noise, reverberation and codecs."
+        ),
     ] = False,
     nested: Annotated[
-        bool, typer.Option("--nested", help="Also with the recipe chosen anew in each fold: twice as long.")
+        bool,
+        typer.Option(
+            "--nested", help="Also nested cross-validation: the recipe is chosen in each fold; twice as long."
+        ),
     ] = False,
     scenes: Annotated[
-        bool, typer.Option("--scenes", help="Count events told and false alarms in composed hours instead.")
+        bool,
+        typer.Option("--scenes", help="Count detected events and false alarms in composed scenes instead."),
     ] = False,
     homes: Annotated[int, typer.Option(min=1, help="With --scenes: homes, at most one for a speaker.")] = 32,
     minutes: Annotated[float, typer.Option(min=1, help="With --scenes: length of each.")] = 15.0,
@@ -65,7 +72,9 @@ def evaluate(
     encoder: Annotated[
         Path | None, typer.Option(help="Second look: its encoder, or the wheel that holds it.")
     ] = None,
-    no_second_look: Annotated[bool, typer.Option("--no-second-look", help="Try the machines alone.")] = False,
+    no_second_look: Annotated[
+        bool, typer.Option("--no-second-look", help="Without the second look.")
+    ] = False,
     ablation: Annotated[
         bool, typer.Option("--ablation", help="Leave out each group of features in turn instead.")
     ] = False,
@@ -74,7 +83,7 @@ def evaluate(
     ] = False,
     variants: Annotated[
         str | None,
-        typer.Option(help="With --reasoner: versions of the reference table, such as v1,v2,v3,v4,v5."),
+        typer.Option(help="With --reasoner: versions of Nguyen et al. (2026), such as v1,v2,v3,v4,v5."),
     ] = None,
     reasoner: Annotated[
         list[Path] | None,
@@ -84,9 +93,9 @@ def evaluate(
         int, typer.Option(min=8, help="With --reasoner: most clips of each set of speakers.")
     ] = 200,
     report: Annotated[Path | None, typer.Option(help="Write an HTML page there, and JSON beside it.")] = None,
-    seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,
     cache: Annotated[Path | None, typer.Option(help="Folder for computed features.")] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 2,
+    processes: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object.")] = False,
 ) -> None:
     """Measure on labelled recordings: cold, running and warm, pooled and by corpus.
@@ -103,13 +112,17 @@ def evaluate(
         _reasoners(work, reasoner, variants or "v1,v2,v3,v4,v5", clips=clips)
     elif scenes:
         if left_out and model:
-            raise UserError("--left-out trains without each corpus in turn; a --model has heard what it has")
+            raise UserError(
+                "--left-out trains without each corpus in turn; a trained --model cannot be changed"
+            )
         _scenes(work, model, second_look, homes=homes, minutes=minutes, left_out=left_out)
     elif nested and model:
         raise UserError("--nested chooses a recipe; a trained --model has none left to choose")
     elif ablation or baselines:
         if model or report or (ablation and baselines):
-            raise UserError("--ablation and --baselines exclude each other, and --model and --report")
+            raise UserError(
+                "--ablation and --baselines are mutually exclusive, and exclude --model and --report"
+            )
         _study("ablation" if ablation else "baselines", work)
     else:
         _clips(work, model, second_look, conditions=conditions, nested=nested)

@@ -44,12 +44,12 @@ KNOWN = {
 }
 """Models we name, each with the one content it may have."""
 
-app = typer.Typer(help="Look after models.", no_args_is_help=True)
+app = typer.Typer(help="Manage models.", no_args_is_help=True)
 
 
 @app.callback()
 def models() -> None:
-    """Look after models."""
+    """Manage models."""
 
 
 @app.command()

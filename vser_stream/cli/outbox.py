@@ -24,12 +24,12 @@ __all__ = ["app"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
-app = typer.Typer(help="What waits for the broker.", no_args_is_help=True)
+app = typer.Typer(help="Messages waiting for the broker.", no_args_is_help=True)
 
 
 @app.callback()
 def outbox() -> None:
-    """What waits for the broker."""
+    """Messages waiting for the broker."""
 
 
 @app.command("ls")
@@ -63,7 +63,7 @@ def flush(config: OfAgent, as_json: AsJson = False) -> None:
         publisher = MqttPublisher(settings.mqtt, client_id=f"vser-{settings.site}")
         sent, refused = asyncio.run(_publish(outbox, publisher))
         left = len(outbox)
-    print(json.dumps({"sent": sent, "left": left}) if as_json else f"{sent} messages published, {left} left")
+    print(json.dumps({"sent": sent, "left": left}) if as_json else f"{sent} messages delivered, {left} left")
     if refused is not None:
         raise refused
 

@@ -86,7 +86,7 @@ class Walk:
 
 def probe(
     target: Annotated[str, typer.Argument(metavar="URL|DEVICE|FILE", help="rtsp://…, a microphone, a file.")],
-    seconds: Annotated[float, typer.Option(min=1.0, help="Time to listen (s).")] = 5.0,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Listening time (s).")] = 5.0,
     username: Annotated[str | None, typer.Option(help="Of the camera.")] = None,
     password_file: Annotated[Path | None, typer.Option(help="First line is the camera's password.")] = None,
     transport: Annotated[Transport, typer.Option(help="Of the camera's audio.")] = Transport.TCP,
@@ -201,7 +201,7 @@ def _blocks(source: AudioSource, stopped: Callable[[], bool]) -> Generator[Block
 def _first(blocks: Iterator[Block]) -> Block:
     for block in blocks:
         return block
-    raise CaptureError("it ended without any; check the source")
+    raise CaptureError("it ended without audio; check the source")
 
 
 def _metered(blocks: Iterator[Block], n: int, *, meter: bool) -> Iterator[Pcm]:

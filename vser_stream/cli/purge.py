@@ -32,7 +32,8 @@ def purge(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of it.")] = False,
     retained: Annotated[
-        bool, typer.Option("--retained", help="Instead: what the broker keeps of the stopped site.")
+        bool,
+        typer.Option("--retained", help="Instead: the retained messages of a stopped site on the broker."),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
@@ -50,7 +51,7 @@ def purge(
     days = settings.privacy.evidence_days if older_than is None else older_than
     before = None if everything else time.time() - days * DAY
     with KeptFile(path) as file:
-        what = "all evidence" if everything else f"the evidence from before the last {days:g} days"
+        what = "all evidence" if everything else f"the audit records older than {days:g} days"
         if not yes and not _agreed(f"{path}: delete {what}?"):
             raise typer.Exit(130)
         try:
@@ -63,14 +64,14 @@ def purge(
 
 def _forget_site(settings: Config, path: Path, *, yes: bool) -> None:
     if path.exists() and in_use(path):
-        raise UserError("the agent runs and would tell all of it again; stop it first")
+        raise UserError("the agent runs and would publish all of it again; stop it first")
     where = f"{settings.mqtt.host}: site {settings.site}"
-    if not yes and not _agreed(f"{where}: take its last states and its devices off the broker?"):
+    if not yes and not _agreed(f"{where}: delete its retained states and devices on the broker?"):
         raise typer.Exit(130)
     cleared, refused = asyncio.run(clear_retained(settings))
-    print(f"{where}: {cleared} retained messages taken off the broker")
+    print(f"{where}: {cleared} retained messages deleted on the broker")
     if refused:
-        raise MessageRefusedError(f"the broker's access list keeps {', '.join(refused)}")
+        raise MessageRefusedError(f"the broker's access list protects {', '.join(refused)}")
 
 
 def _agreed(question: str) -> bool:

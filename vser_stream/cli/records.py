@@ -19,12 +19,12 @@ __all__ = ["app"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
-app = typer.Typer(help="The evidence behind the alerts.", no_args_is_help=True)
+app = typer.Typer(help="Audit records behind the alerts.", no_args_is_help=True)
 
 
 @app.callback()
 def records() -> None:
-    """The evidence behind the alerts."""
+    """Audit records behind the alerts."""
 
 
 @app.command("ls")
@@ -62,7 +62,7 @@ def verify(config: OfAgent, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps({"verified": True, "records": count, "hash": head}))
     else:
-        print(f"{path}: {count} records, none changed; the latest hash is {head}")
+        print(f"{path}: {count} records, all intact; the latest hash is {head}")
 
 
 def exported(record: Chained) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def reload(
     """
     try:
         for _ in ask(_state(config), '{"do": "reload"}'):
-            print("the daemon has read its configuration again")
+            print("the daemon has reloaded its configuration")
     except DaemonAwayError:
         if "MAINPID" not in os.environ:  # systemd.exec(5): who is to be told
             raise

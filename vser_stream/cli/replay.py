@@ -39,9 +39,9 @@ COLOURS = {"calm": "cyan", "angry": "yellow", "panic": "bold red"}
 
 
 def replay(
-    files: Annotated[list[Path], typer.Argument(help="Recordings, each a source of its own.")],
+    files: Annotated[list[Path], typer.Argument(help="Recordings; each is a source of its own.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    realtime: Annotated[bool, typer.Option("--realtime", help="At the pace of the recording.")] = False,
+    realtime: Annotated[bool, typer.Option("--realtime", help="In real time.")] = False,
     config: Annotated[
         Path | None, typer.Option(help="Use its model, segment, route, reasoner and alarm tables.")
     ] = None,

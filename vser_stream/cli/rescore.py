@@ -62,9 +62,9 @@ def rescore(
         decided = {"decided": document.get("label"), "decided_by": document.get("decided_by")}
         print(json.dumps(facts | decided))
         return
-    how = "bit for bit" if worst == 0.0 else f"but for {worst:.1e}, another processor or onnxruntime"
+    how = "bit for bit" if worst == 0.0 else f"within {worst:.1e}: another processor or onnxruntime"
     print(
-        f"record {record}: the SVM says the same again, {how}: {_words(now)}; "
+        f"record {record}: the SVM gives the same result, {how}: {_words(now)}; "
         f"then decided {document.get('label')} by {document.get('decided_by')}"
     )
 
@@ -89,10 +89,10 @@ def _document(record: str, settings: Config | None) -> dict[str, Any]:
         known = document["schema"] == RECORD
     except (KeyError, TypeError, AttributeError, ValueError) as exc:
         raise DataError(
-            f"record {record}: is no audit record; give a line of vser-stream records export"
+            f"record {record}: not an audit record; pass one line of vser-stream records export"
         ) from exc
     if not intact:
-        raise DataError(f"record {record}: is not what was written, the hash differs; export it again")
+        raise DataError(f"record {record}: was changed, its hash differs; export it again")
     if not known:
         raise DataError(f"record {record}: is {document['schema']}, not {RECORD}; use the matching release")
     return document
@@ -104,7 +104,7 @@ def _read(name: str) -> Any:
     except OSError as exc:
         raise DataError(f"{name}: cannot be read ({exc.strerror}); give an id or a file") from exc
     except ValueError as exc:
-        raise DataError(f"{name}: is no JSON object; give one line of vser-stream records export") from exc
+        raise DataError(f"{name}: not a JSON object; pass one line of vser-stream records export") from exc
 
 
 def _answers(document: dict[str, Any], svm: OnnxSvm) -> tuple[Probabilities, Probabilities]:
@@ -118,7 +118,7 @@ def _answers(document: dict[str, Any], svm: OnnxSvm) -> tuple[Probabilities, Pro
         made_by = document["versions"]["model"]
         rows, then = rows_of(document), scored_of(document)
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
-        raise DataError("the record has no rows to score; only decisions of the SVM have") from exc
+        raise DataError("the record has no feature rows; only decisions of the SVM have") from exc
     if made_by != svm.identity:
         raise ModelError(
             f"the record was scored by {made_by}, this is {svm.identity}; give its folder with --model"

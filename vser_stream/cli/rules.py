@@ -26,7 +26,7 @@ from vser_stream.values import Cue
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Look after the human rules.", no_args_is_help=True)
+app = typer.Typer(help="Manage the human rules.", no_args_is_help=True)
 
 File = Annotated[Path | None, typer.Argument(help="Book of rules (TOML); default: the shipped one.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

@@ -19,7 +19,7 @@ def run(
     config: OfAgent,
     verbose: Annotated[
         bool,
-        typer.Option("--verbose", "-v", help="Log each utterance, too."),
+        typer.Option("--verbose", "-v", help="Also log each utterance."),
     ] = False,
 ) -> None:
     """Listen to every source and publish alerts, until SIGTERM or until all recordings have ended.

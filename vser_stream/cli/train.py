@@ -18,14 +18,15 @@ __all__ = ["train"]
 def train(
     data: Annotated[
         list[Path],
-        typer.Option(help="CSV with path, speaker, label; paths start from its folder. Repeatable."),
+        typer.Option(help="CSV with path, speaker, label; paths are relative to its folder. Repeatable."),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the model, such as models/mine.")],
     conditions: Annotated[
-        bool, typer.Option("--conditions", help="Also judge clips through noise, rooms and codecs.")
+        bool, typer.Option("--conditions", help="Also evaluate with noise, reverberation and codecs.")
     ] = False,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Judge no corpus left out, and nest no choice: hours less.")
+        bool,
+        typer.Option("--quick", help="Skip leave-one-corpus-out and nested cross-validation: saves hours."),
     ] = False,
     encoder: Annotated[
         Path | None,
@@ -35,14 +36,14 @@ def train(
         ),
     ] = None,
     no_second_look: Annotated[
-        bool, typer.Option("--no-second-look", help="Train the machines alone; nothing is fetched.")
+        bool, typer.Option("--no-second-look", help="Train without the second look; nothing is downloaded.")
     ] = False,
     study: Annotated[
         list[Path] | None, typer.Option(help="Text of further figures for the model card; repeatable.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,
     cache: Annotated[Path | None, typer.Option(help="Folder for computed features.")] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 2,
+    processes: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object.")] = False,
 ) -> None:
     """Train, judge by speaker-grouped cross-validation, and export a model.

@@ -20,19 +20,21 @@ __all__ = ["train_reasoner"]
 def train_reasoner(
     data: Annotated[
         list[Path],
-        typer.Option(help="CSV with path, speaker, label; paths start from its folder. Repeatable."),
+        typer.Option(help="CSV with path, speaker, label; paths are relative to its folder. Repeatable."),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the model, such as models/reasoner-mine.")],
     minutes: Annotated[
-        float, typer.Option(min=0.01, help="Processor time for teaching, on one core.")
+        float, typer.Option(min=0.01, help="Processor time for training, on one core.")
     ] = 30.0,
-    rules: Annotated[Path | None, typer.Option(help="Rules to tell with; default: the shipped ones.")] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="Human rules to train with; default: the shipped ones.")
+    ] = None,
     no_rationales: Annotated[
-        bool, typer.Option("--no-rationales", help="Teach the belief only (an ablation).")
+        bool, typer.Option("--no-rationales", help="Without rationales (an ablation).")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,
     cache: Annotated[Path | None, typer.Option(help="Folder for computed features.")] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 2,
+    processes: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object.")] = False,
 ) -> None:
     """Teach the small language model that explains ambiguous decisions, and export it for llama.cpp.
@@ -59,7 +61,7 @@ def train_reasoner(
     print(
         f"{out}: version {made.version}, {made.parameters / 1e6:.2f} M parameters, {made.size / 1e6:.1f} MB"
     )
-    print(f"{made.examples} examples in {made.took:.0f} s; belief as taught in {made.agreement:.1%}")
+    print(f"{made.examples} examples in {made.took:.0f} s; agreement with the teacher {made.agreement:.1%}")
     for name, one in made.free.items():
         print(f"free rationales, {name}: {one.faithful:.3f} of the claims true, {one.passed:.1%} wholly")
     print(f"llama.cpp against torch: {made.parity.worst:.1e}; Q8_0 {made.quantized.worst:.1e}")

@@ -111,7 +111,7 @@ class _Lines:
 
     def link(self, problem: str) -> None:
         """Whether anything is current."""
-        self._say(f"not connected, nothing is current: {problem}" if problem else "connected")
+        self._say(f"not connected, nothing below is current: {problem}" if problem else "connected")
 
     def _changeable(self) -> Iterator[tuple[str, str]]:
         """Everything that may change, with what names it."""

@@ -104,7 +104,7 @@ class SourceConfig(Section):
     )
     baby_cry: bool = Field(
         default=False,
-        description="tell a baby's cry that goes on, as the condition baby_cry of low priority, no alarm",
+        description="report a baby that goes on crying as the technical condition baby_cry (low priority)",
     )
 
     @model_validator(mode="after")
@@ -130,7 +130,7 @@ class SegmentConfig(Section):
     above_floor_db: Number = Field(
         4.0, ge=0, le=60, description="dB over the noise floor that speech must have"
     )
-    preroll: Number = Field(0.3, ge=0.01, le=5, description="s kept from before the onset")
+    preroll: Number = Field(0.3, ge=0.01, le=5, description="s of audio included before the onset")
     hangover: Number = Field(0.3, ge=0.05, le=5, description="s of silence that close an utterance")
     first_window: Number = Field(1.0, ge=0.25, le=30, description="s of speech before it is first scored")
     window_step: Number = Field(0.5, ge=0.25, le=30, description="s of speech between two scores")
@@ -140,8 +140,8 @@ class SegmentConfig(Section):
 class SecondLookConfig(Section):
     """Whether a network hears the sound itself, where the first judge is not sure that it is calm."""
 
-    enabled: bool = Field(default=True, description="false where 40 MB of memory are too many")
-    within: Number = Field(0.06, ge=0.001, le=60, description="s an alarm waits for it at most")
+    enabled: bool = Field(default=True, description="false saves 40 MB of memory")
+    within: Number = Field(0.06, ge=0.001, le=60, description="s that an alarm waits for it at most")
 
 
 class RouteConfig(Section):
@@ -157,7 +157,7 @@ class ReasonerConfig(Section):
     """Who judges the ambiguous."""
 
     backend: Literal["bundled", "gguf", "server", "none"] = Field(
-        "bundled", description="the model that came with us, a file, an OpenAI-compatible server, or none"
+        "bundled", description="the shipped model, a file, an OpenAI-compatible server, or none"
     )
     model: FilePath | None = Field(None, description="gguf: the file; server and bundled have their own")
     sha256: str | None = Field(None, pattern=r"^[0-9a-fA-F]{64}$", description="of the gguf file")
@@ -171,10 +171,10 @@ class ReasonerConfig(Section):
         " anywhere; only figures are ever sent, never audio",
     )
     deadline: Number = Field(
-        2.5, ge=0.1, le=60, description="s from the end of speech; then the SVM has decided"
+        2.5, ge=0.1, le=60, description="s from the end of speech to a fallback to the SVM"
     )
     calls_per_hour: int = Field(
-        600, ge=1, le=100_000, description="further ambiguous utterances are left to the SVM"
+        600, ge=1, le=100_000, description="further low-confidence utterances are decided by the SVM"
     )
     queue: int = Field(8, ge=1, le=1000, description="utterances that may wait, the most urgent first")
     rules: FilePath | None = Field(None, description="book of human rules; default: the shipped one")
@@ -210,7 +210,9 @@ class LevelConfig(Section):
     )
     # As good there as 10 s, where events last some seconds; with 10 s a voice that goes on for minutes
     # at 0.9 would never be enough.
-    half_life: Number = Field(20.0, ge=0.1, le=86_400, description="s after which evidence counts half")
+    half_life: Number = Field(
+        20.0, ge=0.1, le=86_400, description="s after which accumulated distress has halved"
+    )
     at_least: Number = Field(
         0.85,
         ge=0.5,
@@ -227,9 +229,13 @@ class LevelConfig(Section):
     hysteresis: Share = Field(
         0.15, description="how far under at_least an utterance of this level still keeps it up"
     )
-    latching: bool = Field(description="a condition that is over stays signalled until acknowledged")
-    escalate_after: Steps = Field(description="s without acknowledgement after which each next step is told")
-    enabled: bool = Field(default=True, description="false is ALARM OFF: never raised, told as suppressed")
+    latching: bool = Field(description="a condition that is over remains signalled until acknowledged")
+    escalate_after: Steps = Field(
+        description="s without acknowledgement after which the alarm is re-notified, step by step"
+    )
+    enabled: bool = Field(
+        default=True, description="false is ALARM OFF: never raised, published as suppressed"
+    )
 
     @model_validator(mode="after")
     def _step_by_step(self) -> Self:
@@ -263,9 +269,9 @@ class AlarmConfig(Section):
 
     false_alarms_per_day: PerDay = Field(
         2.0,
-        description="how many false alarms of panic, and as many of anger, can be borne in a day; the fewer,"
-        " the more true ones come late or never. It sets distress and fast where they are not set themselves,"
-        " if the model says what thresholds cost",
+        description="tolerable false alarms of panic a day, and as many of anger; the fewer, the more true ones"
+        " are late or missed. It sets distress and fast where they are not set themselves,"
+        " if the model has a table of what thresholds cost",
     )
     panic: PanicConfig = PanicConfig()
     angry: AngryConfig = AngryConfig()
@@ -314,16 +320,14 @@ class HttpConfig(Section):
     port: Port | None = Field(None, description="default: no server")
     host: Host = Field("127.0.0.1", description="address to listen on; read-only, no authentication")
     names: Annotated[tuple[Host, ...], Field(max_length=16, strict=False)] = Field(
-        (), description="under which it may be asked, beside IP addresses and this box's own"
+        (), description="under which it answers, besides IP addresses and this box's own"
     )
 
 
 class PrivacyConfig(Section):
     """What is kept on this box, and for how long; audio never is."""
 
-    evidence_days: Number = Field(
-        30.0, ge=0.04, le=3650, description="d for which the figures behind each alert are kept"
-    )
+    evidence_days: Number = Field(30.0, ge=0.04, le=3650, description="d for which audit records are stored")
 
 
 class PipelineConfig(Section):

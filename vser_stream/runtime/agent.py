@@ -164,9 +164,9 @@ class Agent:
         counters = await self.counters()
         heard = sum(listener.heard is True for listener in self.listeners)
         words = [
-            f"{heard} of {len(self.listeners)} sources heard",
+            f"{heard} of {len(self.listeners)} sources monitored",
             "broker connected" if counters.connected else "broker away",
-            f"{counters.depth} messages wait",
+            f"{counters.depth} messages waiting",
         ]
         return "; ".join([*words, self._refused.reason] if self._refused else words)
 
@@ -177,7 +177,7 @@ class Agent:
         what = {"version": __version__, "model": model.name, "model_version": model.version}
         return [
             Reading(
-                "vser_info", "What runs here.", 1.0, what | {"sha256": model.sha256, "features": features}
+                "vser_info", "Version that runs.", 1.0, what | {"sha256": model.sha256, "features": features}
             ),
             Reading("vser_config_valid", "0 when the last reload was refused.", self._refused is None),
             *(one for each in sources for one in readings_of_source(each.health(), heard=each.heard is True)),
@@ -229,9 +229,9 @@ class Agent:
         while True:
             try:
                 gone = await self.keeper.purge(SYSTEM_CLOCK.wall() - self._config.privacy.evidence_days * DAY)
-                _log.info("evidence purged: records=%d", gone)
+                _log.info("audit records purged: count=%d", gone)
             except OutboxError as exc:
-                _log.error("old evidence is still here, tried again tomorrow: error=%s", exc)
+                _log.error("expired audit records could not be purged, trying again tomorrow: error=%s", exc)
             await asyncio.sleep(DAY)
 
     def stop(self) -> None:
@@ -252,7 +252,7 @@ class Agent:
         self._presenting = asyncio.create_task(
             self._announcements.present(self._roster.names), name="presentation"
         )
-        _log.info("configuration read again: sources=%s", self._names)
+        _log.info("configuration reloaded: sources=%s", self._names)
 
     def read_rules_again(self) -> None:
         """Take the book of rules as it is now, if it can be used; reads a file."""
@@ -260,7 +260,7 @@ class Agent:
 
     def keep_configuration(self, reason: str) -> None:
         """The file cannot be used now: say so, and go on."""
-        words = f"configuration kept as it was, {reason}"
+        words = f"configuration not reloaded: {reason}"
         self._refused = Condition(ConditionName.CONFIGURATION, "low", SYSTEM_CLOCK.wall(), words)
         _log.error("%s", words)
 
@@ -291,16 +291,18 @@ class Agent:
         try:
             document = await self.keeper.recall(source)
         except OutboxError as exc:
-            _log.error("what is kept is unknown, so alarms begin anew: source=%s error=%s", source, exc)
+            _log.error("stored state cannot be read, alarms start afresh: source=%s error=%s", source, exc)
             return None
         try:
             known = recall(document, features=self._features) if document else Remembered()
         except ValueError as exc:
-            _log.error("what was kept makes no sense and begins anew: source=%s error=%s", source, exc)
+            _log.error("stored state is invalid and was discarded: source=%s error=%s", source, exc)
             await self.keeper.forget(source)
             return Remembered()
         if known.outdated:
-            _log.warning("the calm voice is of other features; please calibrate again: source=%s", source)
+            _log.warning(
+                "baseline of another feature set discarded; please calibrate again: source=%s", source
+            )
         return known
 
     def _besides(self, source: str) -> Iterator[Condition]:

@@ -131,7 +131,7 @@ class ControlDesk:
         try:
             asked = parse(question)
         except ValueError as exc:
-            raise UserError("the daemon does not understand this; are both of one release?") from exc
+            raise UserError("the daemon does not know this request; are both of one release?") from exc
         match asked:
             case Calibrate():
                 async with aclosing(self._calibrate(asked, user)) as told:
@@ -144,17 +144,17 @@ class ControlDesk:
                     it.distress != it.usual for it in health.thresholds
                 )
                 await source.learn(None)
-                _log.info("calm voice forgotten: source=%s uid=%d", name, user)
+                _log.info("baseline deleted: source=%s uid=%d", name, user)
                 yield {"forgotten": known}
             case Reload():
                 if refused := await self._reload():
-                    raise ConfigError(f"the daemon keeps what it has, {refused}")
+                    raise ConfigError(f"the daemon keeps its configuration: {refused}")
                 yield {"reloaded": True}
             case Purge(before=before):
                 if user not in {0, os.geteuid()}:
-                    raise UserError("only root may delete evidence; ask as root")
+                    raise UserError("only root may delete audit records; run this as root")
                 deleted = await self._purge(math.inf if before is None else before)
-                _log.warning("evidence deleted: records=%d uid=%d", deleted, user)
+                _log.warning("audit records deleted: count=%d uid=%d", deleted, user)
                 yield {"deleted": deleted}
 
     def _source(self, name: str) -> Taught:
@@ -162,7 +162,7 @@ class ControlDesk:
             if source.name == name:
                 return source
         known = ", ".join(source.name for source in self._sources.listeners)
-        raise UserError(f"the daemon listens to no source named {name!r}, but to: {known}; reload it?")
+        raise UserError(f"the daemon monitors no source named {name!r}, but to: {known}; reload it?")
 
     async def _calibrate(self, asked: Calibrate, user: int) -> Said:
         source = self._source(asked.source)
@@ -184,7 +184,7 @@ class ControlDesk:
             if calibration.enough:
                 await source.learn(calibration.baseline)
                 _log.info(
-                    "calm voice calibrated: source=%s utterances=%d uid=%d",
+                    "baseline enrolled: source=%s utterances=%d uid=%d",
                     asked.source,
                     calibration.utterances,
                     user,
@@ -216,4 +216,4 @@ async def _within(blocks: AsyncGenerator[Block], seconds: float, *, clock: Clock
         samples += len(block.pcm)
         yield block
     if not samples:
-        raise CaptureError("the source is not heard now; see: vser-stream doctor")
+        raise CaptureError("the source delivers no audio now; see: vser-stream doctor")

@@ -47,7 +47,7 @@ async def page(config: HttpConfig, port: int, agent: Agent, watchdog: Watchdog) 
         try:
             stack.enter_context(serving(config.host, port, pages, names=config.names))
         except ConfigError as exc:
-            _log.error("no metrics, no health page: %s", exc)
+            _log.error("metrics and health page not available: %s", exc)
         yield
 
 

@@ -50,7 +50,7 @@ class Service:
         self._files = Disk("configuration")
         self._hangup = asyncio.Event()
         self._reloading = asyncio.Lock()
-        self._words = "starting to listen"
+        self._words = "opening the sources"
         self._telling: asyncio.Task[NoReturn] | None = None
 
     async def run(self) -> None:
@@ -133,7 +133,7 @@ class Service:
                 await self._files.run(agent.read_rules_again, within=READ_WITHIN)
                 agent.reload(settings)
             except ConfigError as exc:
-                refused = f"the file is wrong: {exc}"
+                refused = f"invalid configuration: {exc}"
             except OutboxError as exc:
                 refused = str(exc)
             if refused:

@@ -17,7 +17,9 @@ def test_a_graph_runs_on_one_thread_and_8_bit_sums_do_not_overflow() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 50, b"no graph at all"])
 def test_what_is_no_graph_is_one_clear_line(content: bytes) -> None:
-    with pytest.raises(ModelError, match=r"^mine.onnx: is not a graph onnxruntime .* can run; copy"):
+    with pytest.raises(
+        ModelError, match=r"^mine.onnx: is not an ONNX graph that onnxruntime .* can run; copy"
+    ):
         open_graph(content, name="mine.onnx")
 
 

@@ -144,7 +144,7 @@ def test_a_model_whose_answers_are_not_its_labels_is_refused(tmp_path: Path, fit
 )
 def test_a_second_opinion_nobody_can_read_is_refused(tmp_path: Path, fitted: Fitted, second: bytes) -> None:
     folder = write_five(tmp_path / "five", fitted, labels=list(ANSWERS), second=second)
-    with pytest.raises(ModelError, match=r"second\.onnx: does not take the golden vectors; copy the whole"):
+    with pytest.raises(ModelError, match=r"second\.onnx: does not accept the golden vectors; copy the whole"):
         OnnxSvm.load(folder, features=FEATURES)
 
 
@@ -220,7 +220,9 @@ def test_a_changed_file_is_refused(folder: Path, name: str) -> None:
 
 def test_a_truncated_graph_is_refused(folder: Path) -> None:
     change(folder, "svm.onnx", (folder / "svm.onnx").read_bytes()[:-1000])
-    with pytest.raises(ModelError, match=r"mine/svm.onnx: is not a graph onnxruntime .* can run; copy"):
+    with pytest.raises(
+        ModelError, match=r"mine/svm.onnx: is not an ONNX graph that onnxruntime .* can run; copy"
+    ):
         OnnxSvm.load(folder, features=FEATURES)
 
 
@@ -318,5 +320,5 @@ def test_golden_vectors_of_another_width_are_refused(folder: Path, rows: Rows) -
         vectors = {**file, "golden_inputs": rows[:8, :-1]}
     np.savez(folder / "vectors.npz", **vectors)
     change(folder, "vectors.npz", (folder / "vectors.npz").read_bytes())
-    with pytest.raises(ModelError, match="does not take its own golden vectors"):
+    with pytest.raises(ModelError, match="does not accept its own golden vectors"):
         OnnxSvm.load(folder, features=FEATURES)

@@ -106,7 +106,7 @@ def test_a_server_that_tells_chances_is_believed_to_that_degree() -> None:
         (b"{}", "no chat completion"),
         (b"[]", "no chat completion"),
         (b"[" * 100_000, "answers no JSON"),
-        (b"1" * 2**21, "answers without an end"),
+        (b"1" * 2**21, "sends an endless answer"),
         (completion({}), "no chat completion"),
         (completion([{"type": "text", "text": "x"}, 7]), "no chat completion"),
         (completion([{"type": "text", "text": 7}]), "no chat completion"),

@@ -86,7 +86,7 @@ async def test_why_the_broker_ended_the_connection_is_told(tmp_path: Path) -> No
                     await publisher.publish(message("x" * 300))
                 assert str(caught.value) == (
                     f"broker 127.0.0.1:{server.port} ended the connection: "
-                    "it finds the message wrong, or too large; raise its packet limit, or look into its log"
+                    "it rejects the message as malformed or too large; raise its packet limit, or see its log"
                 )
 
 

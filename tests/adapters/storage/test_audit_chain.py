@@ -119,7 +119,7 @@ def test_a_kill_at_any_moment_leaves_all_of_an_event_or_nothing(path: Path) -> N
             "record 3 is not what was written",
         ),
         ("UPDATE evidence SET previous = hash WHERE id = 3", "broken at record 3"),
-        ("DELETE FROM evidence WHERE id = 3", "broken at record 4, it is not what followed 2"),
+        ("DELETE FROM evidence WHERE id = 3", "broken at record 4, which does not follow 2"),
         ("DELETE FROM evidence WHERE id = 1", "broken at record 2"),
         ("DELETE FROM evidence WHERE id = 5", "ends at record 4, but 5 were written"),
         ("UPDATE evidence SET id = 9 WHERE id = 5", "broken at record 9"),
@@ -187,7 +187,7 @@ def test_a_damaged_file_is_left_alone_by_whoever_only_looks(path: Path) -> None:
     with pytest.raises(OutboxError, match="cannot be used"):
         KeptFile(path)
     assert [p.name for p in path.parent.iterdir()] == ["outbox.db"]
-    with pytest.raises(UserError, match=re.escape(f"{path}.none: no agent has kept anything")):
+    with pytest.raises(UserError, match=re.escape(f"{path}.none: no agent has stored anything")):
         KeptFile(Path(f"{path}.none"))
 
 

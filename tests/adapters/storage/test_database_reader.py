@@ -72,4 +72,4 @@ def test_who_may_not_look_is_told_what_to_do(path: Path) -> None:
     keep_one(path)
     path.chmod(0)
     told = as_member(path.parent, COUNT, path).stderr.splitlines()[-1]
-    assert "you may not look there; ask as root, as the agent's user or as a member of its group" in told
+    assert "permission denied; run this as root, as the agent's user or as a member of its group" in told

@@ -168,12 +168,12 @@ def test_the_agent_goes_on_beside_a_newer_file_which_stays_as_it_is(
         assert (outbox.aside, outbox.corrupt) == (path.with_name("outbox.db.newer-1"), 0)
         assert len(outbox) == 0
     assert path.with_name("outbox.db.newer-1").read_bytes() == newer
-    assert "a newer vser-stream wrote it" in caplog.text
+    assert "it was written by a newer vser-stream" in caplog.text
 
 
 def test_a_verb_refuses_a_newer_file_in_one_line(path: Path) -> None:
     newer = made_newer(path)
-    with pytest.raises(ConfigError, match=r"outbox\.db: a newer vser-stream wrote it .*; use that release"):
+    with pytest.raises(ConfigError, match=r"outbox\.db: it was written by a newer vser-stream .*; use that"):
         KeptFile(path)
     config = configuration(path.parent, 1)
     path.parent.joinpath("state").mkdir()
@@ -181,5 +181,5 @@ def test_a_verb_refuses_a_newer_file_in_one_line(path: Path) -> None:
     for verb in (("outbox", "ls"), ("outbox", "flush"), ("records", "ls")):
         done = vser_stream(*verb, "--config", config)
         assert (done.returncode, done.stderr.count("\n")) == (3, 1)
-        assert "a newer vser-stream wrote it" in done.stderr
+        assert "it was written by a newer vser-stream" in done.stderr
     assert (path.parent / "state/outbox.db").read_bytes() == newer

@@ -16,7 +16,7 @@ def test_each_record_is_a_line_nobody_else_may_read(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_kept_is_told(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="keeps no feedback"):
+    with pytest.raises(CommandError, match="feedback cannot be stored"):
         FeedbackFile(tmp_path / "none" / "feedback.jsonl").append({})
     full = tmp_path / "full"
     full.write_bytes(b"x" * LARGEST)

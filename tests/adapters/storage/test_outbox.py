@@ -223,7 +223,7 @@ def test_a_file_that_cannot_be_opened_is_an_error_and_stays(path: Path) -> None:
 def test_a_full_disk_is_an_error_and_loses_nothing_that_was_kept(path: Path) -> None:
     with SqliteOutbox(path) as outbox:
         outbox.put(message("a"))
-        with full_disk(), pytest.raises(OutboxError, match=r"keeps no message .*; free space"):
+        with full_disk(), pytest.raises(OutboxError, match=r"cannot store messages .*; free space"):
             outbox.put(message("b"))
         outbox.put(message("c"))
         assert drained(outbox) == ["a", "c"]

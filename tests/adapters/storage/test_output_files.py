@@ -136,9 +136,9 @@ def test_a_file_is_replaced_only_if_it_is_empty_or_ours(tmp_path: Path) -> None:
     check_file(path, ours=theirs, what="a table")
     path.write_text("mine")
     check_file(path, ours=ours, what="a table")
-    with pytest.raises(UserError, match="is there already and is not a table"):
+    with pytest.raises(UserError, match="exists and is not a table"):
         check_file(path, ours=theirs, what="a table")
-    with pytest.raises(UserError, match="is no file"):
+    with pytest.raises(UserError, match="is not a file"):
         check_file(tmp_path, ours=ours, what="a table")
 
 
@@ -148,5 +148,5 @@ def test_a_folder_is_used_only_if_it_is_empty_or_ours(tmp_path: Path) -> None:
     check_folder(tmp_path, ours=ours, what="model")
     with pytest.raises(UserError, match="is not empty and holds no model"):
         check_folder(tmp_path, ours=theirs, what="model")
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         check_folder(tmp_path / "thesis", ours=ours, what="model")

@@ -88,7 +88,7 @@ def test_a_new_edition_replaces_the_old(file: Path, caplog: pytest.LogCaptureFix
     file.write_text(rule_text(), "utf-8")
     assert shelf.reload()
     assert [rule.id for rule in shelf.writer().book.rules] == ["high-dark-voice"]
-    assert "rules were read: name=one version=1.0.0 changed=True" in caplog.text
+    assert "rules loaded: name=one version=1.0.0 changed=True" in caplog.text
 
 
 @pytest.mark.parametrize("text", ["rules = [", rule_text(label='"fear"'), rule_text(source="")])
@@ -100,6 +100,6 @@ def test_a_wrong_edition_leaves_the_old_one_in_force(
     file.write_text(text, "utf-8")
     assert not shelf.reload()
     assert shelf.book == BOOK
-    assert "the old ones stay" in caplog.text
+    assert "the previous ones stay in force" in caplog.text
     file.unlink()
     assert not shelf.reload()

@@ -25,7 +25,7 @@ def test_one_agent_has_it_until_it_lets_go(tmp_path: Path) -> None:
     one, other = StateFolder(tmp_path / "new" / "state"), StateFolder(tmp_path / "new" / "state")
     one.claim()
     one.claim()
-    with pytest.raises(InUseError, match="another vser-stream runs with"):
+    with pytest.raises(InUseError, match="another vser-stream uses"):
         other.claim()
     one.release()
     other.claim()

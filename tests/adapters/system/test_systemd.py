@@ -13,14 +13,14 @@ def test_each_state_is_told_in_the_words_of_sd_notify(tmp_path: Path) -> None:
         manager = ServiceManager(systemd.environment)
         assert manager.watchdog == 30.0
         manager.status("loading\nmodels")
-        manager.ready("2 of 2 sources heard")
+        manager.ready("2 of 2 sources monitored")
         manager.alive()
         manager.reloading()
         manager.stopping()
         systemd.until(lambda heard: "STOPPING=1" in heard, within=5, what="the end")
         systemd.until(lambda heard: len(heard) == 8, within=5, what="all of it")
     [*told, _, reloaded_at, stopping, status] = systemd.heard
-    assert told == ["STATUS=loading models", "READY=1", "STATUS=2 of 2 sources heard", "WATCHDOG=1"]
+    assert told == ["STATUS=loading models", "READY=1", "STATUS=2 of 2 sources monitored", "WATCHDOG=1"]
     assert systemd.heard[4] == "RELOADING=1"
     assert reloaded_at.startswith("MONOTONIC_USEC=")
     assert [stopping, status] == ["STOPPING=1", "STATUS=stopping"]

@@ -245,12 +245,12 @@ def test_the_words_say_from_where_on_and_why() -> None:
     panic, _ = thresholds_of(CONFIG, CURVES, fresh())
     assert (panic.distress, panic.reason) == (6.0, "2 false alarms a day allowed")
     panic, _ = thresholds_of(CONFIG, CURVES, settle(after(fresh(), 7, peaks=(6.5,) * 6)))
-    said = "2 false alarms a day allowed; this room by itself reaches 6.2 about once a day"
+    said = "2 false alarms a day allowed; the background of this room reaches 6.2 about once a day"
     assert (panic.distress > panic.usual, panic.reason) == (True, said)
     panic, _ = thresholds_of(CONFIG, {}, Room())
     assert (panic.distress, panic.reason) == (
         PanicConfig().distress,
-        "as shipped: the model does not say what thresholds cost",
+        "as shipped: the model has no table of what thresholds cost",
     )
 
 

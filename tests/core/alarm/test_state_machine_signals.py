@@ -153,7 +153,7 @@ def test_anger_under_a_latched_panic_is_told_as_held_back() -> None:
     room.wait(62)
     (held,) = room.anger(70)
     assert (held.event, held.level) == (E.SUPPRESSED, L.ANGRY)
-    assert "panic is still signalled" in held.reason
+    assert "panic remains signalled" in held.reason
 
 
 def test_alarm_off_is_told_with_each_panic_it_holds_back_and_leaves_anger_on() -> None:

@@ -68,7 +68,7 @@ def test_nobody_acknowledges_more_than_they_have_seen() -> None:
     first = desk.alert(change(AlarmEvent.RAISED, Label.ANGRY), published_at=START)
     desk.alert(change(AlarmEvent.UNACKNOWLEDGED, Label.ANGRY), published_at=START)
     desk.alert(change(AlarmEvent.AMENDED, Label.ANGRY), published_at=START)
-    ahead = "bed has told nothing with seq 9, the latest is 3; see its state"
+    ahead = "bed has published nothing with seq 9, the latest is 3; see its state"
     assert refusals(desk, now, first.alert_id) == {None: None, 1: None, 2: None, 3: None, 9: ahead}
     for event in (AlarmEvent.ESCALATED, AlarmEvent.RERAISED):
         seq = desk.alert(change(event), published_at=START).seq
@@ -83,7 +83,7 @@ def test_an_alarm_that_is_over_acknowledged_or_another_one_is_not_acknowledged()
     desk = reporter()
     first = desk.alert(change(AlarmEvent.RAISED), published_at=START).alert_id
     taken = replace(OPEN, acknowledged=Acknowledgement("Ana", START + 300))
-    none = f"no alarm {first} of bed waits to be acknowledged; see its state"
+    none = f"no alarm {first} of bed is unacknowledged; see its state"
     assert desk.unseen(AlarmState(alarm=taken), alert_id=first, seq=None) == none
     assert desk.unseen(AlarmState(), alert_id=first, seq=1) == none
     desk.alert(change(AlarmEvent.RAISED), published_at=START)

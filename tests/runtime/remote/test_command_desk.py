@@ -68,11 +68,11 @@ async def test_an_obeyed_command_is_answered_with_the_state_after_it(desk: Comma
     [
         (
             command("ack", '{"alert_id": "other"}'),
-            "no alarm other of bed waits to be acknowledged; see its state",
+            "no alarm other of bed is unacknowledged; see its state",
         ),
         (
             command("ack", '{"by": "Ana"}'),
-            "say which alarm: alert_id and seq, as the state of the source tells them",
+            "name the alarm: alert_id and seq, as in the state of the source",
         ),
         (command("resume"), "bed is not paused; nothing to do"),
         (command("ack", source="attic"), "no source 'attic' here; sources: bed"),

@@ -120,7 +120,7 @@ async def test_a_source_that_floods_is_lost_and_told_before_it_costs_memory() ->
     async with watched(Endless()) as flooding:
         await flooding.until(CaptureState.BACKOFF, within=30.0)
         assert flooding.capture.reason == (
-            "delivers far more audio than time passes; correct its sampling rate"
+            "delivers audio much faster than real time; correct its sampling rate"
         )
         assert flooding.spans[-1][1] < 2 * AHEAD * RATE
 
@@ -257,7 +257,7 @@ async def test_no_more_readers_than_a_few_hang_at_once_and_freed_ones_make_room(
     source = Hung(4)
     async with watched(source, patience=HASTY) as hung:
         await hung.until(CaptureState.FAILED, within=5.0)
-        assert hung.capture.reason == "4 readers of this source hang; restart the service"
+        assert hung.capture.reason == "4 reader threads of this source hang; restart the service"
         assert sum(thread.name == "capture-bed" for thread in threading.enumerate()) == 4
         assert hung.capture.deaf_since is not None
         source.release.set()

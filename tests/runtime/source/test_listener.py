@@ -153,7 +153,7 @@ async def test_a_muted_source_is_a_condition_in_its_health_and_over_when_it_spea
     told_of = [(r.levelname, r.getMessage()) for r in caplog.records if "silence" in r.getMessage()]
     assert told_of[0][0] == "WARNING"
     assert told_of[0][1].startswith("digital_silence: source=bed: nothing but zeros")
-    assert told_of[1] == ("INFO", "digital_silence is over: source=bed")
+    assert told_of[1] == ("INFO", "digital_silence resolved: source=bed")
 
 
 async def test_a_bug_in_judging_is_an_outage_and_the_source_is_tried_again(
@@ -284,7 +284,7 @@ async def test_what_a_room_has_shown_outlives_a_restart_is_told_and_can_be_forgo
         assert panic["distress"] < 4.0
         assert (
             panic["reason"]
-            == "2 false alarms a day allowed; this room by itself reaches 0.0 about once a day"
+            == "2 false alarms a day allowed; the background of this room reaches 0.0 about once a day"
         )
         await told.listener.learn(None)
         kept = told.kept[-1]

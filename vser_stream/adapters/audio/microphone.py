@@ -198,7 +198,7 @@ def _answering(
             except _DiedError as exc:
                 if not another:
                     raise
-                _LOG.warning("microphone process started again: %s", exc)
+                _LOG.warning("microphone process restarted: %s", exc)
                 continue
             yield child, answer
             return
@@ -218,4 +218,4 @@ def _started(name: str, arguments: list[str]) -> Iterator[_Child]:
         try:
             process.communicate(timeout=_KILLED)
         except subprocess.TimeoutExpired:
-            _LOG.exception("microphone process survives being killed: pid=%d", process.pid)
+            _LOG.exception("microphone process did not exit after SIGKILL: pid=%d", process.pid)

@@ -38,7 +38,7 @@ _LOG = logging.getLogger(__name__)
 _WORDS = {
     Fault.UNAUTHORIZED: "wrong user name or password (401); correct username and password_file",
     Fault.NOT_FOUND: "the camera has no such stream (404); correct the path of the url",
-    Fault.REJECTED: "the camera will not play it (4xx); switch its audio on, or close other viewers",
+    Fault.REJECTED: "the camera refuses to play it (4xx); switch its audio on, or close other viewers",
     Fault.NO_HOST: "no such host; correct the url, or check the name server",
     Fault.REFUSED: "connection refused; check the port, and that the camera is on",
     Fault.TIMED_OUT: "timed out; check the network and the camera",
@@ -167,7 +167,7 @@ class RtspCamera:
             except BaseException:
                 client.close()
                 raise
-        raise MediaError(Fault.OTHER, "it sends on and on to itself; correct the path of the url")
+        raise MediaError(Fault.OTHER, "it redirects to itself; correct the path of the url")
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
@@ -181,7 +181,7 @@ class RtspCamera:
         if exc.fault is Fault.TRANSPORT:
             other = "udp" if self.transport == "tcp" else "tcp"
             return (
-                f"the camera does not send over {self.transport.upper()} (461); "
+                f"the camera does not support transport {self.transport.upper()} (461); "
                 f'set transport = "{other}" for this source'
             )
         if exc.fault in _WORDS:
@@ -242,7 +242,7 @@ def _playable(tracks: list[AudioTrack]) -> list[AudioTrack]:
 
 
 def _elsewhere(url: str) -> str:
-    return f"it sends on to {redact(url)}, and is not followed; if that is right, write it into the url"
+    return f"it redirects to {redact(url)}, which is not followed; if that is right, put it into the url"
 
 
 class _Hearing:
@@ -269,7 +269,7 @@ class _Hearing:
                 jump = 0.0
             self._tell()
         if arrived - self._heard > self._patience:  # packets alone are no audio
-            raise MediaError(Fault.UNREADABLE, "its audio does not decode")
+            raise MediaError(Fault.UNREADABLE, "its audio cannot be decoded")
 
     def _placed(self, chunk: Chunk, arrived: float, jump: float) -> Iterator[Block]:
         if len(chunk.pcm):
@@ -280,7 +280,7 @@ class _Hearing:
     def _tell(self) -> None:
         if not self._told and self._continuity.contradictions >= _CONTRADICTIONS:
             self._told = True
-            _LOG.warning("timestamps contradict what arrives and are not used: camera=%s", self._shown)
+            _LOG.warning("timestamps contradict arrival times and are ignored: camera=%s", self._shown)
 
     def _jump(self, timestamp: int) -> float:
         """By how much a timestamp is later than the audio before it lets expect (s)."""

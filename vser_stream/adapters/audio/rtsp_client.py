@@ -212,7 +212,7 @@ class RtspClient:
             return self._received_datagrams()
         item = self._item(until)
         if not self._pace.allows(0.0 if item is None else _PACKET, time.monotonic()):
-            raise MediaError(Fault.OTHER, "it sends far more packets than audio has")
+            raise MediaError(Fault.OTHER, "it sends far more packets than audio needs")
         self._heed(item)
         if isinstance(item, _Frame) and item.channel in {self._channel, self._channel + 1}:
             return [(item.channel == self._channel, item.data)]
@@ -245,7 +245,7 @@ class RtspClient:
             self._socket.settimeout(self._left())
             self._socket.sendall(self._request(method, url, headers))
         except TimeoutError as exc:
-            raise MediaError(Fault.TIMED_OUT, "it takes nothing") from exc
+            raise MediaError(Fault.TIMED_OUT, "it does not read what is sent to it") from exc
         except OSError as exc:
             raise MediaError(Fault.CLOSED, exc.strerror or "connection lost") from exc
         while True:
@@ -322,7 +322,7 @@ class RtspClient:
         blank = _BLANK.search(held, 0, _HEAD)
         if blank is None:
             if len(held) > _HEAD:
-                raise MediaError(Fault.OTHER, "its answer has no end")
+                raise MediaError(Fault.OTHER, "its answer never ends")
             return None
         first, *lines = held[: blank.start()].decode("utf-8", "replace").splitlines()
         headers = _headers(lines)
@@ -412,7 +412,7 @@ class RtspClient:
             with contextlib.suppress(BlockingIOError, ConnectionError):
                 data, sender = one.recvfrom(_BODY, socket.MSG_DONTWAIT)
                 if not self._pace.allows(_PACKET, time.monotonic()):
-                    raise MediaError(Fault.OTHER, "it sends far more packets than audio has")
+                    raise MediaError(Fault.OTHER, "it sends far more packets than audio needs")
                 if sender[0] == host:
                     arrived.append((is_audio, data))
         return arrived

@@ -102,9 +102,7 @@ def fetch(remote: Remote, folder: Path, *, progress: Callable[[int, int | None],
         _fill(part, remote, progress)
         if (found := _sha256(part)) != remote.sha256.lower():
             part.unlink()
-            raise ModelError(
-                f"{remote.url}: has sha256 {found}, expected {remote.sha256.lower()}; it was not kept"
-            )
+            raise ModelError(f"{remote.url}: has sha256 {found}, expected {remote.sha256.lower()}; deleted")
         part.replace(target)
     except OSError as exc:
         raise ConfigError(
@@ -116,7 +114,7 @@ def fetch(remote: Remote, folder: Path, *, progress: Callable[[int, int | None],
 def _check_same(target: Path, remote: Remote) -> None:
     if not target.is_file() or _sha256(target) != remote.sha256.lower():
         raise UserError(
-            f"{target}: is there already and is another file (its sha256 differs); move it away, "
+            f"{target}: exists with other contents (its sha256 differs); move it away, "
             "or choose another folder with --to"
         )
 
@@ -131,7 +129,7 @@ def _fill(part: Path, remote: Remote, progress: Callable[[int, int | None], None
             failures = 1 if _length(part) > before else failures + 1
             if failures == _ATTEMPTS:
                 raise DownloadError(
-                    f"{remote.url}: {exc}; {_length(part)} bytes are kept, run the command again to go on"
+                    f"{remote.url}: {exc}; {_length(part)} bytes are stored; run the command again to resume"
                 ) from exc
             time.sleep(_PAUSE * failures)
         else:
@@ -197,7 +195,7 @@ class _Redirects(HTTPRedirectHandler):
         scheme = newurl.partition(":")[0].lower()
         if scheme not in _SCHEMES or (req.type == "https" and scheme != "https"):
             raise DownloadError(
-                f"{req.full_url}: leads to {newurl!a}, which is not followed; check the address"
+                f"{req.full_url}: leads to {newurl!a}: redirects are not followed; check the address"
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -216,7 +214,7 @@ def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed + _ROOM > free:
         raise ConfigError(
-            f"{folder}: {needed / 2**20:.0f} MiB more do not fit, {free / 2**20:.0f} MiB are free; "
+            f"{folder}: {needed / 2**20:.0f} MiB more are needed, {free / 2**20:.0f} MiB are free; "
             "choose another folder with --to"
         )
 

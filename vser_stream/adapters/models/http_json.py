@@ -144,7 +144,9 @@ class JsonServer:
         try:
             return json.loads(data)
         except (ValueError, RecursionError) as exc:
-            raise ReasonerError(f"the reasoner's server at {self.host} answers no JSON; check url") from exc
+            raise ReasonerError(
+                f"the reasoner's server at {self.host} does not answer in JSON; check url"
+            ) from exc
 
     def close(self) -> None:
         """Cut the connection, if there is one."""
@@ -213,7 +215,7 @@ class JsonServer:
                 case h11.Data(data=data):
                     body += data
                     if len(body) > _MOST:
-                        raise ReasonerError(f"the reasoner's server at {self.host} answers without an end")
+                        raise ReasonerError(f"the reasoner's server at {self.host} sends an endless answer")
                 case h11.EndOfMessage():
                     return status, bytes(body)
                 case _:

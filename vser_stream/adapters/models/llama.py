@@ -123,7 +123,7 @@ class _Child:
             pipe.write(line)
             pipe.flush()
         except OSError as exc:
-            raise ReasonerError("the language model's process has died; it is started again") from exc
+            raise ReasonerError("the language model's process has died; restarting it") from exc
         while (answer := self._line(until)).get("id") != number:
             pass
         return answer
@@ -134,10 +134,10 @@ class _Child:
         poll.register(output, select.POLLIN)
         while b"\n" not in self.held:
             if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
-                raise ReasonerError("the language model hangs; its process is started again")
+                raise ReasonerError("the language model hangs; restarting its process")
             data = output.read1(65536)
             if not data:
-                raise ReasonerError("the language model's process has died; it is started again")
+                raise ReasonerError("the language model's process has died; restarting it")
             self.held += data
         line, self.held = self.held.split(b"\n", 1)
         return cast("dict[str, Any]", json.loads(line))
@@ -210,7 +210,7 @@ class LlamaReasoner:
         """See :class:`vser_stream.ports.Reasoner`; asked the same again, it answers otherwise.
 
         Raises:
-            ReasonerError: It is not ready, crashes or hangs, is too late, or its answer has no end.
+            ReasonerError: It is not ready, crashes or hangs, is too late, or its answer never ends.
         """
         talk = self._talk()
         self._times = self._times + 1 if self._asked == (case, label) else 0
@@ -250,7 +250,7 @@ class LlamaReasoner:
         """Let the child evaluate the prefix of today."""
         child, talk = self._child, self._talk()
         if child is None:
-            raise ReasonerError("the language model is being started; the next case may be answered")
+            raise ReasonerError("the language model is starting; later cases can be answered")
         prefix = (talk.prefix, talk.plain, talk.answer_start, talk.words)
         if child.begun != prefix:
             names = ("prefix", "plain", "answer_start", "words")
@@ -296,7 +296,7 @@ class LlamaReasoner:
 
 def _softmax(logits: list[float]) -> Probabilities:
     if not all(map(math.isfinite, logits)):
-        raise ReasonerError("the language model answers no numbers; its file is damaged")
+        raise ReasonerError("the language model returns NaN; its file is damaged")
     highest = max(logits)
     weights = [math.exp(logit - highest) for logit in logits]
     return Probabilities(*(weight / sum(weights) for weight in weights))

@@ -40,6 +40,6 @@ def check_sums(folder: Path, manifest: bytes) -> None:
             f"{path}: cannot be read ({exc.strerror}); copy the whole model folder again"
         ) from exc
     raise ModelError(
-        f"{folder / MANIFEST}: is not what was written ({SUMS} differs); copy the whole model folder again "
+        f"{folder / MANIFEST}: was changed ({SUMS} differs); copy the whole model folder again "
         f"or train it anew; if you changed it yourself: sha256sum {MANIFEST} > {SUMS}"
     )

@@ -47,7 +47,9 @@ def open_graph(graph: bytes, *, name: str) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except GRAPH_ERRORS as exc:
         version = onnxruntime.__version__
-        raise ModelError(f"{name}: is not a graph onnxruntime {version} can run; {COPY_AGAIN}") from exc
+        raise ModelError(
+            f"{name}: is not an ONNX graph that onnxruntime {version} can run; {COPY_AGAIN}"
+        ) from exc
 
 
 def verified(path: Path, sha256: object) -> bytes:

@@ -185,11 +185,11 @@ def _check_golden(session: onnxruntime.InferenceSession, golden: tuple[float, ..
         found = answers(session, golden_sound(), golden_rows(session))
         worst = float(np.max(np.abs(found - np.asarray(golden))))
     except (*GRAPH_ERRORS, ValueError, StopIteration) as exc:
-        raise ModelError(f"{path}: does not take a sound; {COPY_AGAIN}") from exc
+        raise ModelError(f"{path}: does not accept audio; {COPY_AGAIN}") from exc
     # Not "worst > tolerance": a NaN must not pass.
     if not worst <= _GOLDEN_TOLERANCE:
         raise ModelError(
-            f"{path}: answers {worst:.1e} off its golden answer, over {_GOLDEN_TOLERANCE}; "
+            f"{path}: answers {worst:.1e} off its golden answer, more than {_GOLDEN_TOLERANCE}; "
             "install the onnxruntime it was trained with, or set enabled = false in [second_look]"
         )
 

@@ -222,7 +222,7 @@ def _second(folder: Path, sha256: str | None, golden: NDArray[np.generic]) -> On
     try:
         scorer.score(golden[:1].astype(np.float32))
     except (*GRAPH_ERRORS, ValueError, IndexError) as exc:
-        raise ModelError(f"{path}: does not take the golden vectors; {COPY_AGAIN}") from exc
+        raise ModelError(f"{path}: does not accept the golden vectors; {COPY_AGAIN}") from exc
     return scorer
 
 
@@ -246,7 +246,7 @@ def _check_golden(
         answers = answer(session, vectors["golden_inputs"].astype(np.float32))
         worst = float(np.max(np.abs(answers - expected)))
     except (*GRAPH_ERRORS, ValueError) as exc:
-        raise ModelError(f"{folder}: does not take its own golden vectors; {COPY_AGAIN}") from exc
+        raise ModelError(f"{folder}: does not accept its own golden vectors; {COPY_AGAIN}") from exc
     if answers.shape[1] != len(labels):
         raise ModelError(f"{folder}: gives {answers.shape[1]} answers for {len(labels)} labels; {COPY_AGAIN}")
     # Not "worst > tolerance": a NaN must not pass.

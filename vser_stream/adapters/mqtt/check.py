@@ -42,7 +42,7 @@ def encrypts(broker: MqttConfig) -> str:
     """
     tls = secrets(broker)[1] if broker.tls else None
     if tls is None:
-        return "not asked for: what is said can be read on the network"
+        return "not configured: traffic is not encrypted"
     with _connection(broker) as connection:
         try:
             with tls.wrap_socket(connection, server_hostname=broker.host) as encrypted:

@@ -315,7 +315,7 @@ class MqttPublisher:
 
     def _astray(self, exc: BaseException) -> PublishError:
         """Of an exception the library has no name for: the broker sent nonsense."""
-        why = f"{type(exc).__name__}; look into its log, or use another broker"
+        why = f"{type(exc).__name__}; see its log, or use another broker"
         return PublishError(self._line("sent what MQTT does not allow", why))
 
     def _denied(self, access: str, topic: str, code: int) -> MessageRefusedError:

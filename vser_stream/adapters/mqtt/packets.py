@@ -75,14 +75,11 @@ class Limits:
         """What it does not do for us, in words that follow "the broker"."""
         if not self.retain:
             yield (
-                "keeps no retained messages: who comes later sees no state, status or discovery; "
-                "let it keep them"
+                "does not store retained messages: later subscribers see no state, status or discovery; "
+                "enable them"
             )
         if self.qos < 1:
-            yield (
-                "acknowledges nothing (QoS 0 only): an alert lost on the network is not sent again; "
-                "let it take QoS 1"
-            )
+            yield ("supports QoS 0 only: an alert lost on the network is not sent again; enable QoS 1")
 
 
 def bound(client: paho.Client) -> None:
@@ -96,7 +93,7 @@ def bound(client: paho.Client) -> None:
     def bounded(bufsize: int) -> bytes:
         crowded = len(client._out_packet) > UNREAD or len(client._in_messages) > HALF_WAY  # noqa: SLF001 - see above
         if bufsize > LARGEST or crowded:
-            raise ConnectionAbortedError("the broker sends more than we take")
+            raise ConnectionAbortedError("the broker sends more than was agreed")
         return receive(bufsize)
 
     client._sock_recv = bounded  # type: ignore[method-assign]  # noqa: SLF001 - see above

@@ -40,23 +40,23 @@ WHERE_NOT_WHAT = {NOT_AUTHORISED, 144, 151}
 """A publication is refused with these because of its topic or its sender, not of what it is."""
 
 REASONS = {
-    130: "it finds the message wrong, or too large; raise its packet limit, or look into its log",
+    130: "it rejects the message as malformed or too large; raise its packet limit, or see its log",
     UNSUPPORTED_PROTOCOL: "it speaks neither MQTT 5 nor 3.1.1; use another broker",
     133: "it does not accept the client id; choose another one",
     134: "it does not accept the user or the password; check username and password_file",
     NOT_AUTHORISED: "it does not authorise this user; check username, password_file and its access list",
-    136: "it is unavailable; look into its log",
-    137: "it is busy; look into its log",
-    138: "it has banned this client; look into its log",
+    136: "it is unavailable; see its log",
+    137: "it is busy; see its log",
+    138: "it has banned this client; see its log",
     139: "it is shutting down; start it again",
-    141: "it heard nothing for longer than keepalive; check the network",
+    141: "nothing was received for longer than keepalive; check the network",
     SESSION_TAKEN: "another client logged in with the same client id: another agent uses this site; "
     "give each box its own",
     144: "it does not accept the topic; check site and the names of the sources",
-    149: "it finds the message too large; raise its packet limit",
-    151: "a quota of it is used up; look into its log",
-    NO_RETAIN: "it keeps no retained messages; let it keep them",
-    NO_SUCH_QOS: "it does not take this quality of service; let it take QoS 1",
+    149: "the message is too large for it; raise its packet limit",
+    151: "a quota of it is exceeded; see its log",
+    NO_RETAIN: "it does not store retained messages; enable them",
+    NO_SUCH_QOS: "it does not support this QoS; enable QoS 1",
 }
 """Section 2.4 of MQTT 5; paho translates the return codes of 3.1.1 to these."""
 
@@ -75,7 +75,7 @@ CAUSES: tuple[tuple[type[OSError], str], ...] = (
 
 def refusal(code: int) -> str:
     """What a reason code of the broker means."""
-    return REASONS.get(code, f"reason code {code}; look into its log")
+    return REASONS.get(code, f"reason code {code}; see its log")
 
 
 def login_refusal(code: int, client_id: str | None) -> str:

@@ -118,7 +118,7 @@ def _whole(one: Chained) -> Chained:
         or not isinstance(one.created_at, float)
         or not all(isinstance(word, str) and word.isprintable() for word in words)
     ):
-        raise DataError(f"evidence: record {one.id} is not what was written, it is damaged")
+        raise DataError(f"audit record {one.id} is damaged")
     return one
 
 
@@ -133,12 +133,12 @@ def verify(db: sqlite3.Connection) -> tuple[int, str]:
     for one in records(db):
         if one.id != last + 1 or one.previous != previous:
             raise DataError(
-                f"evidence: the chain is broken at record {one.id}, it is not what followed {last}"
+                f"audit records: the chain is broken at record {one.id}, which does not follow {last}"
             )
         if one.hash != chained(one.previous, one.document):
-            raise DataError(f"evidence: record {one.id} is not what was written, its hash differs")
+            raise DataError(f"audit record {one.id} was changed: its hash differs")
         last, previous, count = one.id, one.hash, count + 1
     given = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'evidence'").fetchone()
     if given is not None and given[0] != last:
-        raise DataError(f"evidence: the chain ends at record {last}, but {given[0]} were written")
+        raise DataError(f"audit records: the chain ends at record {last}, but {given[0]} were written")
     return count, previous

@@ -38,7 +38,7 @@ def take_over(folder: Path, outbox: SqliteOutbox, *, features: str) -> None:
             keep(outbox, source, _read(path, features=features), features=features)
             path.unlink()
         except (OSError, ValueError, KeyError, TypeError) as exc:
-            _log.warning("calm voice is of no use, please calibrate again: path=%s error=%s", path, exc)
+            _log.warning("baseline cannot be used; please calibrate again: path=%s error=%s", path, exc)
 
 
 def keep(outbox: SqliteOutbox, source: str, baseline: Baseline | None, *, features: str) -> bool:
@@ -66,7 +66,7 @@ def keep(outbox: SqliteOutbox, source: str, baseline: Baseline | None, *, featur
 def _read(path: Path, *, features: str) -> Baseline:
     document = json.loads(path.read_bytes())
     if known_as(document["features"]) != features:
-        raise ValueError("it is of other features")
+        raise ValueError("it was computed with another feature set")
     return Baseline.from_lists(document["baseline"])
 
 

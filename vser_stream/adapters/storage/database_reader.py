@@ -22,7 +22,7 @@ __all__ = ["KeptFile", "in_use"]
 PATIENCE = 5.0
 """How long to wait for the agent's transaction (s)."""
 
-MAY_NOT = "you may not look there; ask as root, as the agent's user or as a member of its group"
+MAY_NOT = "permission denied; run this as root, as the agent's user or as a member of its group"
 
 
 class KeptFile:
@@ -46,7 +46,7 @@ class KeptFile:
             raise UserError(f"{path}: {MAY_NOT}") from exc
         except OSError as exc:
             raise UserError(
-                f"{path}: no agent has kept anything here; check state_dir in the configuration"
+                f"{path}: no agent has stored anything here; check state_dir in the configuration"
             ) from exc
         with self._errors():
             self._db = _open(path, "mode=rw") if writable else _read(path)
@@ -111,7 +111,7 @@ class KeptFile:
             what_to_do = (
                 "the agent moves a damaged file aside when it next starts, and goes on with what can be read"
                 if is_damage(exc)
-                else "ask as the agent's user, after this release of the agent has run once"
+                else "run this as the agent's user, after this release of the agent has run once"
             )
             raise OutboxError(f"{self._path}: cannot be used ({exc}); {what_to_do}") from exc
 

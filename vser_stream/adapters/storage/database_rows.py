@@ -61,7 +61,7 @@ def advice(exc: sqlite3.Error) -> str:
     """What to do."""
     if isinstance(exc, ForeignSchemaError):
         return "move it away, or set state_dir to a folder of its own"
-    return _OUTAGES.get(_code(exc), "a new one is begun, and what can be read of it goes there")
+    return _OUTAGES.get(_code(exc), "a new one is created, with all that can be read of it")
 
 
 def row_of(message: Message) -> tuple[str | bytes | float | None, ...]:

@@ -129,7 +129,7 @@ class NewerSchemaError(sqlite3.DatabaseError):
 
     def __init__(self, version: int) -> None:
         super().__init__(
-            f"a newer vser-stream wrote it (schema {version}, this one knows {VERSION}); use that release"
+            f"it was written by a newer vser-stream (schema {version}, this one has {VERSION}); use that"
         )
 
 
@@ -164,7 +164,7 @@ def check_whole(db: sqlite3.Connection) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level="IMMEDIATE")) as new:
         upgrade(new)
         if _schema(db) != _schema(new):
-            raise damaged("its tables are not those that were made")
+            raise damaged("its tables are not those of this program")
     (verdict,) = db.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
         raise damaged(verdict)

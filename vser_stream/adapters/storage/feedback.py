@@ -40,4 +40,6 @@ class FeedbackFile:
             finally:
                 os.close(file)
         except OSError as exc:
-            raise CommandError(f"{self._path}: keeps no feedback ({exc.strerror}); check the disk") from exc
+            raise CommandError(
+                f"{self._path}: feedback cannot be stored ({exc.strerror}); check the disk"
+            ) from exc

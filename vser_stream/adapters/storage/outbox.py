@@ -153,7 +153,7 @@ class SqliteOutbox:
         Raises:
             OutboxError: The disk is full, read-only or broken.
         """
-        with self._lock, self._errors("keeps no message"), self._db:
+        with self._lock, self._errors("cannot store messages"), self._db:
             for message in messages:
                 self._insert(message)
             if memory is not None:
@@ -198,7 +198,7 @@ class SqliteOutbox:
         Raises:
             OutboxError: The disk keeps it.
         """
-        with self._lock, self._errors("sets nothing aside"):
+        with self._lock, self._errors("cannot set damaged rows aside"):
             self._take_out("memory", "source", source)
 
     def purge(self, before: float) -> int:
@@ -207,7 +207,7 @@ class SqliteOutbox:
         Raises:
             OutboxError: The disk deletes nothing.
         """
-        with self._lock, self._errors("deletes no evidence"):
+        with self._lock, self._errors("cannot delete audit records"):
             return audit_chain.purge(self._db, before)
 
     def next(self, now: float, *, skip: Collection[str] = ()) -> Message | None:
@@ -310,8 +310,8 @@ class SqliteOutbox:
         self._broken, self.aside = "", aside
         self.corrupt += why == "corrupt"
         _log.error(
-            "outbox cannot be used, its evidence is in the old file only: error=%s moved_to=%s messages=%d "
-            "memories=%d",
+            "outbox cannot be used; its audit records remain in the old file: error=%s moved_to=%s "
+            "messages=%d memories=%d",
             " ".join(str(exc).split()), aside, messages, memories,
         )  # fmt: skip
         return db
@@ -348,7 +348,7 @@ class SqliteOutbox:
             else ("document", "NULL")
         )
         self.set_aside += 1
-        _log.error("a row makes no sense and is set aside: table=%s %s=%s", table, key, value)
+        _log.error("invalid row set aside: table=%s %s=%s", table, key, value)
         if table == "outbox":
             self._db.execute("INSERT OR IGNORE INTO temp.bad VALUES (?)", (value,))
         try:
@@ -364,7 +364,7 @@ class SqliteOutbox:
                     (_SET_ASIDE_MOST,),
                 )
         except sqlite3.Error as exc:
-            _log.warning("it is only hidden, the disk takes nothing: error=%s", exc)
+            _log.warning("damaged row cannot be moved aside; ignored in memory: error=%s", exc)
             if not is_outage(exc):
                 raise
 
@@ -407,7 +407,7 @@ class SqliteOutbox:
             _log.warning("messages expired unsent: count=%d", len(rows))
 
     def _remove(self, where: str, values: tuple[str, ...]) -> None:
-        with self._lock, self._errors("deletes no message"):
+        with self._lock, self._errors("cannot delete delivered messages"):
             self._erase(where, values)
 
     def _erase(self, where: str, values: tuple[str | float, ...]) -> None:
@@ -426,7 +426,9 @@ class SqliteOutbox:
                     f"INSERT OR IGNORE INTO temp.gone SELECT id FROM main.outbox WHERE {where}",  # noqa: S608 - our own clauses
                     values,
                 )
-            _log.warning("sent messages are only hidden, the disk deletes nothing: error=%s", exc)
+            _log.warning(
+                "cannot delete delivered messages from the outbox; marked as sent in memory: error=%s", exc
+            )
 
     @contextmanager
     def _errors(self, failure: str) -> Iterator[None]:

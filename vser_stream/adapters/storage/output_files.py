@@ -38,11 +38,11 @@ def check_file(path: Path, *, ours: Callable[[bytes], bool], what: str) -> None:
         if not path.exists():
             return
         if not path.is_file():
-            raise UserError(f"{path}: is there already and is no file; choose another name")
+            raise UserError(f"{path}: exists and is not a file; choose another name")
         with path.open("rb") as file:
             head = file.read(_HEAD)
     if head and not ours(head):
-        raise UserError(f"{path}: is there already and is not {what}; move it away or choose another name")
+        raise UserError(f"{path}: exists and is not {what}; move it away or choose another name")
 
 
 def check_folder(folder: Path, *, ours: Callable[[Path], bool], what: str) -> None:
@@ -61,11 +61,11 @@ def check_folder(folder: Path, *, ours: Callable[[Path], bool], what: str) -> No
         if not folder.exists():
             return
         if not folder.is_dir():
-            raise UserError(f"{folder}: is there already and is no folder; choose another place")
+            raise UserError(f"{folder}: exists and is not a folder; choose another place")
         if any(folder.iterdir()) and not ours(folder):
             raise UserError(
-                f"{folder}: is not empty and holds no {what}; nothing was touched, "
-                "name a folder that does not exist yet"
+                f"{folder}: is not empty and does not hold {what}; nothing was changed; "
+                "give a folder that does not exist yet"
             )
 
 
@@ -142,7 +142,7 @@ def _check_parent(path: Path) -> None:
     if not parent.is_dir():
         raise UserError(f"{path}: the folder {parent} does not exist; make it first or choose another place")
     if not os.access(path if path.is_dir() else parent, os.W_OK | os.X_OK):
-        raise UserError(f"{path}: {parent} may not be written to; choose another place")
+        raise UserError(f"{path}: {parent} is not writable; choose another place")
 
 
 def _sync(path: Path) -> None:
@@ -159,4 +159,4 @@ def _in_words(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise UserError(f"{path}: cannot be looked at ({exc.strerror}); choose another place") from exc
+        raise UserError(f"{path}: cannot be examined ({exc.strerror}); choose another place") from exc

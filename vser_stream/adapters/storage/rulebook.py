@@ -85,11 +85,11 @@ class RuleShelf:
         try:
             book = load(self._path)
         except RuleError as exc:
-            _log.error("rules were not changed, the old ones stay: error=%s", exc)
+            _log.error("rules not reloaded, the previous ones stay in force: error=%s", exc)
             return False
         changed = book.digest != self.book.digest
         self.book = book
-        _log.info("rules were read: name=%s version=%s changed=%s", book.name, book.version, changed)
+        _log.info("rules loaded: name=%s version=%s changed=%s", book.name, book.version, changed)
         return changed
 
 

@@ -50,7 +50,7 @@ class StateFolder:
         if os.geteuid() == 0 != self.path.stat().st_uid:
             # What root makes there the service could not use later.
             raise InUseError(
-                f"{self.path}: belongs to the service; start that one: systemctl start vser-stream"
+                f"{self.path}: belongs to the service; start the service: systemctl start vser-stream"
             )
         lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -58,7 +58,7 @@ class StateFolder:
         except BlockingIOError:
             os.close(lock)
             raise InUseError(
-                f"another vser-stream runs with the state folder {self.path}; "
+                f"another vser-stream uses the state folder {self.path}; "
                 "stop it, or give this one a state_dir of its own"
             ) from None
         except OSError as exc:

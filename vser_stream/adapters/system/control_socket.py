@@ -95,7 +95,7 @@ class _Line:
                 self._meet, sock=self._socket, limit=LONGEST, **_LEAVE_IT
             )
         except OSError as exc:
-            _log.error("nobody on this box can ask the daemon: %s: %s", self._folder / NAME, exc)
+            _log.error("control socket cannot be opened: %s: %s", self._folder / NAME, exc)
 
     def close(self) -> None:
         if self._server is not None:
@@ -107,7 +107,9 @@ class _Line:
     def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.set_write_buffer_limits(LONGEST)
         if len(self._callers) >= MOST:
-            writer.write(_line({"error": "too many ask the daemon at once; try again", "exit_code": 5}))
+            writer.write(
+                _line({"error": "too many requests to the daemon at once; try again", "exit_code": 5})
+            )
             writer.close()
             return
         caller = asyncio.create_task(self._attend(reader, writer), name="caller on the control socket")
@@ -128,7 +130,7 @@ class _Line:
                 going.cancel()
                 await asyncio.gather(answering, going, return_exceptions=True)
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as exc:
-            _log.debug("a caller on the control socket asked nothing: %r", exc)
+            _log.debug("control socket: a client sent no request: %r", exc)
         finally:
             writer.close()
 
@@ -140,7 +142,7 @@ class _Line:
         except VserError as exc:
             await _write(writer, {"error": str(exc), "exit_code": exc.exit_code})
         except (TimeoutError, OSError) as exc:
-            _log.debug("a caller on the control socket does not listen: %r", exc)
+            _log.debug("control socket: a client does not read its answer: %r", exc)
             writer.transport.abort()
         except Exception:  # noqa: BLE001 - one caller is no reason to end a monitor
             _log.exception("internal error at the control socket")
@@ -197,7 +199,7 @@ def ask(folder: Path, question: str) -> Generator[dict[str, Any]]:
                 line.connect(str(address))
         except PermissionError as exc:
             raise UserError(
-                f"{folder}: the daemon does not listen to you; ask as root or as a member of its group"
+                f"{folder}: permission denied; run this as root or as a member of its group"
             ) from exc
         except OSError as exc:
             raise DaemonAwayError("the daemon is not running; start it: systemctl start vser-stream") from exc
@@ -208,7 +210,7 @@ def ask(folder: Path, question: str) -> Generator[dict[str, Any]]:
                 for answer in answers:
                     yield _heard(json.loads(answer))
         except (OSError, ValueError) as exc:
-            raise OutageError("the daemon fell silent; see: journalctl -u vser-stream") from exc
+            raise OutageError("the daemon stopped answering; see: journalctl -u vser-stream") from exc
 
 
 def _heard(answer: dict[str, Any]) -> dict[str, Any]:

@@ -175,7 +175,7 @@ class _Door:
 
 
 _MISDIRECTED = PlainTextResponse(
-    "421 Misdirected Request; ask by the IP address, or put this name into [http] names\n",
+    "421 Misdirected Request; use the IP address, or add this name to [http] names\n",
     HTTPStatus.MISDIRECTED_REQUEST,
 )
 

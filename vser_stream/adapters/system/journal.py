@@ -68,7 +68,7 @@ class _Apart(logging.handlers.QueueHandler):
             self._writer.handle(record)
             if lost := self._lost:
                 self._lost -= lost
-                words = "the log could not be written in time: lines lost=%d"
+                words = "log lines lost because the journal was too slow: count=%d"
                 self._writer.handle(
                     logging.LogRecord(__name__, logging.WARNING, __file__, 0, words, (lost,), None)
                 )

@@ -43,7 +43,10 @@ class Metrics:
             "vser_utterances", "Judged utterances.", ("source", "label", "decided_by"), registry=registry
         )
         self._rejected = Counter(
-            "vser_utterances_rejected", "Utterances that could not be judged.", ("source",), registry=registry
+            "vser_utterances_rejected",
+            "Utterances that could not be classified.",
+            ("source",),
+            registry=registry,
         )
         self._alarms = Counter(
             "vser_alarm_events",
@@ -51,9 +54,7 @@ class Metrics:
             ("source", "level", "event"),
             registry=registry,
         )
-        self._audio = Counter(
-            "vser_scored_audio_seconds", "Audio that was listened to.", ("source",), registry=registry
-        )
+        self._audio = Counter("vser_scored_audio_seconds", "Audio processed.", ("source",), registry=registry)
         self._work = Counter(
             "vser_scoring_work_seconds",
             "Time the scorer worked; over the audio it is the real-time factor.",

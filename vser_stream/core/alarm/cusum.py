@@ -130,7 +130,7 @@ def called_for(
         rules, factor = rules_of(level, config), factors.get(level, 1.0)
         belief = _belief(latest, level)
         if latest.label is level and belief >= rules.fast:
-            yield Call(level, silent(latest), f"one utterance sure enough: p {belief:.2f}")
+            yield Call(level, silent(latest), f"one utterance over the probability threshold: p {belief:.2f}")
         elif enough := list(_enough(votes, level, now, rules, factor)):
             # The most urgent of them, the latest where they are alike.
             vote, heard = max(reversed(enough), key=lambda one: rank(one[0].decision.label))

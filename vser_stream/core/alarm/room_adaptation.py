@@ -239,12 +239,12 @@ def _why(level: Label, config: AlarmConfig, curves: Curves, room: Room) -> str:
     if is_set(rules_of(level, config)):
         return "set in the configuration"
     if level not in curves:
-        return "as shipped: the model does not say what thresholds cost"
+        return "as shipped: the model has no table of what thresholds cost"
     allowed = f"{config.false_alarms_per_day:g} false alarms a day allowed"
     quiet = reached(room, level)
     if quiet is None:
         return allowed
-    return f"{allowed}; this room by itself reaches {quiet:.1f} about once a day"
+    return f"{allowed}; the background of this room reaches {quiet:.1f} about once a day"
 
 
 def basis_of(config: AlarmConfig, curves: Curves) -> str:

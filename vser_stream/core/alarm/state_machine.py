@@ -81,7 +81,7 @@ def amend(state: AlarmState, decision: Decision, now: float, *, config: AlarmCon
     alarm = state.alarm
     if raised or not alarm or first.utterance not in {alarm.raised_in, alarm.decision.segment.heard_at}:
         return state, raised
-    reason = f"{_verdict(decision, alarm)} by a second verdict"
+    reason = f"{_verdict(decision, alarm)} by the reasoner"
     second = Transition(AlarmEvent.AMENDED, alarm.level, decision, reason, heard=True)
     return replace(state, alarm=_resting_on(decision, alarm)), (second,)
 
@@ -191,7 +191,7 @@ def _held_back(state: AlarmState, level: Label, now: float, config: AlarmConfig)
     if not rules_of(level, config).enabled:
         return f"ALARM OFF: alarm.{level}.enabled = false"
     if alarm and not alarm.present and rank(alarm.level) > rank(level):
-        return f"{alarm.level} is still signalled until somebody acknowledges it"
+        return f"{alarm.level} remains signalled until acknowledged"
     if alarm or level is Label.PANIC:
         return ""
     if state.pause:
@@ -269,10 +269,10 @@ def _verdict(decision: Decision, alarm: Alarm) -> str:
 
 def _over(state: AlarmState, alarm: Alarm, now: float, config: AlarmConfig) -> Step:
     rules = rules_of(alarm.level, config)
-    reason = f"no {alarm.level} heard for {rules.hold:g} s"
+    reason = f"no {alarm.level} detected for {rules.hold:g} s"
     if alarm.acknowledged or not rules.latching:
         return _clear(state, alarm, now, reason=reason)
-    reason += "; signalled until somebody acknowledges it"
+    reason += "; signalled until acknowledged"
     latched = Transition(AlarmEvent.LATCHED, alarm.level, alarm.decision, reason)
     return replace(state, alarm=replace(alarm, present=False, awaits_end=False)), (latched,)
 
@@ -293,7 +293,7 @@ def _remind(state: AlarmState, alarm: Alarm, now: float, config: AlarmConfig) ->
     if due <= alarm.told:
         return state, ()
     event = AlarmEvent.UNACKNOWLEDGED if due <= len(steps) else AlarmEvent.REMINDER
-    reason = f"nobody acknowledged it for {waited:.0f} s"
+    reason = f"unacknowledged for {waited:.0f} s"
     again = Transition(event, alarm.level, alarm.decision, reason, step=due)
     return replace(state, alarm=replace(alarm, told=due)), (again,)
 

@@ -50,9 +50,9 @@ class Survey:
         if self.faults:
             return "; ".join(advice(name) for name in self.faults)
         if self.snr_db >= _CLEAR_DB:
-            return f"good: the loudest is {self.snr_db:.0f} dB over the quiet"
+            return f"good: speech or sound is {self.snr_db:.0f} dB above the noise floor"
         return (
-            f"delivers, but nothing stands out (loud is {self.snr_db:.0f} dB over quiet): "
+            f"delivers audio, but nothing above the noise (loudest {self.snr_db:.0f} dB over quiet): "
             "speak where people will be, and probe again"
         )
 

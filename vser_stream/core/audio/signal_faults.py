@@ -146,12 +146,12 @@ _CHECKS = (
     ),
     _Check(
         ConditionName.LEVEL_LOW, "medium", 20, 30,
-        "far below the level of this room; uncover the microphone, or raise its gain",
+        "level far below what is usual in this room; uncover the microphone, or raise its gain",
     ),
     # A scream of a few seconds clips too: only what goes on for long is a gain set too high.
     _Check(
         ConditionName.CLIPPING, "low", 15, 60,
-        "full scale is reached again and again; lower the gain",
+        "clipping; lower the gain",
     ),
     _Check(
         ConditionName.MAINS_HUM, "low", 20, 30,
@@ -221,7 +221,9 @@ class SignalWatch:
         elif 2 * cuts < _CUTS:
             self._cut_since = None
         if self._cut_since is not None:
-            words = f"broke off {cuts} times within a minute; check the network, and the load of this box"
+            words = (
+                f"the audio stopped {cuts} times within a minute; check the network, and the load of this box"
+            )
             priority: Literal["medium", "low"] = "medium" if cuts >= _DEAF else "low"
             yield Condition(ConditionName.INTERRUPTED, priority, self._cut_since, words)
 

@@ -76,9 +76,9 @@ def no_voice(vector: Vector) -> str | None:
         return "a steady noise, not a voice"
     held = voiced >= HELD_S and pitch >= HIGH and motion >= HELD_GLIDE and spread >= HELD_DB
     if jitter < TREMOR and motion < GLIDE and not held:
-        return "a tone without a tremor, not a voice"
+        return "a steady tone, not a voice"
     if _is_struck(vector):
-        return "tones that are struck, not a voice"
+        return "percussive tones, not a voice"
     return None
 
 

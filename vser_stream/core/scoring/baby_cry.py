@@ -77,7 +77,7 @@ class BabyCry:
         """What to tell at a wall time (s)."""
         if not self._is_on(now):
             return None
-        words = "it sounds like a baby that cries; look after it, or leave baby_cry out of [[sources]]"
+        words = "a baby seems to cry; check on it, or remove baby_cry from [[sources]]"
         return Condition(ConditionName.BABY_CRY, "low", self._since, words)
 
     def _is_on(self, now: float) -> bool:

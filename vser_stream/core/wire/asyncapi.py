@@ -76,7 +76,7 @@ def _server() -> dict[str, Any]:
         "protocol": "mqtt",
         "protocolVersion": "5",
         "description": "Any MQTT broker; MQTT 3.1.1 works without expiry, user properties and answers. "
-        f"On {topics.selftest(*_PLACE)} doctor tries what the broker takes: pass over what comes there.",
+        f"On {topics.selftest(*_PLACE)} doctor tests the broker: ignore what is published there.",
         "bindings": {
             "mqtt": {"cleanSession": True, "lastWill": will, "keepAlive": _KEEPALIVE, "bindingVersion": _MQTT}
         },
@@ -136,7 +136,7 @@ def _message(kind: str, payload: dict[str, Any], model: type[Document]) -> dict[
 def _status() -> dict[str, Any]:
     return {
         "name": "status",
-        "summary": "Whether anything is heard at the site; offline is the last will, too.",
+        "summary": "Whether any source of the site is monitored; offline is also the last will.",
         "contentType": "text/plain",
         "payload": {"type": "string", "enum": [str(status) for status in SiteStatus]},
         "headers": {"$ref": "#/components/schemas/cloudevent"},

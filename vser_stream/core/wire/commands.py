@@ -81,19 +81,19 @@ class Verb(StrEnum):
 class Command(Document):
     """What every command may say."""
 
-    id: Id | None = Field(None, description="the same command sent twice is obeyed once")
-    by: Name | None = Field(None, description="who asks, as told to other people; nobody checks it")
+    id: Id | None = Field(None, description="the same command sent twice is carried out once")
+    by: Name | None = Field(None, description="who sends it, as shown to others; not authenticated")
     expires_at: AwareDatetime | None = Field(None, description="ignored when it arrives later")
 
 
 class Ack(Command):
     """Somebody has seen the alarm and takes care."""
 
-    alert_id: Id | None = Field(None, description="of the alarm they have seen; without it nothing is done")
+    alert_id: Id | None = Field(None, description="of the alarm that was seen; required")
     seq: int | None = Field(
         None,
         ge=1,
-        description="of the latest they have seen of it; refused where it has escalated since",
+        description="of its latest alert that was seen; refused if it has escalated since",
     )
 
 
@@ -135,7 +135,7 @@ class Answer(Document):
     command: str
     id: str | None = Field(description="of the command")
     ok: bool
-    error: str | None = Field(description="why it was not obeyed, in words")
+    error: str | None = Field(description="why it was refused")
     state: State | None = Field(description="of the source after it; null where there is no such source")
     answered_at: AwareDatetime
 

@@ -122,22 +122,24 @@ class Alert(Document):
     confidence: Share = Field(description="calibrated probability of label")
     decided_by: DecidedBy
     reason: str = Field(description="why the condition changed")
-    rationale: str = Field(description="why the voice was judged so")
+    rationale: str = Field(description="why the voice was classified so")
     evidence: tuple[Evidence, ...]
     rules: tuple[str, ...]
     heard_at: AwareDatetime = Field(description="onset of the speech")
-    ended_at: AwareDatetime = Field(description="end of the speech that was judged")
+    ended_at: AwareDatetime = Field(description="end of the speech that was classified")
     published_at: AwareDatetime = Field(description="when the decision was handed to delivery")
     latency_ms: float | None = Field(
         ge=0, description="from ended_at to published_at; null where time or a person caused the event"
     )
     versions: Versions
     rationale_by: RationaleBy = Field(RationaleBy.EVIDENCE, description="who put the reasons into words")
-    late: bool = Field(default=False, description="told more than 10 s after published_at: after an outage")
-    by: str | None = Field(None, description="who acknowledged it, by their own word: nobody checks it")
+    late: bool = Field(
+        default=False, description="delivered more than 10 s after published_at, after an outage"
+    )
+    by: str | None = Field(None, description="who acknowledged it, as they say; not authenticated")
     until: AwareDatetime | None = Field(None, description="how long the acknowledgement lasts")
-    step: int | None = Field(None, description="how often nobody has answered so far")
-    parts: Parts | None = Field(None, description="what calm and panic are made of, where the model tells")
+    step: int | None = Field(None, description="notifications so far that nobody acknowledged")
+    parts: Parts | None = Field(None, description="what calm and panic are made of, if the model says so")
 
 
 class Utterance(Document):
@@ -161,7 +163,7 @@ class Utterance(Document):
     snr_db: float | None = Field(None, description="level of the speech over the noise floor")
     clipped: Share | None = Field(None, description="share of the speech at full scale")
     rationale_by: RationaleBy = Field(RationaleBy.EVIDENCE, description="who put the reasons into words")
-    parts: Parts | None = Field(None, description="what calm and panic are made of, where the model tells")
+    parts: Parts | None = Field(None, description="what calm and panic are made of, if the model says so")
 
 
 class Paused(Document):
@@ -179,18 +181,18 @@ class State(Document):
     site: str
     source: str
     condition: Label = Field(description="of the open alarm, a latched one too; calm means none")
-    present: bool = Field(default=False, description="whether the condition is still heard")
+    present: bool = Field(default=False, description="whether the condition is still present")
     priority: Priority
-    signal: Signal = Field(description="latched: over, and nobody has acknowledged it yet")
+    signal: Signal = Field(description="latched: over, but not yet acknowledged")
     alert_id: str | None
     since: AwareDatetime | None
     acknowledged_by: str | None = None
     paused: Paused | None = None
     label: Label | None = Field(
-        description="of the voice that was judged last, as alert or utterance told it"
+        description="of the voice classified last, as published in an alert or utterance"
     )
     confidence: Share | None = Field(None, description="calibrated probability of that label")
-    rationale: str | None = Field(None, description="why that voice was judged so")
+    rationale: str | None = Field(None, description="why that voice was classified so")
     seq: int = Field(ge=0)
     updated_at: AwareDatetime
 
@@ -217,8 +219,8 @@ class AlarmThreshold(Document):
     """From where on a level is raised by what adds up."""
 
     level: Label
-    distress: float = Field(description="what is enough here now")
-    usual: float = Field(description="what is enough where nothing is known of the room")
+    distress: float = Field(description="threshold in force")
+    usual: float = Field(description="threshold without adaptation to the room")
     reason: str = Field(description="why, for people")
 
 
@@ -237,7 +239,7 @@ class Health(Document):
     gaps: int
     dropped_blocks: int = Field(description="audio lost because scoring was late")
     utterances: int
-    rejected: int = Field(description="utterances not judged: without voice, too noisy, or overdriven")
+    rejected: int = Field(description="utterances not classified: no voice, too noisy, or clipped")
     baseline_utterances: int = Field(description="calm utterances the baseline has learned from")
     updated_at: AwareDatetime
     conditions: tuple[TechnicalCondition, ...] = Field((), description="what is wrong now")
@@ -250,7 +252,7 @@ class Health(Document):
     abandoned_readers: int = Field(0, description="readers left behind because they hung")
     clipped: Share | None = Field(None, description="share of the latest second at full scale")
     hum: Share | None = Field(None, description="share of the latest second's power that is mains hum")
-    signal: Signal = Field(Signal.OFF, description="of the open alarm: it is not over because nobody hears")
+    signal: Signal = Field(Signal.OFF, description="of the open alarm, which does not end with the audio")
     expires_at: AwareDatetime | None = Field(None, description="says nothing later, unless renewed before")
     thresholds: tuple[AlarmThreshold, ...] = Field((), description="of its alarms, the most urgent first")
 

@@ -89,12 +89,12 @@ class Reporter:
         """
         story = self.story
         if alarm.alarm is None or alert_id != story.alert_id or alarm.alarm.acknowledged:
-            return f"no alarm {alert_id} of {self._source} waits to be acknowledged; see its state"
+            return f"no alarm {alert_id} of {self._source} is unacknowledged; see its state"
         if seq is not None and seq > story.seq:
-            return f"{self._source} has told nothing with seq {seq}, the latest is {story.seq}; see its state"
+            return f"{self._source} has no alert with seq {seq}, the latest is {story.seq}; see its state"
         if seq is not None and seq < story.signalled:
             now = f"it is {alarm.alarm.level} now, seq {story.signalled}"
-            return f"alarm {alert_id} has escalated since: {now}; look again, then acknowledge that"
+            return f"alarm {alert_id} has escalated since: {now}; check again, then acknowledge it"
         return None
 
     def state(self, alarm: AlarmState, *, label: Label | None, updated_at: float) -> State:

@@ -92,7 +92,7 @@ def recall(document: bytes, *, features: str) -> Remembered:
         _Document.model_validate_json(document)
         return _recall(read, features)
     except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as exc:
-        raise ValueError(f"it is not what was written ({exc!r})") from exc
+        raise ValueError(f"it was changed ({exc!r})") from exc
 
 
 def _recall(read: dict[str, Any], features: str) -> Remembered:

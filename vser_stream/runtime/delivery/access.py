@@ -45,7 +45,7 @@ class Access:
     def allow(self, topic: str) -> None:
         """It did not, this time."""
         if self._denied.pop(topic, None):
-            _log.info("%s is over: topic=%s", ConditionName.ACCESS_DENIED, topic)
+            _log.info("%s resolved: topic=%s", ConditionName.ACCESS_DENIED, topic)
 
     def conditions(self, source: str) -> Iterator[Condition]:
         """What concerns a source: its own topics, and those of the whole site."""

@@ -40,13 +40,13 @@ class Counters:
     """Messages the broker acknowledged."""
 
     failed: int
-    """Publications it did not; the message was kept."""
+    """Publications not acknowledged; the message stays stored."""
 
     reconnects: int
     """Connections after the first."""
 
     depth: int
-    """Messages that wait."""
+    """Messages waiting."""
 
     oldest: float
     """Age of the one that waits longest on the disk (s)."""
@@ -189,7 +189,7 @@ class Delivery:
         except PublishError as exc:
             self._note_loss(exc, opened=opened is not None)
         except Exception as exc:  # noqa: BLE001 - a bug must cost a connection, not all alerts
-            _log.exception("connection to the broker given up")
+            _log.exception("connection to the broker failed for good")
             self._note_loss(internal(exc), opened=opened is not None)
         finally:
             self._sender.end()

@@ -114,12 +114,12 @@ class Inbox:
         self._in_the_way += 1
         if isinstance(error, SessionTakenError) or self._in_the_way > 1:
             self.stands_back = True
-            _log.error("commands wait: their connection costs the one for alerts; error=%s", error)
+            _log.error("no command connection for now: it disturbs the one for alerts; error=%s", error)
 
     def conditions(self) -> Iterator[Condition]:
         """What is wrong, for whoever reads health, metrics or the log."""
         if self._opened is None and self._clock.wall() - self._lost_at >= AWAY_AFTER:
-            reason = f"commands cannot be heard, so nobody can acknowledge: {self._reason}"
+            reason = f"commands cannot be received, so alarms cannot be acknowledged: {self._reason}"
             yield Condition(ConditionName.COMMANDS_AWAY, "medium", self._lost_at, reason)
 
     async def attend(self, connection: Connection) -> PublishError:
@@ -147,7 +147,7 @@ class Inbox:
         except PublishError as exc:
             return str(exc)
         except Exception as exc:  # noqa: BLE001 - a bug that somebody's message finds must cost no alert
-            _log.exception("connection for commands given up")
+            _log.exception("connection for commands failed for good")
             return f"internal error ({type(exc).__name__}); please report the traceback in the log"
         finally:
             if self._opened is not None:

@@ -64,7 +64,10 @@ class Aside:
         known = self._unfit.get(key(message))
         if known is None:
             _log.error(
-                "message not taken, others go on: topic=%s id=%s error=%s", message.topic, message.id, reason
+                "message rejected, others continue: topic=%s id=%s error=%s",
+                message.topic,
+                message.id,
+                reason,
             )
         until, since = now + _rest(message, PROVEN), known.since if known else wall
         _remember(self._unfit, key(message), _Trouble(PROVEN, until, since, reason))
@@ -97,7 +100,7 @@ class Aside:
         if strikes > PROVEN or (strikes == PROVEN and not in_brief):
             trouble = replace(trouble, until=now + _rest(message, strikes))
             _log.error(
-                "the broker ends the connection over a message, others go first: topic=%s id=%s error=%s",
+                "the broker disconnects at a message, others go first: topic=%s id=%s error=%s",
                 message.topic,
                 message.id,
                 error,
@@ -138,7 +141,7 @@ class Aside:
             if one.strikes >= PROVEN and one.reason not in told:
                 told.add(one.reason)
                 what = name if "/" in name else "an alert"
-                reason = f"the broker does not take {what}, all else goes on: {one.reason}"
+                reason = f"the broker does not accept {what}; all else is delivered: {one.reason}"
                 yield Condition(
                     ConditionName.BROKER_LIMITS, "low" if "/" in name else "medium", one.since, reason
                 )

@@ -46,7 +46,7 @@ class Sender:
         """Messages the broker acknowledged."""
 
         self.failed = 0
-        """Publications it did not; the message was kept."""
+        """Publications not acknowledged; the message stays stored."""
 
     def begin(self, greeting: Iterable[Message]) -> None:
         """Another connection, which begins with ``greeting``: it replaces what waits for the same topics."""
@@ -131,7 +131,7 @@ class Sender:
         whole = told_late(message, self._clock.wall())
         proven = self._standing.aside.proven(message)
         brief = in_brief(whole) if proven or self._standing.is_too_long(len(whole.payload)) else None
-        reason = "it ended the connection over whole ones"
+        reason = "it disconnected at full-size messages"
         if brief is None:
             try:
                 await connection.publish(whole)

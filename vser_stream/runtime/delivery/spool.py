@@ -175,7 +175,7 @@ class Keeper:
             self._depth = await self.disk.run(self._outbox.__len__)
             self._oldest = await self.disk.run(partial(self._outbox.oldest, now))
         except OutboxError as exc:
-            _log.debug("depth is the last known: error=%s", exc)
+            _log.debug("outbox cannot be counted, depth is the last known: error=%s", exc)
         return self._depth + len(self._held), self._oldest
 
     @property
@@ -199,7 +199,7 @@ class Keeper:
     def conditions(self) -> Iterator[Condition]:
         """What is wrong with the disk, for whoever reads health, metrics or the log."""
         if self.fails_since is not None:
-            reason = f"messages are kept in memory only: {self.failure}"
+            reason = f"messages are in memory only: {self.failure}"
             yield Condition(ConditionName.DISK, "medium", self.fails_since, reason)
         elif (moved := self._moved_aside()) is not None:
             yield moved
@@ -208,7 +208,7 @@ class Keeper:
         """What could not be used: told until the next start, for somebody may want it."""
         reasons = []
         if (path := self._outbox.aside) is not None:
-            reasons.append(f"what was kept before could not be read and was moved to {path}")
+            reasons.append(f"the previous outbox could not be read and was moved to {path}")
         if rows := self._outbox.set_aside:
             reasons.append(f"{rows} damaged entries of outbox.db were set aside there")
         if not reasons:
@@ -238,4 +238,4 @@ class Keeper:
         self.failure = str(exc)
         if self.fails_since is None:
             self.fails_since = self.clock.wall()
-            _log.error("messages are kept in memory only, evidence is lost: error=%s", exc)
+            _log.error("messages are in memory only, audit records are lost: error=%s", exc)

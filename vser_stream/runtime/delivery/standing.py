@@ -19,8 +19,8 @@ AWAY_AFTER = 30.0
 """A broker that restarts is back before that (s)."""
 
 SITE_TWICE = (
-    "the broker ends each connection soon: another agent uses the same site there; give each box its own, "
-    "or look into the broker's log"
+    "the broker keeps closing the connection: another agent seems to use the same site; give each box "
+    "its own, or see the broker's log"
 )
 
 THROWN_OUT, THROWN_OUT_WITHIN = 3, 600.0
@@ -106,14 +106,14 @@ class Standing:
         if proven_at is not None:
             self._too_long = min(self._too_long, proven_at)
         if self._shortened is None:
-            words = f"the broker does not take large messages, so they are shortened: {reason}"
+            words = f"the broker does not accept large messages, so they are shortened: {reason}"
             _log.warning("%s: %s", ConditionName.BROKER_LIMITS, words)
             self._shortened = Condition(ConditionName.BROKER_LIMITS, "low", self._clock.wall(), words)
 
     def conditions(self) -> Iterator[Condition]:
         """What is wrong, for whoever reads health, metrics or the log."""
         if not self.connected and self._clock.wall() - self._lost_at >= AWAY_AFTER:
-            reason = "the broker cannot be reached, alerts wait on this box; see vser-stream doctor"
+            reason = "the broker cannot be reached, alerts are stored on this box; see vser-stream doctor"
             yield Condition(ConditionName.BROKER_AWAY, "medium", self._lost_at, reason)
         if self.thrown_out:
             yield Condition(ConditionName.SITE_TWICE, "medium", self._thrown_out[0], SITE_TWICE)

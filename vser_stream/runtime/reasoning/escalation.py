@@ -208,7 +208,7 @@ class Escalation:
                 return await self._explained(resolved, case, until)
         except _LeftError as exc:
             self._count(str(exc))
-            _log.debug("ambiguous utterance left to the SVM: reason=%s", exc)
+            _log.debug("low-confidence utterance decided by the SVM: reason=%s", exc)
             return left_to_svm(decision)
 
     def close(self) -> None:
@@ -241,7 +241,7 @@ class Escalation:
             self._count("written")
             return resolved
         if explanation.error is not None:
-            _log.debug("no rationale of the reasoner: reason=%s", explanation.error)
+            _log.debug("no rationale from the reasoner: reason=%s", explanation.error)
             if not self._reasoner.ready:
                 self._failed(explanation.error, broken=True)
         self._count("rationale_seconds", self._clock.monotonic() - began)
@@ -251,7 +251,7 @@ class Escalation:
 
     def _rationale(self, until: float, case: Case, label: Label) -> str:
         if (left := until - self._clock.monotonic()) <= 0:
-            raise ReasonerError("no time is left for a rationale")
+            raise ReasonerError("no time left for a rationale")
         return self._reasoner.explain(case, label, within=left)
 
     async def _ask(self, question: Callable[[], Answer], until: float) -> Answer:

@@ -120,7 +120,7 @@ def _bundled(folder: Path, writer: Callable[[], Writer], *, threads: int) -> Sta
         _log.warning("reasoner unavailable, falling back to the SVM: install vser-stream[llm]")
         return None
     if not folder.is_dir():
-        _log.warning("reasoner unavailable, falling back to the SVM: this release has none of its own")
+        _log.warning("reasoner unavailable, falling back to the SVM: this release ships none")
         return None
     try:
         return LlamaReasoner(bundled_weights(folder), lambda: Specialist(writer().language), threads=threads)

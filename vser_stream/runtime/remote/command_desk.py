@@ -146,7 +146,7 @@ class CommandDesk:
         except CommandError as exc:
             command = exc
         if source is not None and isinstance(command, Ack) and self._is_done(command, source):
-            error = f"no alarm {command.alert_id} of {source.name} waits to be acknowledged; see its state"
+            error = f"no alarm {command.alert_id} of {source.name} is unacknowledged; see its state"
             return self._message(self._answer_of(address, source, command, error=error), received)
         if not self._may(address, source, command):
             self._ignore(address, "", because="come too fast")
@@ -246,7 +246,7 @@ class CommandDesk:
         match command:
             case Ack(alert_id=None):
                 # Whoever says none has seen none: it might be for an alarm that has just begun.
-                raise CommandError("say which alarm: alert_id and seq, as the state of the source tells them")
+                raise CommandError("name the alarm: alert_id and seq, as in the state of the source")
             case Ack(alert_id=str(alert_id), seq=seq):
                 await source.acknowledge(by=_who(command), alert_id=alert_id, seq=seq)
                 self._done[source.name] = alert_id
@@ -270,10 +270,12 @@ class CommandDesk:
         if topic is None:
             return None
         if not is_answer_topic(topic, site=self._site, reserved=self._reserved):
-            _log.warning("command: no answer to a topic that is not for answers: topic=%r", topic[:64])
+            _log.warning("command not answered: its response topic is not allowed: topic=%r", topic[:64])
             return None
         if len(received.correlation or b"") > LARGEST_CORRELATION:
-            _log.warning("command: no answer that carries %d bytes", len(received.correlation or b""))
+            _log.warning(
+                "command not answered: correlation data of %d bytes", len(received.correlation or b"")
+            )
             return None
         return Message(
             topic=topic,

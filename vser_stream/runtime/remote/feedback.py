@@ -39,4 +39,4 @@ class FeedbackKeeper:
         try:
             await self._disk.run(partial(self._file.append, record))
         except OutboxError as exc:
-            raise CommandError(f"feedback may not be kept: {exc}") from exc
+            raise CommandError(f"feedback cannot be stored: {exc}") from exc

@@ -182,7 +182,7 @@ class Capture:
         self._hanging = [reader for reader in self._hanging if reader.is_alive()]
         self._reader = reader = _Reader(self._name, self._source, clock=self._clock)
         if len(self._hanging) >= self._patience.most_abandoned:
-            words = f"{len(self._hanging)} readers of this source hang; restart the service"
+            words = f"{len(self._hanging)} reader threads of this source hang; restart the service"
             self._finish(reader, CaptureRefusedError(words))
             return reader
         self._go(CaptureEvent.OPENED)
@@ -239,7 +239,7 @@ class Capture:
         wait = self._patience.refused_wait if refused else self._patience.wait(failures, self._jitter())
         self.restarts += 1
         self._go(CaptureEvent.REFUSED if refused else CaptureEvent.LOST, str(outage))
-        _log.warning("source %s lost, trying again in %.1f s: %s", self._name, wait, outage)
+        _log.warning("source %s lost, retrying in %.1f s: %s", self._name, wait, outage)
         self._due_at = self._clock.monotonic() + wait
         self._wakened.clear()
         with contextlib.suppress(TimeoutError):
@@ -256,7 +256,7 @@ class Capture:
         self.state = change.after
         self.transitions.append(change)
         if change.after is CaptureState.RUNNING:
-            _log.info("source %s is heard", self._name)
+            _log.info("source %s delivers audio", self._name)
         self.changed.set()
 
     def _deliver(self, reader: _Reader, block: Block, arrived: float) -> None:
@@ -314,7 +314,7 @@ class _Reader:
             for block in self._source.blocks(self.stopped.is_set):
                 arrived = self._clock.monotonic()
                 if not pace.allows(len(block.pcm) / RATE, arrived):
-                    raise CaptureError("delivers far more audio than time passes; correct its sampling rate")
+                    raise CaptureError("delivers audio much faster than real time; correct its sampling rate")
                 for piece in _pieces(block):
                     deliver(piece, arrived)
 
@@ -331,7 +331,7 @@ class _Reader:
         try:
             self._thread.start()
         except RuntimeError:  # of the operating system's: no more threads, or no memory for one
-            finish(CaptureError("this box can start no more threads; end what else runs here"))
+            finish(CaptureError("no more threads can be started on this box; stop other programs"))
 
 
 def _pieces(block: Block) -> Iterator[Block]:

@@ -328,8 +328,8 @@ class Listener:
             found.insert(0, Condition(ConditionName.CAPTURE_LOST, "medium", since, reason))
         if abs(drift := self.capture.drift_ppm or 0.0) >= DRIFT:
             words = (
-                f"the source counts {drift / 1e4:+.1f} % against the clock; correct its sampling rate, "
-                "and see whether its network loses audio"
+                f"its sample clock is {drift / 1e4:+.1f} % off real time; correct its sampling rate, "
+                "and check its network for losses"
             )
             known = (one.since for one in self._known if one.name is ConditionName.SAMPLE_CLOCK)
             found.append(Condition(ConditionName.SAMPLE_CLOCK, "low", next(known, self._clock.wall()), words))
@@ -385,7 +385,7 @@ class Listener:
                 self._raised += 1
                 _log.warning("%s: source=%s: %s", condition.name, self.name, condition.reason)
         for name in known - {one.name for one in now}:
-            _log.info("%s is over: source=%s", name, self.name)
+            _log.info("%s resolved: source=%s", name, self.name)
         if known != {one.name for one in now}:
             self._changed.set()
         self._known = now
@@ -488,7 +488,7 @@ class Listener:
                 case Rejected(reason=reason):
                     self._rejected += 1
                     self._metrics.rejected(self.name)
-                    _log.debug("utterance not judged: source=%s reason=%s", self.name, reason)
+                    _log.debug("utterance not classified: source=%s reason=%s", self.name, reason)
                 case _:
                     pass
 

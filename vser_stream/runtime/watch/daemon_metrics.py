@@ -38,7 +38,7 @@ def latency_of(message: Message, now: float) -> float | None:
 def readings_of_source(health: Health, *, heard: bool) -> Iterator[Reading]:
     """How a source is."""
     source = {"source": health.source}
-    yield Reading("vser_source_heard", "1 while samples flow.", heard, source)
+    yield Reading("vser_source_heard", "1 while audio arrives.", heard, source)
     if (age := health.last_sample_age_s) is not None:
         yield Reading("vser_source_last_sample_age_seconds", "Age of the latest sample.", age, source)
     if health.level_db is not None and health.floor_db is not None:
@@ -51,11 +51,13 @@ def readings_of_source(health: Health, *, heard: bool) -> Iterator[Reading]:
         source,
     )
     yield Reading("vser_source_outages_total", "Times the audio stopped.", health.outages, source)
-    yield Reading("vser_source_restarts_total", "Openings that failed or were lost.", health.restarts, source)
-    yield Reading("vser_source_overruns_total", "Times audio was lost in between.", health.overruns, source)
+    yield Reading(
+        "vser_source_restarts_total", "Failed or lost connections to the source.", health.restarts, source
+    )
+    yield Reading("vser_source_overruns_total", "Gaps in the audio.", health.overruns, source)
     yield Reading(
         "vser_source_lost_seconds_total",
-        "Audio lost, in outages too.",
+        "Audio lost, including outages.",
         health.lost_samples / RATE,
         source,
     )
@@ -73,14 +75,16 @@ def readings_of_delivery(counters: Counters) -> Iterator[Reading]:
     yield Reading("vser_mqtt_reconnects_total", "Connections after the first.", counters.reconnects)
     yield Reading("vser_messages_sent_total", "Messages the broker acknowledged.", counters.sent)
     yield Reading(
-        "vser_messages_failed_total", "Publications it did not; the message was kept.", counters.failed
+        "vser_messages_failed_total",
+        "Publications not acknowledged; the message stays stored.",
+        counters.failed,
     )
-    yield Reading("vser_messages_expired_total", "Messages nobody could use any more.", counters.expired)
+    yield Reading("vser_messages_expired_total", "Messages that expired.", counters.expired)
     yield Reading("vser_messages_evicted_total", "Messages dropped: too many waited.", counters.evicted)
     yield Reading("vser_outbox_unsaved_total", "Messages that could not be persisted.", counters.unsaved)
-    yield Reading("vser_outbox_depth", "Messages that wait.", counters.depth)
+    yield Reading("vser_outbox_depth", "Messages waiting.", counters.depth)
     yield Reading(
-        "vser_outbox_oldest_age_seconds", "Age of the one that waits longest on the disk.", counters.oldest
+        "vser_outbox_oldest_age_seconds", "Age of the oldest waiting message on disk.", counters.oldest
     )
 
 
@@ -89,7 +93,7 @@ def readings_of_look(look: SecondLook | None) -> Iterator[Reading]:
     for outcome in ("answered", "late"):
         yield Reading(
             "vser_second_looks_total",
-            "Speech the first judge was not sure of: heard again, or too late for an alarm to wait.",
+            "Second looks: answered, or too late for an alarm to wait.",
             getattr(look, outcome, 0),
             {"outcome": outcome},
         )
@@ -100,21 +104,23 @@ def readings_of_escalation(counters: escalation.Counters) -> Iterator[Reading]:
     for outcome in ("answered", "late", "dropped", "over_budget", "unavailable", "failed"):
         yield Reading(
             "vser_escalations_total",
-            "Ambiguous utterances: answered by the reasoner, or why they were left to the SVM.",
+            "Low-confidence utterances: answered by the reasoner, or why the SVM decided.",
             getattr(counters, outcome),
             {"outcome": outcome},
         )
     for kind in ("rationales", "written"):
         yield Reading(
             "vser_rationales_total",
-            "Rationales of the reasoner, and those written from the evidence instead.",
+            "Rationales written by the reasoner, or from the cues instead.",
             getattr(counters, kind),
             {"by": "reasoner" if kind == "rationales" else "evidence"},
         )
     yield Reading(
         "vser_reasoner_seconds_total",
-        "Time the reasoner took, of all it answered.",
+        "Response time of the reasoner.",
         counters.label_seconds + counters.rationale_seconds,
     )
-    yield Reading("vser_reasoner_restarts_total", "Attempts to get it ready again.", counters.restarts)
-    yield Reading("vser_escalations_waiting", "Ambiguous utterances that wait for it.", counters.waiting)
+    yield Reading("vser_reasoner_restarts_total", "Attempts to restart the reasoner.", counters.restarts)
+    yield Reading(
+        "vser_escalations_waiting", "Low-confidence utterances waiting for the reasoner.", counters.waiting
+    )

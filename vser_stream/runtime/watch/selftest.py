@@ -27,5 +27,7 @@ def rehearse(decider: Decider, detector: SpeechDetector) -> Decision:
     heard_silence = detector.is_speech(np.zeros(FRAME, np.int16))
     # Not "differs": a NaN must not pass.
     if heard_silence or not math.isclose(total, 1.0, abs_tol=1e-3) or not decision.evidence:
-        raise ModelError("the rehearsal gave no sound decision; install this release and its model again")
+        raise ModelError(
+            "self-test failed: no plausible decision on a synthetic utterance; install this release again"
+        )
     return decision
