@@ -307,7 +307,9 @@ def reload(box: Box, etc: Path, config: str, status: str) -> None:
     box.done("reload of a good file", "systemctl reload vser-stream")
     (etc / "vser.toml").write_text(config.replace("bedroom", "bed room"))
     box.done("reload of a broken file", "systemctl reload vser-stream", code=1)
-    box.check("goes on and says so", "the file is wrong" in box.said(f"sleep 2; {status}"), box.said(status))
+    box.check(
+        "goes on and says so", "invalid configuration" in box.said(f"sleep 2; {status}"), box.said(status)
+    )
     (etc / "vser.toml").write_text(config)
     box.done(
         "reload of the good file again", "systemctl reload vser-stream && systemctl is-active vser-stream"

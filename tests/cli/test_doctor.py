@@ -149,7 +149,7 @@ QUICK = '[reasoner]\nbackend = "none"\n'
         (
             "retain_available false\nmax_qos 0\nmax_packet_size 2000",
             {
-                "login": "keeps no retained messages: who comes later",
+                "login": "does not store retained messages: later subscribers",
                 "takes an alert": "4096 bytes are too many",
             },
         ),

@@ -65,7 +65,11 @@ def test_a_record_that_went_elsewhere_is_reproduced_there(config: Path, tmp_path
     assert piped.stdout.startswith("record -: the SVM gives the same result, bit for bit")
     file.write_text(line.replace('"kind": "', '"kind": "x'))
     changed = vser_stream("rescore", file)
-    assert (changed.returncode, changed.stdout, "is not what was written" in changed.stderr) == (4, "", True)
+    assert (changed.returncode, changed.stdout, "was changed, its hash differs" in changed.stderr) == (
+        4,
+        "",
+        True,
+    )
 
 
 def test_another_model_is_named(config: Path) -> None:
@@ -82,7 +86,7 @@ def test_the_model_can_be_given_from_elsewhere(config: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("record", "code", "words"),
     [
-        ("4", 4, "no rows to score"),
+        ("4", 4, "no feature rows"),
         ("9", 2, "no record 9"),
         ("none.json", 4, "none.json: cannot be read"),
     ],
@@ -114,7 +118,7 @@ def test_records_are_listed_and_the_chain_is_verified(config: Path) -> None:
         "UPDATE evidence SET document = CAST(replace(document, 'raised', 'raisee') AS BLOB) WHERE id = 2",
     )
     broken = vser_stream("records", "verify", "--config", config)
-    assert (broken.returncode, "record 2 is not what was written" in broken.stderr) == (4, True)
+    assert (broken.returncode, "record 2 is damaged" in broken.stderr) == (4, True)
 
 
 def test_purge_asks_first_and_leaves_a_chain_that_can_be_verified(config: Path) -> None:
@@ -124,5 +128,5 @@ def test_purge_asks_first_and_leaves_a_chain_that_can_be_verified(config: Path) 
     both = vser_stream("purge", "--config", config, "--all", "--older-than", 1)
     assert (both.returncode, "only one of" in both.stderr) == (2, True)
     assert vser_stream("purge", "--config", config, "--yes").stdout == "3 records deleted, 1 left\n"
-    assert "1 records, none changed" in vser_stream("records", "verify", "--config", config).stdout
+    assert "1 records, all intact" in vser_stream("records", "verify", "--config", config).stdout
     assert vser_stream("purge", "--config", config, "--all", "--yes").stdout == "1 records deleted, 0 left\n"

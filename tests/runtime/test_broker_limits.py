@@ -99,10 +99,10 @@ async def told(delivery: Delivery, what: str) -> Condition:
 @pytest.mark.parametrize(
     ("setting", "said", "left_out"),
     [
-        ("retain_available false", "keeps no retained messages", False),
-        ("max_qos 0", "acknowledges nothing", False),
-        ("max_packet_size 2000", "does not take homeassistant/device/home/config", True),
-        ("message_size_limit 2000", "does not take homeassistant/device/home/config", True),
+        ("retain_available false", "does not store retained messages", False),
+        ("max_qos 0", "supports QoS 0 only", False),
+        ("max_packet_size 2000", "does not accept homeassistant/device/home/config", True),
+        ("message_size_limit 2000", "does not accept homeassistant/device/home/config", True),
     ],
 )
 async def test_what_a_broker_does_not_take_is_left_out_and_told(

@@ -148,7 +148,7 @@ def test_a_redirect_to_somebody_else_is_told_and_never_followed(status: str) -> 
         with odd_camera(answer=answer) as camera:
             message = refused(camera)
     assert other.connections == 0
-    assert f"it sends on to rtsp://127.0.0.1:{other.port}/..., and is not followed" in message
+    assert f"it redirects to rtsp://127.0.0.1:{other.port}/..., which is not followed" in message
     assert "t0ken" not in message
 
 

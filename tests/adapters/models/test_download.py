@@ -69,7 +69,7 @@ def test_a_server_that_cannot_go_on_begins_anew(server: FileServer, tmp_path: Pa
 
 def test_wrong_bytes_are_not_kept(server: FileServer, tmp_path: Path) -> None:
     server.content = CONTENT[:-1] + b"x"
-    with pytest.raises(ModelError, match="expected .*; deleted"):
+    with pytest.raises(ModelError, match=r"expected .*; deleted"):
         fetched(server, tmp_path)
     assert list(tmp_path.iterdir()) == []
     server.content = CONTENT
@@ -80,7 +80,7 @@ def test_a_file_of_somebody_else_with_that_name_stays(server: FileServer, tmp_pa
     mine = {"some.gguf": b"mine", "some.gguf.part": b"mine too"}
     for name, content in mine.items():
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match="is another file"):
+    with pytest.raises(UserError, match="exists with other contents"):
         fetched(server, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == mine
 
@@ -109,7 +109,7 @@ def test_an_address_without_the_file_is_an_error_at_once(server: FileServer, tmp
 
 def test_a_disk_without_the_room_is_told_before_anything_arrives(server: FileServer, tmp_path: Path) -> None:
     server.tells_length = False
-    with pytest.raises(ConfigError, match="do not fit"):
+    with pytest.raises(ConfigError, match="MiB more are needed"):
         fetched(server, tmp_path, size=2**60)
 
 

@@ -116,7 +116,7 @@ def test_a_kill_at_any_moment_leaves_all_of_an_event_or_nothing(path: Path) -> N
     [
         (
             "UPDATE evidence SET document = CAST('{\"n\":7}' AS BLOB) WHERE id = 3",
-            "record 3 is not what was written",
+            "record 3 was changed",
         ),
         ("UPDATE evidence SET previous = hash WHERE id = 3", "broken at record 3"),
         ("DELETE FROM evidence WHERE id = 3", "broken at record 4, which does not follow 2"),

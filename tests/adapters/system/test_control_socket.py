@@ -130,7 +130,7 @@ async def test_members_of_the_group_may_ask_and_nobody_else(tmp_path: Path) -> N
         (tmp_path / NAME).chmod(0o600 if os.geteuid() == 0 else 0)
         other = await asyncio.to_thread(as_member, tmp_path, ASK, tmp_path)
         assert "UserError" in other.stderr
-        assert "the daemon does not listen to you" in other.stderr
+        assert "permission denied; run this as root" in other.stderr
 
 
 async def test_a_caller_who_goes_ends_its_question(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_speech_in_a_quiet_room_is_good() -> None:
 def test_a_room_where_nobody_speaks_is_no_verdict_on_speech() -> None:
     survey = survey_of(np.tile(ROOM, 3))
     assert (survey.faults, survey.is_mute) == ((), False)
-    assert "nothing stands out" in survey.verdict
+    assert "nothing above the noise" in survey.verdict
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_nobody_acknowledges_more_than_they_have_seen() -> None:
         seq = desk.alert(change(event), published_at=START).seq
         words = f"alarm {first.alert_id} has escalated since: it is panic now, seq {seq}"
         heard = refusals(desk, now, first.alert_id)
-        assert heard[3] == f"{words}; look again, then acknowledge that"
+        assert heard[3] == f"{words}; check again, then acknowledge it"
         assert heard[None] is None
         assert desk.unseen(now, alert_id=first.alert_id, seq=seq) is None
 

@@ -64,7 +64,7 @@ def check_folder(folder: Path, *, ours: Callable[[Path], bool], what: str) -> No
             raise UserError(f"{folder}: exists and is not a folder; choose another place")
         if any(folder.iterdir()) and not ours(folder):
             raise UserError(
-                f"{folder}: is not empty and does not hold {what}; nothing was changed; "
+                f"{folder}: is not empty and holds no {what}; nothing was changed; "
                 "give a folder that does not exist yet"
             )
 

@@ -79,7 +79,7 @@ class Watchdog:
             hanging += [f"source {one.name}" for one in self._sources.listeners if one.overdue > LATE]
             self.hanging = tuple(hanging)
             if hanging:
-                _log.error("watchdog: watchdog: no progress: hanging=%s", ", ".join(hanging))
+                _log.error("watchdog: no progress: hanging=%s", ", ".join(hanging))
             else:
                 self._on_alive()
             await asyncio.sleep(self._every)
