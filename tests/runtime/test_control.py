@@ -133,7 +133,7 @@ async def test_a_source_that_is_not_heard_is_an_error(
     model: OnnxSvm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "OPENING", 0.1)
-    with pytest.raises(CaptureError, match="not heard now"):
+    with pytest.raises(CaptureError, match="delivers no audio now"):
         await told(desk_of(model, Source(NOTHING)), do="calibrate", source="bedroom", seconds=5)
 
 

@@ -269,8 +269,8 @@ class AlarmConfig(Section):
 
     false_alarms_per_day: PerDay = Field(
         2.0,
-        description="tolerable false alarms of panic a day, and as many of anger; the fewer, the more true ones"
-        " are late or missed. It sets distress and fast where they are not set themselves,"
+        description="tolerable false alarms of panic a day, and as many of anger; the fewer, the more true"
+        " ones are late or missed. It sets distress and fast where they are not set themselves,"
         " if the model has a table of what thresholds cost",
     )
     panic: PanicConfig = PanicConfig()

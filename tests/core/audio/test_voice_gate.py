@@ -80,7 +80,7 @@ def test_a_scream_at_the_top_of_its_force_is_a_voice_although_it_hardly_moves() 
     ids=["a whistle that swells", "a tone that drifts", "beeps"],
 )
 def test_a_machine_as_high_as_a_scream_is_none(drift: float, loudness_db: np.ndarray | float) -> None:
-    assert "a tone" in str(no_voice(held(drift, loudness_db)))
+    assert "a steady tone" in str(no_voice(held(drift, loudness_db)))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_machine_as_high_as_a_scream_is_none(drift: float, loudness_db: np.nda
     [
         (300 * NOISE.normal(size=len(TIME)), "voice"),
         (2000 * harmonics(np.full(len(TIME), 100.0)) + 3000 * NOISE.normal(size=len(TIME)), "steady noise"),
-        (8000 * np.sin(2 * np.pi * 440 * TIME) * np.exp(-3 * (TIME % 0.7)), "a tone"),
+        (8000 * np.sin(2 * np.pi * 440 * TIME) * np.exp(-3 * (TIME % 0.7)), "a steady tone"),
         (np.zeros(len(TIME)), "only 0.00 s of voice"),
     ],
     ids=["hiss", "a hum in noise", "a bell", "nothing"],

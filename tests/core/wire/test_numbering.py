@@ -68,7 +68,7 @@ def test_nobody_acknowledges_more_than_they_have_seen() -> None:
     first = desk.alert(change(AlarmEvent.RAISED, Label.ANGRY), published_at=START)
     desk.alert(change(AlarmEvent.UNACKNOWLEDGED, Label.ANGRY), published_at=START)
     desk.alert(change(AlarmEvent.AMENDED, Label.ANGRY), published_at=START)
-    ahead = "bed has published nothing with seq 9, the latest is 3; see its state"
+    ahead = "bed has no alert with seq 9, the latest is 3; see its state"
     assert refusals(desk, now, first.alert_id) == {None: None, 1: None, 2: None, 3: None, 9: ahead}
     for event in (AlarmEvent.ESCALATED, AlarmEvent.RERAISED):
         seq = desk.alert(change(event), published_at=START).seq
