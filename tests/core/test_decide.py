@@ -55,14 +55,12 @@ def decided(
     svm: Probabilities,
     ears: Ears | None,
     *,
-    second: Probabilities | None = None,
     kind: SegmentKind = SegmentKind.UTTERANCE,
 ) -> Decision:
     judge = Judge(
         Always(svm),
         Prior(ONES, ONES, ONES),
         escalate_below=0.6,
-        second=None if second is None else Always(second),
         look=None if ears is None else Look(ears, FUSION, unless_calm=0.9),
     )
     decider, one = Decider(judge, PITCH), segment(kind)
@@ -105,12 +103,12 @@ def test_what_comes_too_late_leaves_the_svm_to_decide() -> None:
     assert late.look is None
 
 
-def test_a_reasoner_is_told_what_was_heard_and_else_what_the_figures_say_to_another() -> None:
+def test_a_reasoner_is_told_what_was_heard() -> None:
     doubtful = Probabilities.folded([0.3, 0.3, 0.1, 0.2, 0.1])
-    assert decided(UNSURE, Ears(doubtful), second=CALM).second == doubtful
-    assert decided(UNSURE, Ears(None), second=CALM).second == CALM
+    assert decided(UNSURE, Ears(doubtful)).second == doubtful
+    assert decided(UNSURE, Ears(None)).second is None
     assert decided(UNSURE, None).second is None
-    settled = decided(UNSURE, Ears(SCREAM), second=CALM)
+    settled = decided(UNSURE, Ears(SCREAM))
     assert not settled.escalated
     assert settled.second is None, "nobody weighs what is clear"
 

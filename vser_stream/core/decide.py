@@ -16,7 +16,7 @@ from vser_stream.core.scoring.route import is_ambiguous
 from vser_stream.core.scoring.second_look import Look, fused
 from vser_stream.core.scoring.second_look_schedule import Hearing
 from vser_stream.ports import PitchTracker, Scorer
-from vser_stream.values import DecidedBy, Decision, Probabilities, Rows, Segment, SegmentKind, Vector
+from vser_stream.values import DecidedBy, Decision, Probabilities, Segment, SegmentKind, Vector
 
 __all__ = ["Decider", "Judge"]
 
@@ -28,9 +28,6 @@ class Judge:
     scorer: Scorer
     prior: Prior
     escalate_below: float
-    second: Scorer | None = None
-    """A second opinion on ambiguous utterances, for a reasoner to weigh."""
-
     look: Look | None = None
     """Hears what is not surely calm itself; what decides is what both believe."""
 
@@ -81,7 +78,7 @@ class Decider:
             rows=rows,
             scored=scored,
             look=look,
-            second=(look or self._second(segment, rows)) if escalated else None,
+            second=look if escalated else None,
         )
         return self._judge.writer().reasoned(decision)
 
@@ -89,12 +86,6 @@ class Decider:
         if self._judge.look is None or look is None:
             return scored
         return fused(scored, look, self._judge.look.fusion)
-
-    def _second(self, segment: Segment, rows: Rows) -> Probabilities | None:
-        """Only whole utterances are weighed."""
-        if self._judge.second is None or segment.kind is not SegmentKind.UTTERANCE:
-            return None
-        return self._judge.second.score(rows)
 
     def start_from(self, baseline: Baseline | None) -> None:
         """Judge and learn from there on; None for the population's."""

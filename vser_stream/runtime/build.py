@@ -59,7 +59,6 @@ class Engine:
         return Judge(
             scorer=self.model,
             prior=self.model.prior,
-            second=self.model.second,
             look=self.model.look,
             escalate_below=self.model.escalate_below if wanted is None else wanted,
             reasoner_expected=self.config.reasoner.is_wanted and self.reasoner is None,

@@ -106,7 +106,7 @@ def five(inputs: int, *, answers: int = 5) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def write_five(folder: Path, fitted: Fitted, *, labels: list[str], second: bytes | None = None) -> Path:
+def write_five(folder: Path, fitted: Fitted, *, labels: list[str]) -> Path:
     rows = np.zeros((2, len(MODEL_INPUT)), np.float32)
     write_folder(
         folder,
@@ -116,35 +116,21 @@ def write_five(folder: Path, fitted: Fitted, *, labels: list[str], second: bytes
             golden=(rows, np.tile(np.arange(1.0, 6.0) / 15.0, (2, 1))),
             manifest={**MANIFEST, "labels": labels},
             card="card",
-            second=second,
         ),
     )
     return folder
 
 
 def test_a_model_of_five_answers_is_folded_into_three(tmp_path: Path, fitted: Fitted) -> None:
-    second = five(len(MODEL_INPUT))
-    folder = write_five(tmp_path / "five", fitted, labels=list(ANSWERS), second=second)
-    model = OnnxSvm.load(folder, features=FEATURES)
-    assert model.second is not None
-    for scorer in (model, model.second):
-        told = scorer.score(np.zeros((1, len(MODEL_INPUT)), np.float32))
-        assert [*told.by_label.values()] == pytest.approx([5 / 15, 2 / 15, 8 / 15])
-        assert told.parts == pytest.approx({"other": 4 / 15, "wordless": 5 / 15})
+    folder = write_five(tmp_path / "five", fitted, labels=list(ANSWERS))
+    told = OnnxSvm.load(folder, features=FEATURES).score(np.zeros((1, len(MODEL_INPUT)), np.float32))
+    assert [*told.by_label.values()] == pytest.approx([5 / 15, 2 / 15, 8 / 15])
+    assert told.parts == pytest.approx({"other": 4 / 15, "wordless": 5 / 15})
 
 
 def test_a_model_whose_answers_are_not_its_labels_is_refused(tmp_path: Path, fitted: Fitted) -> None:
     folder = write_five(tmp_path / "five", fitted, labels=["calm", "angry", "panic"])
     with pytest.raises(ModelError, match="gives 5 answers for 3 labels; copy the whole"):
-        OnnxSvm.load(folder, features=FEATURES)
-
-
-@pytest.mark.parametrize(
-    "second", [five(len(MODEL_INPUT), answers=4), five(3)], ids=["four answers", "another width"]
-)
-def test_a_second_opinion_nobody_can_read_is_refused(tmp_path: Path, fitted: Fitted, second: bytes) -> None:
-    folder = write_five(tmp_path / "five", fitted, labels=list(ANSWERS), second=second)
-    with pytest.raises(ModelError, match=r"second\.onnx: does not accept the golden vectors; copy the whole"):
         OnnxSvm.load(folder, features=FEATURES)
 
 

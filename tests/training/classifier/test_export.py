@@ -72,7 +72,6 @@ def write(
     folder: Path,
     fitted: Fitted,
     card: str = "card",
-    second: bytes | None = None,
     look: SecondLookMade | None = None,
 ) -> None:
     rows = cold(TABLE, fitted.prior)[:2]
@@ -84,7 +83,6 @@ def write(
             golden=(rows, fitted.answers(rows)),
             manifest={"name": folder.name},
             card=card,
-            second=second,
             look=look,
         ),
     )
@@ -124,12 +122,9 @@ def test_a_model_that_works_survives_a_write_that_fails(
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-def test_a_second_opinion_comes_with_the_manifest_that_vouches_for_it(tmp_path: Path, fitted: Fitted) -> None:
-    for second in (b"one", b"other"):
-        write(tmp_path, fitted, second=second)
-        manifest = tomllib.loads((tmp_path / "manifest.toml").read_text())
-        assert manifest["sha256"]["second.onnx"] == hashlib.sha256(second).hexdigest()
-        assert (tmp_path / "second.onnx").read_bytes() == second
+def test_what_a_model_of_0_1_0_held_beside_is_gone_after_training(tmp_path: Path, fitted: Fitted) -> None:
+    write(tmp_path, fitted)
+    (tmp_path / "second.onnx").touch()
     write(tmp_path, fitted)
     assert not (tmp_path / "second.onnx").exists()
 

@@ -29,30 +29,15 @@ from vser_stream.core.scoring.second_look import Look
 from vser_stream.errors import ModelError, ModelMismatchError
 from vser_stream.values import ANSWERS, LABELS, Label, Probabilities, Rows
 
-__all__ = ["FILES", "GOLDEN_TOLERANCE", "SECOND", "OnnxScorer", "OnnxSvm", "answer"]
+__all__ = ["FILES", "GOLDEN_TOLERANCE", "OnnxSvm", "answer"]
 
 FILES = ("svm.onnx", "vectors.npz", "MODEL_CARD.md")
 """What a model folder holds beside the manifest, which has the sha256 of each."""
-
-SECOND = "second.onnx"
-"""A second opinion; a model may do without."""
 
 GOLDEN_TOLERANCE = 1e-3
 """Largest difference of a probability between processors (float32 sums in another order)."""
 
 _VECTORS = ("location", "scale", "weight", "golden_inputs", "golden_probabilities")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OnnxScorer:
-    """A graph with input ``X`` and output ``probabilities``; implements :class:`vser_stream.ports.Scorer`."""
-
-    session: onnxruntime.InferenceSession
-
-    def score(self, rows: Rows) -> Probabilities:
-        """Judge all rows at once: the support vectors are read from memory once, and that is most of it."""
-        answers = self.session.run(["probabilities"], {"X": rows})[0].astype(np.float64)
-        return Probabilities.mean([Probabilities.folded(one) for one in answers])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,9 +62,6 @@ class OnnxSvm:
     """``manifest.toml`` in full."""
 
     session: onnxruntime.InferenceSession
-
-    second: OnnxScorer | None = None
-    """A second opinion on the same rows, where the folder holds one."""
 
     curves: Curves = field(default_factory=dict)
     """What thresholds of the alarm cost with it, for each level that was measured."""
@@ -122,7 +104,6 @@ class OnnxSvm:
             thresholds=manifest.thresholds,
             manifest=manifest.document,
             session=session,
-            second=_second(folder, manifest.sums.get(SECOND), vectors["golden_inputs"]),
             curves=manifest.curves,
             look=look_of(folder, sums=manifest.sums, document=manifest.document, within=within)
             if second_look
@@ -135,8 +116,12 @@ class OnnxSvm:
         return f"{self.name}@{self.version}+{self.sha256[:12]}"
 
     def score(self, rows: Rows) -> Probabilities:
-        """Judge one voice by its rows of model inputs, shape (n, n_inputs)."""
-        return OnnxScorer(self.session).score(rows)
+        """Judge one voice by its rows of model inputs, shape (n, n_inputs).
+
+        All at once: the support vectors are read from memory once, and that is most of it.
+        """
+        answers = self.session.run(["probabilities"], {"X": rows})[0].astype(np.float64)
+        return Probabilities.mean([Probabilities.folded(one) for one in answers])
 
 
 _Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -212,18 +197,6 @@ def _check_manifest(manifest: _Manifest, path: Path, features: str) -> None:
         raise ModelError(f"{path}: labels are not {known} in this order; {COPY_AGAIN}")
     if manifest.default_share not in manifest.thresholds:
         raise ModelError(f"{path}: has no threshold for its default share; {COPY_AGAIN}")
-
-
-def _second(folder: Path, sha256: str | None, golden: NDArray[np.generic]) -> OnnxScorer | None:
-    if sha256 is None:
-        return None
-    path = folder / SECOND
-    scorer = OnnxScorer(open_graph(verified(path, sha256), name=str(path)))
-    try:
-        scorer.score(golden[:1].astype(np.float32))
-    except (*GRAPH_ERRORS, ValueError, IndexError) as exc:
-        raise ModelError(f"{path}: does not accept the golden vectors; {COPY_AGAIN}") from exc
-    return scorer
 
 
 def _vectors(content: bytes, path: Path) -> dict[str, NDArray[np.generic]]:

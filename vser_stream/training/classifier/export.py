@@ -23,7 +23,7 @@ from vser_stream.adapters.models.manifest import MANIFEST, SUMS, sums_of
 from vser_stream.adapters.models.onnx_graph import open_graph
 from vser_stream.adapters.models.onnx_second_look import FILE as LOOK
 from vser_stream.adapters.models.onnx_second_look import NOTICE, SECTION
-from vser_stream.adapters.models.onnx_svm import FILES, SECOND, answer
+from vser_stream.adapters.models.onnx_svm import FILES, answer
 from vser_stream.adapters.storage.output_files import check_folder, replacing
 from vser_stream.core.scoring.baseline import Prior
 from vser_stream.errors import ModelError
@@ -35,6 +35,9 @@ __all__ = ["OPSET", "PARITY", "check_model_folder", "check_parity", "to_graph", 
 
 OPSET = 17
 """Operator set of the graph."""
+
+_FORMER = "second.onnx"
+"""What a model folder of 0.1.0 holds beside."""
 
 _IR = 8
 """Format of the file: that of the operator set, which older runtimes read too."""
@@ -157,9 +160,6 @@ class ModelParts:
     card: str
     """``MODEL_CARD.md``."""
 
-    second: bytes | None = None
-    """``second.onnx``, where there is a second opinion."""
-
     look: SecondLookMade | None = None
     """A second look, where there is one: its file, its notice, and what the manifest says of it."""
 
@@ -185,8 +185,6 @@ def write_folder(folder: Path, parts: ModelParts) -> None:
     )
     files = {"svm.onnx": parts.graph, "vectors.npz": vectors.getvalue(), "MODEL_CARD.md": parts.card.encode()}
     manifest = parts.manifest
-    if parts.second is not None:
-        files[SECOND] = parts.second
     if parts.look is not None:
         files |= {LOOK: parts.look.graph, NOTICE: notice().encode()}
         manifest = {**manifest, SECTION: parts.look.section}
@@ -194,7 +192,7 @@ def write_folder(folder: Path, parts: ModelParts) -> None:
     files[MANIFEST] = tomli_w.dumps({**manifest, "sha256": sums}).encode()
     files[SUMS] = sums_of(files[MANIFEST]).encode()
     try:
-        with replacing(folder, (MANIFEST, SUMS, *FILES, SECOND, LOOK, NOTICE)) as made:
+        with replacing(folder, (MANIFEST, SUMS, *FILES, LOOK, NOTICE, _FORMER)) as made:
             for name, content in files.items():
                 (made / name).write_bytes(content)
     except OSError as exc:
