@@ -14,7 +14,8 @@ from support.broker import Mosquitto
 from support.mqtt import address, message, next_of, output, received
 from support.patience import HANGS
 
-from vser_stream.adapters.mqtt.client import INBOX, LARGEST, MqttPublisher
+from vser_stream.adapters.mqtt.client import INBOX, MqttPublisher
+from vser_stream.adapters.mqtt.packets import LARGEST
 from vser_stream.core.wire.documents import SiteStatus, status_message
 from vser_stream.values import Message
 

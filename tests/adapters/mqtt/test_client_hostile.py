@@ -11,7 +11,8 @@ from support.hostile_broker import honest, hostile_broker, mutated, packet, publ
 from support.mqtt import message, next_of, refusal
 from support.patience import HANGS
 
-from vser_stream.adapters.mqtt.client import INBOX_BYTES, LARGEST, MqttPublisher
+from vser_stream.adapters.mqtt.client import INBOX_BYTES, MqttPublisher
+from vser_stream.adapters.mqtt.packets import LARGEST
 from vser_stream.config.schema import MqttConfig
 from vser_stream.errors import MessageRefusedError, PublishError
 

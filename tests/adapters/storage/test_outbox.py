@@ -168,7 +168,7 @@ def test_a_file_that_is_no_database_is_moved_aside_each_under_its_own_name(path:
     for n in (1, 2):
         path.write_bytes(b"power cut" * 1000)
         with SqliteOutbox(path) as outbox:
-            assert (outbox.corrupt, len(outbox)) == (1, 0)
+            assert (outbox.aside, len(outbox)) == (path.with_name(f"outbox.db.corrupt-{n}"), 0)
             outbox.put(message("a"))
             assert drained(outbox) == ["a"]
         assert path.with_name(f"outbox.db.corrupt-{n}").read_bytes() == b"power cut" * 1000
@@ -185,7 +185,8 @@ def test_a_database_damaged_inside_is_moved_aside_with_its_journal(path: Path) -
     with closing(sqlite3.connect(path)) as reader:  # as long as somebody reads, the journal stays
         assert reader.execute("SELECT count(*) FROM sqlite_master").fetchone() is not None
         with SqliteOutbox(path) as outbox:
-            assert (outbox.corrupt, len(outbox)) == (1, 200)  # none of them lay on those pages
+            assert outbox.aside == path.with_name("outbox.db.corrupt-1")
+            assert len(outbox) == 200  # none of them lay on those pages
             assert path.with_name("outbox.db.corrupt-1-wal").exists()
         assert path.with_name("outbox.db.corrupt-1").read_bytes() == damaged
 
@@ -294,7 +295,7 @@ def test_what_was_put_before_a_kill_is_there_after_it(path: Path) -> None:
             committed += writer.stdout.read().split()
     with SqliteOutbox(path) as outbox:
         kept = [m.id for m in outbox]
-        assert outbox.corrupt == 0
+        assert outbox.aside is None
     # A message may have been committed without its id being printed any more: one in each round.
     assert [name for name in kept if name in set(committed)] == committed
     assert len(kept) <= len(committed) + 12

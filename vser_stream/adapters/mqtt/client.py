@@ -29,7 +29,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from vser_stream.adapters.mqtt.login import secrets
-from vser_stream.adapters.mqtt.packets import LARGEST, Limits, bound, fitted, greeting, will_properties
+from vser_stream.adapters.mqtt.packets import Limits, bound, fitted, greeting, will_properties
 from vser_stream.adapters.mqtt.refusals import (
     HUNG_UP,
     NO_RETAIN,
@@ -48,7 +48,7 @@ from vser_stream.config.schema import MqttConfig
 from vser_stream.errors import MessageRefusedError, MessageUnfitError, PublishError, SessionTakenError
 from vser_stream.values import Message
 
-__all__ = ["LARGEST", "Limits", "MqttPublisher", "Received"]
+__all__ = ["Limits", "MqttPublisher", "Received"]
 
 AT_ONCE = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 """A small packet after another one would wait 40 ms for the other side to say that it has the first."""

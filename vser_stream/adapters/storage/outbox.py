@@ -103,8 +103,6 @@ class SqliteOutbox:
         """Messages dropped because nobody could use them any more."""
         self.evicted = 0
         """Messages dropped because there were too many."""
-        self.corrupt = 0
-        """Damaged files moved aside when this one was opened."""
         self.aside: Path | None = None
         """Where the file that could not be used has been moved."""
         self.set_aside = 0
@@ -308,7 +306,6 @@ class SqliteOutbox:
                 _move_back(aside, self._path)  # what it holds is asked for again when there is room
             raise
         self._broken, self.aside = "", aside
-        self.corrupt += why == "corrupt"
         _log.error(
             "outbox cannot be used; its audit records remain in the old file: error=%s moved_to=%s "
             "messages=%d memories=%d",

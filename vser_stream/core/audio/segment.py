@@ -53,11 +53,6 @@ class Segmenter:
         """Noise floor of the source (dB re full scale)."""
         return self._floor.db
 
-    @property
-    def in_speech(self) -> bool:
-        """Whether an utterance is open."""
-        return bool(self._open)
-
     def feed(self, frame: Frame, *, is_speech: bool) -> list[Segment]:
         """Take the next frame and the detector's decision; return what it finished."""
         closed = self._close(Cut.GAP) if frame.after_gap else []

@@ -190,9 +190,6 @@ class SignalWatch:
         self.conditions: tuple[Condition, ...] = ()
         """What is wrong now."""
 
-        self.raised = 0
-        """Conditions that have begun so far."""
-
         self.signal: Signal | None = None
         """The latest whole second."""
 
@@ -217,7 +214,6 @@ class SignalWatch:
         cuts = len(self._cuts)
         if self._cut_since is None and cuts >= _CUTS:
             self._cut_since = self._cuts[0]
-            self.raised += 1
         elif 2 * cuts < _CUTS:
             self._cut_since = None
         if self._cut_since is not None:
@@ -244,6 +240,5 @@ class SignalWatch:
     def _settle(self, check: _Check, bad: int, now: float) -> None:
         if check.name not in self._since and bad >= check.need:
             self._since[check.name] = now - check.need
-            self.raised += 1
         elif check.name in self._since and 2 * bad < check.need:
             del self._since[check.name]

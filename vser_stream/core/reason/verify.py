@@ -96,11 +96,6 @@ class Verification:
         """Whether it may be published."""
         return not self.faults
 
-    @property
-    def faithfulness(self) -> float:
-        """Share of its claims that are so."""
-        return 1.0 - self.wrong / self.claims if self.claims else 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
