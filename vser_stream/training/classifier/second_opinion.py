@@ -1,7 +1,9 @@
 """A second opinion on the same rows: boosted trees and small networks, which err elsewhere than the SVM.
 
 Told only what the SVM says, no reasoner has anything to add to it; what it adds comes from a second opinion:
-on a box that of the second look, in the cases a reasoner is trained on, which have no sound, this one. Over five speaker-grouped folds the mean of both kinds is better on what the SVM finds ambiguous than
+on a box that of the second look, in the cases a reasoner is trained on, which have no sound, this one.
+
+Over five speaker-grouped folds the mean of both kinds is better on what the SVM finds ambiguous than
 either kind, than extremely random trees, and than a logistic regression (figures in the model card).
 """
 
