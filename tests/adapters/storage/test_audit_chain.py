@@ -170,9 +170,11 @@ def test_what_is_purged_is_no_longer_in_any_file(path: Path) -> None:
 def test_a_file_of_an_older_release_is_opened_and_keeps_what_waits(path: Path) -> None:
     with SqliteOutbox(path) as outbox:
         outbox.put(message("a"))
+    since_then = ("kind", "site", "source", "event", "alert_id", "made_at", "ended_at")
     with closing(sqlite3.connect(path)) as db:
         db.executescript(
-            "DROP TABLE memory; DROP TABLE evidence; DROP TABLE evidence_purged; PRAGMA user_version = 0"
+            "DROP TABLE memory; DROP TABLE evidence; DROP TABLE evidence_purged; PRAGMA user_version = 0;"
+            + "".join(f"ALTER TABLE outbox DROP COLUMN {name};" for name in since_then)
         )
     with KeptFile(path) as file, pytest.raises(OutboxError, match=r"no such table.*has run once"):
         file.verify()
