@@ -2,7 +2,7 @@
 # Shows the main job on a bare Debian or Ubuntu with python3: speech in, alerts with reasons out over MQTT.
 #
 #   deploy/demo.sh             a few minutes the first time
-#   deploy/demo.sh --reasoner  and the ambiguous weighed by the language model (llama.cpp compiles for some minutes, once)
+#   deploy/demo.sh --reasoner  low-confidence utterances weighed by the language model (llama.cpp compiles for some minutes, once)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source deploy/venv.sh

@@ -46,8 +46,8 @@ utterances = true
 name = "bedroom"
 file = "{scene}"
 """
-WITH_REASONER = "the bundled language model weighs what is ambiguous"
-WITHOUT_REASONER = "not installed, the SVM decides the ambiguous as fallback (deploy/demo.sh --reasoner)"
+WITH_REASONER = "the bundled language model weighs low-confidence utterances"
+WITHOUT_REASONER = "not installed, falling back to the SVM (deploy/demo.sh --reasoner)"
 NEXT = """
 What next
   your own microphone   .venv/bin/pip install -e '.[mic]'   (and: apt install libportaudio2)
@@ -160,9 +160,9 @@ async def listen(alerts: MqttPublisher, labels: set[str]) -> None:
 
 
 def show_utterance(utterance: dict[str, Any]) -> None:
-    """Print what one utterance sounded like; the reasons too where it was ambiguous."""
+    """Print what one utterance sounded like; the reasons too where confidence was low."""
     label, doubtful = utterance["label"], utterance["escalated"]
-    doubt = f", ambiguous, decided by {utterance['decided_by']}" if doubtful else ""
+    doubt = f", low confidence, decided by {utterance['decided_by']}" if doubtful else ""
     console.print(f"          [{COLOURS[label]}]{label}[/] {utterance['confidence']:.2f}{doubt}", style="dim")
     if doubtful:
         console.print(f"          {utterance['rationale']}\n", style="dim")

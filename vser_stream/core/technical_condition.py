@@ -37,7 +37,7 @@ class Condition:
     name: ConditionName
 
     priority: Literal["medium", "low"]
-    """In the words of IEC 60601-1-8: medium where nothing can be heard, low where it is heard badly."""
+    """In IEC 60601-1-8 terms: medium where nothing can be heard, low where it is heard badly."""
 
     since: float
     """Wall time (s)."""

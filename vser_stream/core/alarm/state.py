@@ -1,4 +1,4 @@
-"""What an alarm system remembers and tells, in the words of IEC 60601-1-8."""
+"""What an alarm system remembers and tells, in IEC 60601-1-8 terms."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Signal(StrEnum):
 
 
 class Priority(StrEnum):
-    """Alarm priority in the words of IEC 60601-1-8."""
+    """Alarm priority in IEC 60601-1-8 terms."""
 
     HIGH = "high"
     MEDIUM = "medium"

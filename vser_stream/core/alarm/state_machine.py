@@ -1,4 +1,4 @@
-"""From decisions to alarm transitions, for one source, in the words of IEC 60601-1-8.
+"""From decisions to alarm transitions, for one source, in IEC 60601-1-8 terms.
 
 A condition is *raised* when enough distress was heard lately, or when one decision is sure enough,
 *escalated* to a higher level at any time, *amended* when the utterance behind it is judged again,
@@ -40,6 +40,30 @@ from vser_stream.values import Decision, Label, SegmentKind
 
 __all__ = ["STEPPED", "Step", "acknowledge", "amend", "clock_set", "live", "pause", "resume", "step", "tick"]
 
+# Theory of operation
+#
+#   none --- raised: distress, or one sure utterance ------------> present
+#   present --- escalated: angry becomes panic -------------------> present
+#   present --- over for `hold` s, angry or acknowledged: cleared -> none
+#   present --- over for `hold` s, panic: latched ----------------> latched
+#   present --- acknowledged (5 min), then reraised --------------> present
+#   latched --- acknowledged, and so cleared ---------------------> none
+#   latched --- back: reraised -----------------------------------> present
+#
+# AlarmState is one frozen value; each public function takes it and returns the next one with the transitions that
+# follow (`Step`). Nothing here knows a clock: `now` is given, and `tick` is called at even times for what only time
+# changes: the end of a pause or an acknowledgement, a reminder, a condition that is over.
+#
+# Order matters in three places:
+# 1. `step` first updates the CUSUM (cusum.py), then asks which level is called for, then compares it with the open
+#    alarm. A higher level breaks through whatever holds a lower one back.
+# 2. Suppression is decided last and never for panic, but by ALARM OFF. It is published once an utterance, so that a
+#    silent monitor can always say why it is silent.
+# 3. `amend` may replace the decision an alarm rests on, and raise or escalate; it never clears. A second opinion that
+#    comes late must not silence what others have already acted on.
+#
+# What is published of an alarm agrees with itself: its level and the decision beside it are of the same utterance.
+
 STEPPED = 15.0
 """A clock that goes farther than this was set; less is the way second verdicts and commands interleave
 with audio that waits in the inbox (s)."""
@@ -48,7 +72,7 @@ _DAY = 86_400.0
 """(s)"""
 
 _ENDING = 0.8
-"""Share of a pause after which its end is announced (product survey, 3.1: reminder at 80 %)."""
+"""Share of a pause after which its end is announced."""
 
 
 Step = tuple[AlarmState, tuple[Transition, ...]]
