@@ -50,19 +50,21 @@ __all__ = ["STEPPED", "Step", "acknowledge", "amend", "clock_set", "live", "paus
 #   latched --- acknowledged, and so cleared ---------------------> none
 #   latched --- back: reraised -----------------------------------> present
 #
-# AlarmState is one frozen value; each public function takes it and returns the next one with the transitions that
-# follow (`Step`). Nothing here knows a clock: `now` is given, and `tick` is called at even times for what only time
-# changes: the end of a pause or an acknowledgement, a reminder, a condition that is over.
+# AlarmState is one frozen value; each public function takes it and returns the next one with the
+# transitions that follow (`Step`). Nothing here knows a clock: `now` is given, and `tick` is called at even
+# times for what only time changes: the end of a pause or an acknowledgement, a reminder, a condition that
+# is over.
 #
 # Order matters in three places:
-# 1. `step` first updates the CUSUM (cusum.py), then asks which level is called for, then compares it with the open
-#    alarm. A higher level breaks through whatever holds a lower one back.
-# 2. Suppression is decided last and never for panic, but by ALARM OFF. It is published once an utterance, so that a
-#    silent monitor can always say why it is silent.
-# 3. `amend` may replace the decision an alarm rests on, and raise or escalate; it never clears. A second opinion that
-#    comes late must not silence what others have already acted on.
+# 1. `step` first updates the CUSUM (cusum.py), then asks which level is called for, then compares it with
+#    the open alarm. A higher level breaks through whatever holds a lower one back.
+# 2. Suppression is decided last and never for panic, but by ALARM OFF. It is published once an utterance,
+#    so that a silent monitor can always say why it is silent.
+# 3. `amend` may replace the decision an alarm rests on, and raise or escalate; it never clears. A second
+#    opinion that comes late must not silence what others have already acted on.
 #
-# What is published of an alarm agrees with itself: its level and the decision beside it are of the same utterance.
+# What is published of an alarm agrees with itself: its level and the decision beside it are of the same
+# utterance.
 
 STEPPED = 15.0
 """A clock that goes farther than this was set; less is the way second verdicts and commands interleave

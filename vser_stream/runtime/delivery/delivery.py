@@ -87,22 +87,28 @@ _NOBODY = Unobserved()
 
 # Theory of operation
 #
-# Delivery is at least once. A message is stored (spool), published with QoS 1, and deleted when the broker has
-# acknowledged it. A crash between publishing and deleting publishes it again; its id lets consumers deduplicate.
+# Delivery is at least once. A message is stored (spool), published with QoS 1, and deleted when the broker
+# has acknowledged it. A crash between publishing and deleting publishes it again; its id lets consumers
+# deduplicate.
 #
 #   commit -> Keeper (spool.py)       the disk, or memory while the disk fails; wakes run()
-#   run    -> _use_connection         one connection after another, each with a fresh client: a reused one re-sends
+#   run    -> _use_connection         one connection after another, each with a fresh client: a reused one
+#          re-sends
 #                                     what it had already reported as failed
 #          -> _serve -> _drain        until the connection is lost: Sender.next, Sender.publish
-#   Sender (sender.py)                which message is next: alarms, then what a connection begins with, then by age
-#   Aside (quarantine.py)             messages at which the broker disconnects, or which it refuses: others go first
+#   Sender (sender.py)                which message is next: alarms, then what a connection begins with,
+#                                     then by age
+#   Aside (quarantine.py)             messages at which the broker disconnects, or which it refuses: others
+#                                     go first
 #   Standing (standing.py)            how the broker behaves: away, throwing us out, taking less than we send
 #
 # Three invariants:
-# 1. An alarm never waits for the disk: a commit that takes too long goes to memory, and delivery sends from there.
-# 2. One bad message never blocks the others. A broker that disconnects at it gets it last, alone, and less and less often.
-# 3. While an alarm waits, pauses between attempts are short (URGENT_PAUSE); otherwise they back off with jitter, so
-#    that a site does not reconnect in step with all others after an outage of the broker.
+# 1. An alarm never waits for the disk: a commit that takes too long goes to memory, and delivery sends from
+#    there.
+# 2. One bad message never blocks the others. A broker that disconnects at it gets it last, alone, and less
+#    and less often.
+# 3. While an alarm waits, pauses between attempts are short (URGENT_PAUSE); otherwise they back off with
+#    jitter, so that a site does not reconnect in step with all others after an outage of the broker.
 #
 # Commands use a second connection (inbox.py), so that a flood of them cannot delay an alert.
 class Delivery:

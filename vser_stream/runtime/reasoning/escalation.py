@@ -120,25 +120,26 @@ class _LeftError(Exception):
 
 # Theory of operation
 #
-# One reasoner serves all sources, one question at a time, on a thread of its own (it may compute for seconds, or hang).
-# Nothing else waits: a panic is published before it is weighed, and the deadline of an utterance counts from the end of
-# its speech. After that the SVM's decision stands, as a fallback.
+# One reasoner serves all sources, one question at a time, on a thread of its own (it may compute for
+# seconds, or hang). Nothing else waits: a panic is published before it is weighed, and the deadline of an
+# utterance counts from the end of its speech. After that the SVM's decision stands, as a fallback.
 #
 # weigh():   _turn            wait for the turn: the most urgent first, by the highest p(panic) anybody gives
 #            _judged          ask for probabilities; fuse them with the SVM's (core/reason/fuse.py)
 #            early(decision)  a more urgent label is passed on before its rationale is written
 #            _explained       ask for a rationale; verify it; else the one that code has written stays
 #
-# Every way out that is not an answer is a _LeftError, named after the counter it raises: unavailable, dropped (queue
-# full), late, over_budget, failed.
+# Every way out that is not an answer is a _LeftError, named after the counter it raises: unavailable,
+# dropped (queue full), late, over_budget, failed.
 #
-# The turn is a baton: _busy is True while somebody has it, and _pass_on hands it over. The case that needs care is a
-# question that is given up as late while its thread still computes. Then the baton stays with that computation, and
-# _came_late passes it on when it ends; so two questions never overlap, and the lateness counts as a failure.
+# The turn is a baton: _busy is True while somebody has it, and _pass_on hands it over. The case that needs
+# care is a question that is given up as late while its thread still computes. Then the baton stays with
+# that computation, and _came_late passes it on when it ends; so two questions never overlap, and the
+# lateness counts as a failure.
 #
-# The breaker (core/reason/breaker.py) opens after repeated failures, or at once when the reasoner is broken. While it
-# is open nobody asks; run() prepares the reasoner again after a growing pause; then one question probes it
-# (HALF_OPEN), and others go to the SVM until that one is answered.
+# The breaker (core/reason/breaker.py) opens after repeated failures, or at once when the reasoner is
+# broken. While it is open nobody asks; run() prepares the reasoner again after a growing pause; then one
+# question probes it (HALF_OPEN), and others go to the SVM until that one is answered.
 class Escalation:
     """Asks one reasoner for all sources, one case at a time and the most urgent first.
 

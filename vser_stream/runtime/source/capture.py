@@ -52,23 +52,25 @@ _log = logging.getLogger(__name__)
 
 # Theory of operation
 #
-# Two threads meet here. A *reader* thread opens the source and blocks in whatever library reads it; the *event loop*
-# owns everything else. The only thing that crosses is loop.call_soon_threadsafe with a block or an ending, so no
-# attribute needs a lock: whatever begins with _deliver or _finish runs in the loop.
+# Two threads meet here. A *reader* thread opens the source and blocks in whatever library reads it; the
+# *event loop* owns everything else. The only thing that crosses is loop.call_soon_threadsafe with a block
+# or an ending, so no attribute needs a lock: whatever begins with _deliver or _finish runs in the loop.
 #
 #   reader thread                         event loop
 #   source.blocks() -> pieces -> drain -> _deliver: place on the timeline, queue -> _next -> blocks()
-#                    ends or fails ----> _finish: reader.over, its outage -> _until_over ends -> _pause, next reader
+#                    ends or fails ----> _finish: reader.over, its outage -> _until_over ends -> _pause,
+#                    next reader
 #
 # Four rules:
-# 1. The reader is never waited for. Too much audio waiting (INBOX) drops the oldest blocks; the positions of those
-#    that follow then have a gap, by which the pipeline closes the open utterance.
-# 2. A reader may hang for ever. After silence_allowed the state is STALLED; after abandon_after more the reader is left
-#    behind (_hanging), which costs one thread. At most most_abandoned of them, then the source is refused.
-# 3. A block of a reader that is over, or no longer the current one, is ignored: a camera that comes back after we gave
-#    it up must not be heard twice.
-# 4. Every wait states when it is due (_due_at): the watchdog asks `overdue` and cannot be fooled by a wait that is
-#    meant to be long, such as the pause before another attempt.
+# 1. The reader is never waited for. Too much audio waiting (INBOX) drops the oldest blocks; the positions
+#    of those that follow then have a gap, by which the pipeline closes the open utterance.
+# 2. A reader may hang for ever. After silence_allowed the state is STALLED; after abandon_after more the
+#    reader is left behind (_hanging), which costs one thread. At most most_abandoned of them, then the
+#    source is refused.
+# 3. A block of a reader that is over, or no longer the current one, is ignored: a camera that comes back
+#    after we gave it up must not be heard twice.
+# 4. Every wait states when it is due (_due_at): the watchdog asks `overdue` and cannot be fooled by a wait
+#    that is meant to be long, such as the pause before another attempt.
 #
 # States and their transitions are a table in core/audio/capture_state.py; _go alone applies it.
 class Capture:
