@@ -29,12 +29,16 @@ from support.sound_server import SoundServer, sound_server
 from vser_stream.adapters.audio.microphone import Microphone
 from vser_stream.adapters.audio.rtsp_camera import RtspCamera
 from vser_stream.adapters.system.prometheus import Metrics
-from vser_stream.config.schema import PipelineConfig, ReasonerConfig
+from vser_stream.config.schema import PipelineConfig, PublishConfig, ReasonerConfig
+from vser_stream.core.technical_condition import Condition
 from vser_stream.core.wire.numbering import Reporter
 from vser_stream.core.wire.source_snapshot import Remembered
 from vser_stream.ports import AudioSource
 from vser_stream.runtime.build import Engine
-from vser_stream.runtime.source.listener import Listener, new_id
+from vser_stream.runtime.source.capture import Capture
+from vser_stream.runtime.source.documents import new_id
+from vser_stream.runtime.source.listener import Listener
+from vser_stream.runtime.source.parts import Shared, Source
 from vser_stream.values import RATE, Memory, Message, Pcm, Record
 
 SPEECH = np.concatenate([voice(4.0), np.zeros(6 * RATE, np.int16)])
@@ -82,38 +86,37 @@ def endless(server: SoundServer, pcm: Pcm) -> subprocess.Popen[bytes]:
 
 def listener(name: str, source: AudioSource, engine: Engine, scorer: ThreadPoolExecutor) -> Listener:
     """As the daemon makes it, with nobody to tell."""
-    return Listener(
-        site="soak",
-        name=name,
-        source=source,
-        pipeline=engine.pipeline(engine.config.alarm),
-        reporter=Reporter(site="soak", source=name, versions=engine.versions, new_id=new_id),
-        scorer=scorer,
-        commit=keep_quiet,
-        on_capture=nothing,
-        recall=nothing_kept,
-        features="soak",
-        metrics=Metrics(),
-        publish_utterances=True,
-        health_every=30.0,
-    )
+    reporter = Reporter(site="soak", source=name, versions=engine.versions, new_id=new_id)
+    publish = PublishConfig(utterances=True)
+    nobody = Nobody()
+    shared = Shared(nobody, nobody, scorer, nobody, publish, Metrics())
+    return Listener(Source(Capture(name, source), engine.pipeline(engine.config.alarm), reporter), shared)
 
 
-async def keep_quiet(
-    messages: Sequence[Message], *, memory: Memory | None = None, records: Sequence[Record] = ()
-) -> None:
-    """Take it all and forget it."""
-    assert messages
-    del memory, records
+class Nobody:
+    """Takes it all and forgets it, knows of nothing earlier, and of nothing wrong."""
 
+    async def commit(
+        self, messages: Sequence[Message], *, memory: Memory | None = None, records: Sequence[Record] = ()
+    ) -> None:
+        """Forget it."""
+        assert messages or memory
+        del records
 
-async def nothing_kept() -> Remembered:
-    """Of an earlier run."""
-    return Remembered()
+    async def recall(self, source: str) -> Remembered:
+        """Nothing."""
+        assert source
+        return Remembered()
 
+    def document(self, kept: Remembered) -> bytes:
+        """In no form."""
+        assert kept
+        return b""
 
-async def nothing() -> None:
-    """Whether a source is heard shows in its health."""
+    def of(self, source: str) -> tuple[Condition, ...]:
+        """Nothing."""
+        assert source
+        return ()
 
 
 async def soak(listeners: list[Listener], *, seconds: float, every: float) -> None:

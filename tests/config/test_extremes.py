@@ -28,7 +28,7 @@ from vser_stream.core.reason.writer import Writer
 from vser_stream.core.wire.documents import utc
 from vser_stream.core.wire.home_assistant import discovery_messages
 from vser_stream.errors import CaptureError, ConfigError, PublishError
-from vser_stream.runtime.agent import DAY
+from vser_stream.runtime.delivery.retention import DAY
 from vser_stream.runtime.reasoning.escalation import Escalation
 from vser_stream.runtime.reasoning.reasoners import reasoner_of
 from vser_stream.runtime.source.audio_source import source_of

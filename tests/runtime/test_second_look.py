@@ -14,6 +14,7 @@ from support.second_look import add_second_look, second_look
 from vser_stream.config.loader import load
 from vser_stream.core.scoring.second_look import Fusion
 from vser_stream.runtime.agent import Agent
+from vser_stream.runtime.watch.overview import Overview
 
 CONVINCED = Fusion(first=0.1, look=2.0, bias=(0.0,) * 5)
 PATIENT = "[second_look]\nwithin = 60"
@@ -29,8 +30,9 @@ async def heard(folder: Path, more: str) -> tuple[str | None, dict[str, float]]:
         )
         agent = Agent(load(config))
         await agent.run()
-        (listener,) = agent.listeners
-        counted = [one for one in await agent.readings() if one.name == "vser_second_looks_total"]
+        overview = Overview(agent.parts)
+        (listener,) = overview.listeners
+        counted = [one for one in await overview.readings() if one.name == "vser_second_looks_total"]
         return listener.state().label, {one.labels["outcome"]: one.value for one in counted}
 
 

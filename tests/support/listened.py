@@ -13,21 +13,34 @@ from vser_stream.adapters.audio.vad import WebRtcVad
 from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
 from vser_stream.adapters.system.clock import SYSTEM_CLOCK
 from vser_stream.adapters.system.prometheus import Metrics
-from vser_stream.config.schema import AlarmConfig, PanicConfig
+from vser_stream.config.schema import AlarmConfig, PanicConfig, PublishConfig
 from vser_stream.core.alarm.threshold_curve import Curves
 from vser_stream.core.audio.capture_state import Patience
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.features.functionals import FEATURES
 from vser_stream.core.pipeline import Pipeline
 from vser_stream.core.scoring.baseline import Baseline, Prior
+from vser_stream.core.technical_condition import Condition
 from vser_stream.core.wire.documents import Versions
 from vser_stream.core.wire.numbering import Reporter
-from vser_stream.core.wire.source_snapshot import Remembered
-from vser_stream.ports import Clock, Scorer
-from vser_stream.runtime.source.listener import Commit, Listener
+from vser_stream.core.wire.source_snapshot import Remembered, remember
+from vser_stream.ports import Clock, Scorer, Store
+from vser_stream.runtime.source.capture import Capture
+from vser_stream.runtime.source.listener import Listener
+from vser_stream.runtime.source.parts import Shared, Source
 from vser_stream.values import RATE, Block, Pcm, Probabilities, Rows
 
-__all__ = ["EVERY", "PRIOR", "Calm", "Played", "listener_of", "pipeline_of", "reporter", "taught"]
+__all__ = [
+    "EVERY",
+    "PRIOR",
+    "Calm",
+    "Played",
+    "listener_of",
+    "pipeline_of",
+    "reporter",
+    "shared_by",
+    "taught",
+]
 
 EVERY = 0.1
 """Between two health messages (s)."""
@@ -81,34 +94,50 @@ def reporter() -> Reporter:
     return Reporter(site="test", source="bed", versions=lambda: versions, new_id=lambda: "id")
 
 
-def listener_of(
-    pipeline: Pipeline,
-    source: Played,
+class Kept:
+    """What an earlier listener has left; the features of its baseline are called "f"."""
+
+    def __init__(self, recall: Callable[[], Awaitable[Remembered | None]]) -> None:
+        self._recall = recall
+
+    async def recall(self, source: str) -> Remembered | None:
+        assert source == "bed"
+        return await self._recall()
+
+    def document(self, kept: Remembered) -> bytes:
+        return remember(kept, features="f")
+
+
+class NothingElse:
+    """All is well elsewhere."""
+
+    def of(self, source: str) -> tuple[Condition, ...]:
+        assert source == "bed"
+        return ()
+
+
+def shared_by(
+    store: Store,
     *,
     scorer: Executor,
-    commit: Commit,
     recall: Callable[[], Awaitable[Remembered | None]],
-    reporting: Reporter | None = None,
     clock: Clock = SYSTEM_CLOCK,
-) -> Listener:
-    """The source "bed" of the site "test"; its features are called "f"."""
-    return Listener(
-        site="test",
-        name="bed",
-        source=source,
-        pipeline=pipeline,
-        reporter=reporting or reporter(),
+) -> Shared:
+    """What a listener of the site "test" shares with nobody."""
+    return Shared(
+        store=store,
+        archive=Kept(recall),
         scorer=scorer,
-        commit=commit,
-        on_capture=_nothing,
-        recall=recall,
-        features="f",
+        conditions=NothingElse(),
+        publish=PublishConfig.model_construct(health_every=EVERY, utterances=False),
         metrics=Metrics(),
-        publish_utterances=False,
-        health_every=EVERY,
-        patience=Patience(first_wait=0.05, longest_wait=0.05),
         clock=clock,
     )
 
 
-async def _nothing() -> None: ...
+def listener_of(
+    pipeline: Pipeline, source: Played, shared: Shared, *, reporting: Reporter | None = None
+) -> Listener:
+    """The source "bed" of the site "test", heard by the clock of this box."""
+    capture = Capture("bed", source, patience=Patience(first_wait=0.05, longest_wait=0.05))
+    return Listener(Source(capture, pipeline, reporting or reporter()), shared)

@@ -14,13 +14,14 @@ from vser_stream.adapters.audio.vad import WebRtcVad
 from vser_stream.adapters.models.onnx_svm import OnnxSvm
 from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
 from vser_stream.adapters.storage.rulebook import RuleShelf, shelf_of
+from vser_stream.adapters.system.clock import SYSTEM_CLOCK
 from vser_stream.config.schema import AlarmConfig, PipelineConfig
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.pipeline import Pipeline
 from vser_stream.core.scoring.enrolment import Calibration
 from vser_stream.core.scoring.feature_identity import digest
 from vser_stream.core.wire.documents import Versions
-from vser_stream.ports import PitchTracker
+from vser_stream.ports import Clock, PitchTracker
 from vser_stream.runtime.reasoning.escalation import Escalation, Standby
 from vser_stream.runtime.reasoning.reasoners import reasoner_of
 
@@ -85,11 +86,11 @@ class Engine:
             baby_cry=baby_cry,
         )
 
-    def escalation(self) -> Escalation | None:
+    def escalation(self, *, clock: Clock = SYSTEM_CLOCK) -> Escalation | None:
         """The queue before the reasoner; None where there is none."""
         if self.reasoner is None:
             return None
-        return Escalation(self.reasoner, self.rules.writer, self.config.reasoner)
+        return Escalation(self.reasoner, self.rules.writer, self.config.reasoner, clock=clock)
 
     def calibration(self) -> Calibration:
         """A listener that takes all it can measure for calm; may be used beside the pipelines."""

@@ -25,7 +25,7 @@ from vser_stream.core.wire.control_requests import Calibrate, Forget, Purge, Rel
 from vser_stream.core.wire.documents import Health
 from vser_stream.errors import CaptureError, ConfigError, UserError
 from vser_stream.ports import Clock
-from vser_stream.runtime.agent import Agent
+from vser_stream.runtime.assembly import Assembly
 from vser_stream.values import RATE, Block
 
 __all__ = ["ControlDesk", "Taught", "control"]
@@ -77,16 +77,18 @@ class TaughtSources(Protocol):
 
 
 @asynccontextmanager
-async def control(agent: Agent, *, reload: Reloads) -> AsyncIterator[None]:
+async def control(parts: Assembly, *, reload: Reloads) -> AsyncIterator[None]:
     """Answer within the block.
 
     Args:
-        agent: Of whom is asked.
+        parts: Of whom is asked.
         reload: Reads the configuration again.
     """
-    desk = ControlDesk(agent, calibration=agent.calibration, purge=agent.keeper.purge, reload=reload)
+    desk = ControlDesk(
+        parts.roster, calibration=parts.engine.calibration, purge=parts.keeper.purge, reload=reload
+    )
     try:
-        async with answering(agent.state, desk.answer, on_disk=agent.keeper.disk.queue):
+        async with answering(parts.folder.path, desk.answer, on_disk=parts.keeper.disk.queue):
             yield
     finally:
         desk.close()

@@ -18,7 +18,7 @@ from http import HTTPStatus
 from vser_stream.adapters.system.http_server import Answer, serving
 from vser_stream.config.schema import HttpConfig
 from vser_stream.errors import ConfigError
-from vser_stream.runtime.agent import Agent
+from vser_stream.runtime.watch.overview import Overview
 from vser_stream.runtime.watch.watchdog import Watchdog
 
 __all__ = ["page"]
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def page(config: HttpConfig, port: int, agent: Agent, watchdog: Watchdog) -> AsyncIterator[None]:
+async def page(config: HttpConfig, port: int, overview: Overview, watchdog: Watchdog) -> AsyncIterator[None]:
     """Serve within the block; a port that cannot be had is told, and nothing else depends on it."""
     loop = asyncio.get_running_loop()
 
@@ -42,7 +42,7 @@ async def page(config: HttpConfig, port: int, agent: Agent, watchdog: Watchdog) 
         except TimeoutError:
             return _json({"hanging": ["event loop"]}, ok=False)
 
-    pages = {path: partial(ask, make) for path, make in _pages(agent, watchdog).items()}
+    pages = {path: partial(ask, make) for path, make in _pages(overview, watchdog).items()}
     with ExitStack() as stack:
         try:
             stack.enter_context(serving(config.host, port, pages, names=config.names))
@@ -51,25 +51,24 @@ async def page(config: HttpConfig, port: int, agent: Agent, watchdog: Watchdog) 
         yield
 
 
-def _pages(agent: Agent, watchdog: Watchdog) -> Mapping[str, Callable[[], Awaitable[Answer]]]:
+def _pages(all_parts: Overview, watchdog: Watchdog) -> Mapping[str, Callable[[], Awaitable[Answer]]]:
     async def alive() -> Answer:
         return _json({"hanging": watchdog.hanging}, ok=not watchdog.hanging)
 
     async def ready() -> Answer:
-        heard = {one.name: one.heard for one in agent.listeners}
+        heard = {one.name: one.heard for one in all_parts.listeners}
         return _json({"sources": heard}, ok=False not in heard.values())
 
     async def metrics() -> Answer:
-        text = agent.metrics.text(await agent.readings())
-        return Answer(text, "text/plain; version=0.0.4; charset=utf-8")
+        return Answer(await all_parts.text(), "text/plain; version=0.0.4; charset=utf-8")
 
     async def overview() -> Answer:
         return _json(
             {
-                "status": await agent.in_words(),
+                "status": await all_parts.in_words(),
                 "hanging": watchdog.hanging,
-                "delivery": asdict(await agent.counters()),
-                "sources": [listener.health().model_dump(mode="json") for listener in agent.listeners],
+                "delivery": asdict(await all_parts.counters()),
+                "sources": [listener.health().model_dump(mode="json") for listener in all_parts.listeners],
             },
             ok=True,
         )

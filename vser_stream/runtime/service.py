@@ -20,6 +20,7 @@ from vser_stream.errors import ConfigError, OutageError, OutboxError, VserError
 from vser_stream.runtime.agent import Agent
 from vser_stream.runtime.control import control
 from vser_stream.runtime.delivery.disk_thread import Disk
+from vser_stream.runtime.watch.overview import Overview
 from vser_stream.runtime.watch.watchdog import Watchdog
 
 __all__ = ["Service"]
@@ -73,19 +74,20 @@ class Service:
         except VserError as exc:
             self._manager.status(f"cannot start: {exc}")
             raise
+        overview = Overview(agent.parts)
         watchdog = Watchdog(
-            agent.scorer,
-            agent,
+            agent.parts.scorer,
+            agent.parts.roster,
             longest=self._manager.watchdog,
             on_alive=self._manager.alive,
         )
         watching = asyncio.create_task(self._watch(watchdog), name="watchdog")
         reloading = asyncio.create_task(self._reload_when_asked(agent), name="reload")
-        self._telling = asyncio.create_task(self._tell(agent), name="status")
+        self._telling = asyncio.create_task(self._tell(overview), name="status")
         try:
             async with (
-                _page(settings.http, agent, watchdog),
-                control(agent, reload=partial(self._reload, agent)),
+                _page(settings.http, overview, watchdog),
+                control(agent.parts, reload=partial(self._reload, agent)),
             ):
                 await agent.run()
         finally:
@@ -97,10 +99,10 @@ class Service:
         self._manager.ready(self._words)
         await watchdog.run()
 
-    async def _tell(self, agent: Agent) -> NoReturn:
+    async def _tell(self, overview: Overview) -> NoReturn:
         """Tell ``systemctl status`` how all stands as soon as that changes; never ends."""
         while True:
-            if (words := await agent.in_words()) != self._words:
+            if (words := await overview.in_words()) != self._words:
                 self._words = words
                 self._manager.status(words)
             await asyncio.sleep(TELL_EVERY)
@@ -149,10 +151,10 @@ def _cut() -> None:
     os._exit(OutageError.exit_code)
 
 
-def _page(config: HttpConfig, agent: Agent, watchdog: Watchdog) -> AbstractAsyncContextManager[None]:
+def _page(config: HttpConfig, overview: Overview, watchdog: Watchdog) -> AbstractAsyncContextManager[None]:
     """The libraries of a web server, 4 MiB of memory, are loaded only where there is one."""
     if config.port is None:
         return contextlib.nullcontext()
     from vser_stream.runtime.http_api import page  # noqa: PLC0415 - see above
 
-    return page(config, config.port, agent, watchdog)
+    return page(config, config.port, overview, watchdog)

@@ -19,15 +19,13 @@ from support.ward import NoFeedback, Ward, Wards
 
 from vser_stream.adapters.mqtt.client import MqttPublisher, Received
 from vser_stream.adapters.storage.outbox import SqliteOutbox
-from vser_stream.adapters.system.clock import SYSTEM_CLOCK
 from vser_stream.config.schema import MqttConfig
 from vser_stream.core.technical_condition import ConditionName
 from vser_stream.errors import PublishError
-from vser_stream.ports import Clock
 from vser_stream.runtime.delivery.access import Access
 from vser_stream.runtime.delivery.connection import STABLE, unique
 from vser_stream.runtime.delivery.delivery import Delivery, Unobserved
-from vser_stream.runtime.delivery.inbox import Inbox
+from vser_stream.runtime.delivery.inbox import CommandLink, Inbox
 from vser_stream.runtime.delivery.spool import Keeper
 from vser_stream.runtime.delivery.standing import AWAY_AFTER
 from vser_stream.runtime.remote.command_desk import CommandDesk
@@ -51,7 +49,7 @@ async def attending(inbox: Inbox) -> AsyncIterator[None]:
 
 
 def inbox_at(
-    broker: MqttConfig, asked: list[str], answer: Message | None = None, *, clock: Clock = SYSTEM_CLOCK
+    broker: MqttConfig, asked: list[str], answer: Message | None = None, *, link: CommandLink | None = None
 ) -> Inbox:
     class Asked:
         async def receive(self, received: Received) -> Message | None:
@@ -66,7 +64,7 @@ def inbox_at(
         receiver=Asked(),
         access=Access(),
         jitter=lambda: 1.0,
-        clock=clock,
+        link=link,
     )
 
 
@@ -187,7 +185,7 @@ async def test_a_broker_that_restarts_now_and_then_keeps_no_command_waiting(
     server: Mosquitto,
 ) -> None:
     asked, clock = list[str](), SetClock()
-    inbox = inbox_at(MqttConfig(host=server.host, port=server.port), asked, clock=clock)
+    inbox = inbox_at(MqttConfig(host=server.host, port=server.port), asked, link=CommandLink(clock=clock))
     async with attending(inbox):
         for number in range(3):
             async with MqttPublisher(MqttConfig(host=server.host, port=server.port)) as sender:
@@ -205,15 +203,16 @@ async def test_a_broker_that_restarts_now_and_then_keeps_no_command_waiting(
 async def test_that_nobody_can_be_heard_is_told(tmp_path: Path) -> None:
     clock = SetClock()
     with Mosquitto(tmp_path, settings="clientid_prefixes other-") as server:
-        inbox = inbox_at(MqttConfig(host=server.host, port=server.port), [], clock=clock)
+        link = CommandLink(clock=clock)
+        inbox = inbox_at(MqttConfig(host=server.host, port=server.port), [], link=link)
         async with attending(inbox), asyncio.timeout(HANGS):
             clock.forward(AWAY_AFTER - 1)
-            assert list(inbox.conditions()) == []
+            assert list(link.conditions()) == []
             clock.forward(1)
-            (found,) = inbox.conditions()
+            (found,) = link.conditions()
             while "agent-commands" not in found.reason:
                 await asyncio.sleep(0.01)
-                (found,) = inbox.conditions()
+                (found,) = link.conditions()
     assert found.name is ConditionName.COMMANDS_AWAY
 
 

@@ -16,7 +16,7 @@ import pytest
 from support.audio import voice
 from support.clock import SetClock
 from support.decisions import START, decision
-from support.listened import EVERY, Calm, Played, listener_of, pipeline_of, reporter, taught
+from support.listened import EVERY, Calm, Played, listener_of, pipeline_of, reporter, shared_by, taught
 from support.patience import HANGS
 
 from vser_stream.adapters.system.clock import SYSTEM_CLOCK
@@ -34,7 +34,8 @@ from vser_stream.core.wire.numbering import Reporter, Story
 from vser_stream.core.wire.source_snapshot import Remembered, recall
 from vser_stream.errors import CommandError
 from vser_stream.ports import Clock, Scorer
-from vser_stream.runtime.source.listener import ASK_EVERY, ROOM_SAVED_EVERY, SAVE_EVERY, Listener
+from vser_stream.runtime.source.listener import Listener
+from vser_stream.runtime.source.recollection import ASK_EVERY, ROOM_SAVED_EVERY, SAVE_EVERY
 from vser_stream.values import RATE, Cut, Label, Memory, Message, Pcm, Probabilities, Record, Rows
 
 
@@ -120,11 +121,8 @@ async def listening(
         told.listener = listener = listener_of(
             told.pipeline,
             Played(pcm),
-            scorer=executor,
-            commit=told.commit,
-            recall=recalling,
+            shared_by(told, scorer=executor, recall=recalling, clock=clock),
             reporting=told.reporter,
-            clock=clock,
         )
         tasks = [asyncio.create_task(listener.run()), asyncio.create_task(listener.watch())]
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from support.audio import voice
-from support.listened import Calm, Played, listener_of, pipeline_of
+from support.listened import Calm, Played, listener_of, pipeline_of, shared_by
 
 from vser_stream.adapters.storage.outbox import SqliteOutbox
 from vser_stream.config.schema import SourceConfig
@@ -39,12 +39,8 @@ async def test_the_next_listener_knows_what_the_earlier_one_learned_last_and_wha
             return recall(document, features="f") if document else Remembered()
 
         def make(_: SourceConfig) -> Listener:
-            source = Played(SPEECH)
-            made.append(
-                listener_of(
-                    pipeline_of(Calm()), source, scorer=scorer, commit=keeper.commit, recall=recalling
-                )
-            )
+            shared = shared_by(keeper, scorer=scorer, recall=recalling)
+            made.append(listener_of(pipeline_of(Calm()), Played(SPEECH), shared))
             return made[-1]
 
         roster = Roster(make, announcements=Nobody())

@@ -54,7 +54,7 @@ class Reporter:
         versions: Callable[[], Versions],
         new_id: Callable[[], str],
     ) -> None:
-        self._site, self._source = site, source
+        self.site, self.source = site, source
         self._versions = versions
         self._new_id = new_id
         self.story = Story()
@@ -70,8 +70,8 @@ class Reporter:
             self.story = replace(self.story, signalled=self.story.seq)
         return alert_of(
             transition,
-            site=self._site,
-            source=self._source,
+            site=self.site,
+            source=self.source,
             event_id=self._new_id(),
             alert_id=alert_id,
             seq=self.story.seq,
@@ -89,9 +89,9 @@ class Reporter:
         """
         story = self.story
         if alarm.alarm is None or alert_id != story.alert_id or alarm.alarm.acknowledged:
-            return f"no alarm {alert_id} of {self._source} is unacknowledged; see its state"
+            return f"no alarm {alert_id} of {self.source} is unacknowledged; see its state"
         if seq is not None and seq > story.seq:
-            return f"{self._source} has no alert with seq {seq}, the latest is {story.seq}; see its state"
+            return f"{self.source} has no alert with seq {seq}, the latest is {story.seq}; see its state"
         if seq is not None and seq < story.signalled:
             now = f"it is {alarm.alarm.level} now, seq {story.signalled}"
             return f"alarm {alert_id} has escalated since: {now}; check again, then acknowledge it"
@@ -102,8 +102,8 @@ class Reporter:
         current, story, paused = alarm.alarm, self.story, alarm.pause
         level = current.level if current else Label.CALM
         return State(
-            site=self._site,
-            source=self._source,
+            site=self.site,
+            source=self.source,
             condition=level,
             present=alarm.level is not Label.CALM,
             priority=priority_of(level),

@@ -25,7 +25,7 @@ from vser_stream.runtime.delivery.connection import LONGEST_PAUSE, STABLE, Conne
 from vser_stream.runtime.delivery.standing import AWAY_AFTER
 from vser_stream.values import Message
 
-__all__ = ["Connection", "Inbox"]
+__all__ = ["CommandLink", "Connection", "Inbox"]
 
 AT_OUR_EXPENSE = 2.0
 """Alerts that lose their connection so soon after this one was opened lost it to this one (s)."""
@@ -47,6 +47,42 @@ class Receiver(Protocol):
         ...
 
 
+class CommandLink:
+    """Whether commands can be heard: the inbox notes it, and whoever tells of technical conditions reads it.
+
+    Args:
+        clock: What time it is.
+    """
+
+    def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.clock = clock
+        self.opened_at: float | None = None
+        """Monotonic time since which there is a connection (s); None without one."""
+
+        self.reason = ""
+        """Why there was none last."""
+
+        self._lost_at = clock.wall()
+
+    def opened(self) -> None:
+        """There is a connection."""
+        self.opened_at = self.clock.monotonic()
+
+    def closed(self) -> float:
+        """There is none any more; return how long it lasted (s)."""
+        if self.opened_at is None:
+            return 0.0
+        lasted = self.clock.monotonic() - self.opened_at
+        self.opened_at, self._lost_at = None, self.clock.wall()
+        return lasted
+
+    def conditions(self) -> Iterator[Condition]:
+        """What is wrong, for whoever reads health, metrics or the log."""
+        if self.opened_at is None and self.clock.wall() - self._lost_at >= AWAY_AFTER:
+            reason = f"commands cannot be received, so alarms cannot be acknowledged: {self.reason}"
+            yield Condition(ConditionName.COMMANDS_AWAY, "medium", self._lost_at, reason)
+
+
 class Inbox:
     """Run :meth:`run` as a task; it hands on what arrives, one message after the other.
 
@@ -55,8 +91,8 @@ class Inbox:
         connect: Makes a new connection, opened by ``async with``.
         receiver: Gives the answer, which is published at once and kept nowhere.
         access: Told which topics the broker lets us read.
+        link: Where it is noted whether commands can be heard. Its clock is used.
         jitter: A random number from 0 to 1 at each call.
-        clock: What time it is.
     """
 
     def __init__(
@@ -66,16 +102,15 @@ class Inbox:
         *,
         receiver: Receiver,
         access: Access,
+        link: CommandLink | None = None,
         jitter: Callable[[], float] = random.random,
-        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._topics = tuple(topics)
         self._connect = connect
         self._receiver, self._access = receiver, access
-        self._jitter, self._clock = jitter, clock
+        self._link, self._jitter = link or CommandLink(), jitter
+        self._clock = self._link.clock
         self._hurry = asyncio.Event()
-        self._opened: float | None = None
-        self._lost_at, self._reason = clock.wall(), ""
         self._in_the_way = 0
         self.stands_back = False
         """Whether it waits, for its connection costs the one for alerts."""
@@ -86,9 +121,9 @@ class Inbox:
         while True:
             began = self._clock.monotonic()
             reason = await self._use_connection()
-            if reason != self._reason:
+            if reason != self._link.reason:
                 _log.warning("no connection for commands: error=%s", reason)
-            self._reason = reason
+            self._link.reason = reason
             failures = 0 if self._clock.monotonic() - began >= STABLE else failures + 1
             self._hurry.clear()
             if self.stands_back:
@@ -108,19 +143,13 @@ class Inbox:
 
         Some brokers take one connection for each user, whatever the client ids.
         """
-        now = self._clock.monotonic()
-        if self._opened is None or now - self._opened > AT_OUR_EXPENSE:
+        opened = self._link.opened_at
+        if opened is None or self._clock.monotonic() - opened > AT_OUR_EXPENSE:
             return
         self._in_the_way += 1
         if isinstance(error, SessionTakenError) or self._in_the_way > 1:
             self.stands_back = True
             _log.error("no command connection for now: it disturbs the one for alerts; error=%s", error)
-
-    def conditions(self) -> Iterator[Condition]:
-        """What is wrong, for whoever reads health, metrics or the log."""
-        if self._opened is None and self._clock.wall() - self._lost_at >= AWAY_AFTER:
-            reason = f"commands cannot be received, so alarms cannot be acknowledged: {self._reason}"
-            yield Condition(ConditionName.COMMANDS_AWAY, "medium", self._lost_at, reason)
 
     async def attend(self, connection: Connection) -> PublishError:
         """Subscribe and hand on until the connection is lost; return why."""
@@ -142,7 +171,7 @@ class Inbox:
         """Work over one connection until it is lost; return why."""
         try:
             async with self._connect() as connection:
-                self._opened = self._clock.monotonic()
+                self._link.opened()
                 return str(await self.attend(connection))
         except PublishError as exc:
             return str(exc)
@@ -150,10 +179,8 @@ class Inbox:
             _log.exception("connection for commands failed for good")
             return f"internal error ({type(exc).__name__}); please report the traceback in the log"
         finally:
-            if self._opened is not None:
-                if self._clock.monotonic() - self._opened >= STABLE:
-                    self._in_the_way = 0  # alerts have borne it
-                self._opened, self._lost_at = None, self._clock.wall()
+            if self._link.closed() >= STABLE:
+                self._in_the_way = 0  # alerts have borne it
 
     async def _subscribe(self, connection: Connection, topic: str) -> None:
         try:

@@ -9,7 +9,7 @@ from vser_stream.config.schema import HomeAssistantConfig
 from vser_stream.core.wire import topics
 from vser_stream.core.wire.home_assistant import discovery_messages, forgotten, migration
 from vser_stream.ports import Store
-from vser_stream.runtime.source.listener import new_id
+from vser_stream.runtime.source.documents import new_id
 from vser_stream.values import Message, MessageKind
 
 __all__ = ["Announcements"]

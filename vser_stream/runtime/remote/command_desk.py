@@ -28,7 +28,7 @@ from vser_stream.core.wire.commands import (
 from vser_stream.core.wire.documents import State, utc
 from vser_stream.errors import CommandError, UnreadableCommandError
 from vser_stream.ports import Clock
-from vser_stream.runtime.source.listener import new_id
+from vser_stream.runtime.source.documents import new_id
 from vser_stream.values import About, Message, MessageKind
 
 __all__ = ["CommandDesk", "Commanded", "CommandedSources", "FeedbackStore"]
