@@ -80,7 +80,9 @@ def assemble(config: Config, *, clock: Clock = SYSTEM_CLOCK) -> Assembly:
     identity, engine = features(), Engine.load(config, live=True)
     escalation = engine.escalation(clock=clock)
     folder = StateFolder(config.state_path)
-    keeper = Keeper(SqliteOutbox(config.state_path / "outbox.db", claim=folder.claim), clock=clock)
+    keeper = Keeper(
+        SqliteOutbox(config.state_path / "outbox.db", claim=folder.claim, clock=clock), clock=clock
+    )
     access, standing, link = Access(clock=clock), Standing(clock=clock), CommandLink(clock=clock)
     shared = Shared(
         store=keeper,

@@ -6,6 +6,7 @@ import socket
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from support.decisions import START
 from support.hostile_broker import publication
 from support.mqtt import message
 
@@ -30,21 +31,21 @@ def test_acknowledgements_a_broker_never_reads_do_not_pile_up() -> None:
 
 def test_what_a_broker_does_not_take_is_sent_another_way() -> None:
     sent = message("x" * 100, topic="a/b")
-    fit, _ = fitted(sent, Limits(retain=False, qos=0), mqtt_5=True)
+    fit, _ = fitted(sent, Limits(retain=False, qos=0), mqtt_5=True, now=START)
     assert (fit.qos, fit.retain, fit.payload) == (0, False, sent.payload)
-    _, whole = fitted(sent, Limits(packet=1000), mqtt_5=True)
-    _, bare = fitted(sent, Limits(packet=130), mqtt_5=True)
+    _, whole = fitted(sent, Limits(packet=1000), mqtt_5=True, now=START)
+    _, bare = fitted(sent, Limits(packet=130), mqtt_5=True, now=START)
     assert (hasattr(whole, "UserProperty"), hasattr(bare, "UserProperty")) == (True, False)
     with pytest.raises(MessageUnfitError, match=r"a/b: 113 bytes, but the broker takes packets of 112"):
-        fitted(sent, Limits(packet=112), mqtt_5=True)
+        fitted(sent, Limits(packet=112), mqtt_5=True, now=START)
 
 
 @pytest.mark.parametrize("topic", ["", "a/+", "#", "a" * 70_000, "\ud800"])
 def test_what_is_no_topic_is_never_sent(topic: str) -> None:
     with pytest.raises(MessageUnfitError, match="cannot be sent"):
-        fitted(message("m1", topic=topic), Limits(), mqtt_5=False)
+        fitted(message("m1", topic=topic), Limits(), mqtt_5=False, now=START)
 
 
 def test_a_document_nested_too_deep_to_be_looked_into_ends_in_nothing_but_a_refusal() -> None:
     with contextlib.suppress(MessageUnfitError):
-        fitted(message('{"a":' * 100_000), Limits(), mqtt_5=True)
+        fitted(message('{"a":' * 100_000), Limits(), mqtt_5=True, now=START)

@@ -44,8 +44,10 @@ from vser_stream.adapters.mqtt.refusals import (
     login_refusal,
     refusal,
 )
+from vser_stream.adapters.system.clock import SYSTEM_CLOCK
 from vser_stream.config.schema import MqttConfig
 from vser_stream.errors import MessageRefusedError, MessageUnfitError, PublishError, SessionTakenError
+from vser_stream.ports import Clock
 from vser_stream.values import Message
 
 __all__ = ["Limits", "MqttPublisher", "Received"]
@@ -96,15 +98,21 @@ class MqttPublisher:
         client_id: The same at each connection, so that the broker ends a half-dead earlier one; None for
             one the broker makes up.
         will: What the broker publishes when this client vanishes.
+        clock: What time it is.
 
     Raises:
         PublishError: On entering; says in one line what to do.
     """
 
     def __init__(
-        self, broker: MqttConfig, *, client_id: str | None = None, will: Message | None = None
+        self,
+        broker: MqttConfig,
+        *,
+        client_id: str | None = None,
+        will: Message | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._broker, self._client_id = broker, client_id
+        self._broker, self._client_id, self._clock = broker, client_id, clock
         self._will = will
         self._turn = asyncio.Lock()
         self._inbox: asyncio.Queue[Received | None] = asyncio.Queue(INBOX)
@@ -151,6 +159,7 @@ class MqttPublisher:
             message,
             self.limits,
             mqtt_5=self.answers,
+            now=self._clock.wall(),
             response_topic=response_topic,
             correlation=correlation,
         )

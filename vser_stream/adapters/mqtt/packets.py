@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import struct
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
@@ -119,12 +118,14 @@ def fitted(
     limits: Limits,
     *,
     mqtt_5: bool,
+    now: float,
     response_topic: str | None = None,
     correlation: bytes | None = None,
 ) -> tuple[Message, Properties | None]:
     """The message and its properties as this broker takes them.
 
-    Where it is too large with them, it goes without the attributes that the document has too.
+    Where it is too large with them, it goes without the attributes that the document has too. ``now`` is wall
+    time (s).
 
     Raises:
         MessageUnfitError: It cannot be sent at all, or is too large.
@@ -138,7 +139,7 @@ def fitted(
             return fit, None
         for told in (_attributes(fit), _properties(PacketTypes.PUBLISH)):
             if fit.expires_at is not None:
-                told.MessageExpiryInterval = max(1, math.ceil(fit.expires_at - time.time()))
+                told.MessageExpiryInterval = max(1, math.ceil(fit.expires_at - now))
             if response_topic is not None:
                 told.ResponseTopic = response_topic
             if correlation is not None:

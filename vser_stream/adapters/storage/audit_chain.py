@@ -8,7 +8,6 @@ latest hash elsewhere to notice that.
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -40,15 +39,15 @@ class Chained:
     hash: str
 
 
-def append(db: sqlite3.Connection, new: Record) -> None:
-    """Put a record at the end of the chain, inside the caller's transaction."""
+def append(db: sqlite3.Connection, new: Record, *, now: float) -> None:
+    """Put a record at the end of the chain, inside the caller's transaction; ``now`` is wall time (s)."""
     last = db.execute("SELECT hash FROM evidence ORDER BY id DESC LIMIT 1").fetchone()
     (previous,) = last or (_start(db)[1],)
     if not isinstance(previous, str) or not previous.isprintable():
         previous = GENESIS  # it is damaged; verify() names it, and what follows can be verified again
     db.execute(
         "INSERT INTO evidence (source, created_at, document, previous, hash) VALUES (?, ?, ?, ?, ?)",
-        (new.source, time.time(), new.document, previous, chained(previous, new.document)),
+        (new.source, now, new.document, previous, chained(previous, new.document)),
     )
 
 

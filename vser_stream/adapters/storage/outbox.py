@@ -15,7 +15,6 @@ import logging
 import os
 import sqlite3
 import threading
-import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -45,7 +44,9 @@ from vser_stream.adapters.storage.database_schema import (
 )
 from vser_stream.adapters.storage.salvage import salvage, text
 from vser_stream.adapters.storage.state_folder import InUseError
+from vser_stream.adapters.system.clock import SYSTEM_CLOCK
 from vser_stream.errors import OutboxError
+from vser_stream.ports import Clock
 from vser_stream.values import Memory, Message, Record, Urgency
 
 __all__ = ["SqliteOutbox"]
@@ -86,6 +87,7 @@ class SqliteOutbox:
         limit: Messages above which the least important, oldest one is evicted.
         limit_bytes: The same for their payloads together.
         claim: Called before the file is opened; it raises OSError where that may not be.
+        clock: What time it is.
     """
 
     def __init__(
@@ -95,8 +97,9 @@ class SqliteOutbox:
         limit: int = 10_000,
         limit_bytes: int = 64_000_000,
         claim: Callable[[], object] = lambda: None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._path, self._claim = path, claim
+        self._path, self._claim, self._clock = path, claim, clock
         self._limit, self._limit_bytes = limit, limit_bytes
         self._lock = threading.Lock()
         self.expired = 0
@@ -159,7 +162,7 @@ class SqliteOutbox:
                     "INSERT OR REPLACE INTO memory VALUES (?, ?)", (memory.source, memory.document)
                 )
             for record in records:
-                audit_chain.append(self._db, record)
+                audit_chain.append(self._db, record, now=self._clock.wall())
             evicted = self._evict()
         if evicted:
             self.evicted += evicted
@@ -318,7 +321,7 @@ class SqliteOutbox:
         assert self._path is not None  # noqa: S101 - what is in memory only is never damaged
         found = salvage(aside, {"outbox": _ROW, "memory": "source, document"})
         messages = [
-            (*row, created if isinstance(created, float) else time.time())
+            (*row, created if isinstance(created, float) else self._clock.wall())
             for *row, created in found["outbox"]
             if message_of(row) is not None
         ]
@@ -353,7 +356,7 @@ class SqliteOutbox:
                 self._db.execute(
                     "INSERT INTO set_aside (at, of, key, content, rest) "  # noqa: S608 - our own names
                     f"SELECT ?, ?, {key}, {content}, {rest} FROM main.{table} WHERE {key} = ?",
-                    (time.time(), table, value),
+                    (self._clock.wall(), table, value),
                 )
                 self._db.execute(f"DELETE FROM main.{table} WHERE {key} = ?", (value,))  # noqa: S608 - as above
                 self._db.execute(
@@ -378,7 +381,7 @@ class SqliteOutbox:
             )
         self._db.execute(
             f"INSERT INTO outbox ({_ROW}) VALUES ({_PLACES}) ON CONFLICT (id) DO NOTHING",  # noqa: S608 - constants
-            (*row_of(message), time.time()),
+            (*row_of(message), self._clock.wall()),
         )
 
     def _evict(self) -> int:

@@ -43,7 +43,7 @@ class Keeper:
         self.hurry = asyncio.Event()
         """Set when that is worth another connection at once."""
 
-        self._held = SqliteOutbox(None, limit=MEMORY_LIMIT)
+        self._held = SqliteOutbox(None, limit=MEMORY_LIMIT, clock=clock)
         self._latest: dict[str, Memory] = {}
         self._unsaved: dict[str, Memory] = {}
         self.disk = Disk()
