@@ -14,7 +14,7 @@ from support.second_look import add_second_look, second_look
 from vser_stream.config.loader import load
 from vser_stream.core.scoring.second_look import Fusion
 from vser_stream.runtime.agent import Agent
-from vser_stream.runtime.watch.overview import Overview
+from vser_stream.runtime.overview import Overview
 
 CONVINCED = Fusion(first=0.1, look=2.0, bias=(0.0,) * 5)
 PATIENT = "[second_look]\nwithin = 60"

@@ -23,11 +23,9 @@ class Mosquitto:
 
     Args:
         folder: Private, existing; holds configuration, log and data.
-        persistence: Keep retained and queued messages over a clean stop.
         users: Password of each user; without any, everybody may connect.
         acl: Text of the access list.
-        tls: Serve TLS only, with the certificates of :func:`certificates`.
-        client_certificates: Ask clients for a certificate of the same authority.
+        tls: Serve TLS only, with the certificates of :func:`certificates`, and ask clients for theirs.
         settings: More lines of mosquitto.conf, also of the listener.
         configuration: A whole mosquitto.conf instead; ``PORT`` and ``FOLDER`` stand for those here.
     """
@@ -36,11 +34,9 @@ class Mosquitto:
         self,
         folder: Path,
         *,
-        persistence: bool = False,
         users: Mapping[str, str] | None = None,
         acl: str | None = None,
         tls: bool = False,
-        client_certificates: bool = False,
         settings: str = "",
         configuration: str | None = None,
     ) -> None:
@@ -50,12 +46,8 @@ class Mosquitto:
         self._users = users or {}
         self._acl = acl
         self._tls = tls
-        self._client_certificates = client_certificates
         self._configuration = configuration
-        self._settings = [
-            f"persistence {str(persistence).lower()}",
-            f"persistence_location {folder}/",
-        ]
+        self._settings = [f"persistence_location {folder}/"]
         self._listener_settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -138,7 +130,7 @@ class Mosquitto:
             certificates(folder)
             lines += [f"certfile {folder / 'server.crt'}", f"keyfile {folder / 'server.key'}"]
             lines += [f"cafile {folder / 'ca.crt'}"]
-            lines += [f"require_certificate {str(self._client_certificates).lower()}"]
+            lines += ["require_certificate true"]
         lines += [self._listener_settings]
         text = self._configuration or "\n".join(lines) + "\n"
         text = text.replace("PORT", str(self.port)).replace("FOLDER", str(folder))

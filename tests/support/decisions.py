@@ -17,18 +17,13 @@ START = 1_700_000_000.0
 
 
 def decision(
-    *,
-    calm: float = 0.0,
-    angry: float = 0.0,
-    panic: float = 0.0,
-    other: float = 0.0,
-    wordless: float = 0.0,
-    at: float = 0.0,
-    lasts: float = 1.0,
-    utterance_at: float | None = None,
+    *, at: float = 0.0, lasts: float = 1.0, utterance_at: float | None = None, **given: float
 ) -> Decision:
-    """A decision ``at`` seconds after START: of a window if ``utterance_at``, its onset, is given."""
-    probabilities = Probabilities(calm=calm, angry=angry, panic=panic, other=other, wordless=wordless)
+    """A decision ``at`` seconds after START: of a window if ``utterance_at``, its onset, is given.
+
+    Probabilities are given by their names; those that are not are 0.
+    """
+    probabilities = Probabilities(**{"calm": 0.0, "angry": 0.0, "panic": 0.0, **given})
     onset_s = at - lasts if utterance_at is None else utterance_at
     onset = round(onset_s * RATE)
     segment = Segment(

@@ -58,7 +58,7 @@ def kill(folder: Path, *, times: int, seed: int) -> Killed:
     killed, pause, random = Killed(), Event(), Random(seed)  # noqa: S311 - no secret
     files = [panics(folder / f"{name}.wav", 30) for name in SOURCES]
     with ExitStack() as later:
-        broker = later.enter_context(Mosquitto(folder, persistence=True))
+        broker = later.enter_context(Mosquitto(folder, settings="persistence true"))
         subscriber = later.enter_context(Subscriber(broker, "vser/v1/#", "-c", "-i", "dispatcher"))
         config = agent_configuration(folder, broker.port, files)
         for _ in range(times):

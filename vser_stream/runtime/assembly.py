@@ -25,7 +25,6 @@ from vser_stream.runtime.delivery.access import Access
 from vser_stream.runtime.delivery.connection import unique
 from vser_stream.runtime.delivery.delivery import Delivery
 from vser_stream.runtime.delivery.inbox import CommandLink, Inbox
-from vser_stream.runtime.delivery.observer import DeliveryNotes
 from vser_stream.runtime.delivery.spool import Keeper
 from vser_stream.runtime.delivery.standing import Standing
 from vser_stream.runtime.reasoning.escalation import Escalation
@@ -41,6 +40,7 @@ from vser_stream.runtime.source.documents import new_id
 from vser_stream.runtime.source.listener import Listener
 from vser_stream.runtime.source.parts import Shared, Source
 from vser_stream.runtime.source.roster import Roster
+from vser_stream.runtime.watch.delivery_observer import DeliveryNotes
 from vser_stream.runtime.watch.shared_conditions import AgentConditions
 
 __all__ = ["Assembly", "assemble"]

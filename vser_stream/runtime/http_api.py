@@ -18,7 +18,7 @@ from http import HTTPStatus
 from vser_stream.adapters.system.http_server import Answer, serving
 from vser_stream.config.schema import HttpConfig
 from vser_stream.errors import ConfigError
-from vser_stream.runtime.watch.overview import Overview
+from vser_stream.runtime.overview import Overview
 from vser_stream.runtime.watch.watchdog import Watchdog
 
 __all__ = ["page"]

@@ -20,7 +20,7 @@ from vser_stream.errors import ConfigError, OutageError, OutboxError, VserError
 from vser_stream.runtime.agent import Agent
 from vser_stream.runtime.control import control
 from vser_stream.runtime.delivery.disk_thread import Disk
-from vser_stream.runtime.watch.overview import Overview
+from vser_stream.runtime.overview import Overview
 from vser_stream.runtime.watch.watchdog import Watchdog
 
 __all__ = ["Service"]

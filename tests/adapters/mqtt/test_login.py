@@ -33,7 +33,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mosquitto
     """A broker with TLS, client certificates, passwords and an access list, and its folder."""
     folder = tmp_path_factory.mktemp("broker")
     users = {"agent": PASSWORD, "watcher": "w"}
-    with Mosquitto(folder, users=users, acl=ACL, tls=True, client_certificates=True) as server:
+    with Mosquitto(folder, users=users, acl=ACL, tls=True) as server:
         yield server, folder
 
 

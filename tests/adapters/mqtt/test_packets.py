@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from dataclasses import replace
 
 import paho.mqtt.client as paho
 import pytest
@@ -49,3 +50,10 @@ def test_what_is_no_topic_is_never_sent(topic: str) -> None:
 def test_a_document_nested_too_deep_to_be_looked_into_ends_in_nothing_but_a_refusal() -> None:
     with contextlib.suppress(MessageUnfitError):
         fitted(message('{"a":' * 100_000), Limits(), mqtt_5=True, now=START)
+
+
+@pytest.mark.parametrize(("now", "left"), [(START, 11), (START + 60.0, 1)])
+def test_a_broker_keeps_a_message_as_long_as_somebody_can_use_it(now: float, left: int) -> None:
+    _, told = fitted(replace(message("m1"), expires_at=START + 10.2), Limits(), mqtt_5=True, now=now)
+    assert told is not None
+    assert vars(told)["MessageExpiryInterval"] == left

@@ -219,8 +219,7 @@ class LlamaReasoner:
             "evidence": talk.evidence(case),
             "opening": talk.opening(case, label),
             "grammar": talk.grammar(case, label),
-            "temperature": _RETRY_TEMPERATURE if self._times else 0.0,
-            "seed": self._times,
+            "sampling": {"temperature": _RETRY_TEMPERATURE if self._times else 0.0, "seed": self._times},
             "longest": _LONGEST,
         }
         answer = self._question(within, do="explain", seconds=within, **request)

@@ -21,7 +21,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -187,12 +187,19 @@ class Engine:
         evidence: str,
         opening: str,
         grammar: str,
-        temperature: float,
-        seed: int,
+        sampling: Mapping[str, float],
         longest: int,
         seconds: float,
     ) -> dict[str, Any]:
         """Write on after the evidence and ``opening`` until the grammar ends.
+
+        Args:
+            evidence: What is told of the case.
+            opening: How the answer begins.
+            grammar: What it may be, in GBNF.
+            sampling: ``temperature`` and ``seed``.
+            longest: Of the answer (tokens).
+            seconds: It may take (s).
 
         Raises:
             ChatError: It does not end in ``longest`` tokens or ``seconds``.
@@ -205,10 +212,10 @@ class Engine:
         self._room_for(prompt, longest)
         rules = _llama_cpp().LlamaGrammar.from_string(grammar, verbose=False)
         written: list[int] = []
-        self._llama.set_seed(seed)
+        self._llama.set_seed(int(sampling["seed"]))
         try:
             for token in self._llama.generate(
-                prompt, temp=temperature, top_k=0, top_p=1.0, min_p=0.0, grammar=rules
+                prompt, temp=sampling["temperature"], top_k=0, top_p=1.0, min_p=0.0, grammar=rules
             ):
                 if self._ends(token):
                     return {"text": self._text(written)}
