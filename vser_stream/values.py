@@ -6,10 +6,11 @@ Unix time in seconds and is carried beside them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ __all__ = [
     "ANSWERS",
     "FRAME",
     "LABELS",
+    "LEVELS",
+    "NEAR",
     "RATE",
     "About",
     "Block",
@@ -45,6 +48,7 @@ __all__ = [
     "Spectra",
     "Urgency",
     "Vector",
+    "level_word",
 ]
 
 RATE = 16_000
@@ -285,9 +289,30 @@ class PitchTrack:
     """Score from 0 to 1; voiced from 0.5 on, shape (n,)."""
 
 
+NEAR = "near"
+"""The word for a cue that stays within one calm standard deviation."""
+
+_DEGREES = ((2.0, "somewhat "), (3.5, "well "), (math.inf, "far "))
+"""Bound of |z| and the degree under it."""
+
+LEVELS = (NEAR, *(degree + side for side in ("above", "below") for _, degree in _DEGREES))
+"""Every word of a cue."""
+
+
+def level_word(z: float) -> str:
+    """Say a distance from calm, in calm standard deviations."""
+    if abs(z) < 1.0:
+        return NEAR
+    degree = next(degree for bound, degree in _DEGREES if abs(z) < bound)
+    return degree + ("above" if z > 0 else "below")
+
+
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One measured descriptor of a segment, relative to the calm voice of its source."""
+    """One measured cue, relative to the calm voice of this source."""
+
+    # Documents have it as it is: what follows is their JSON schema, too.
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     name: str
     """A name of :mod:`vser_stream.core.scoring.descriptors`."""
@@ -297,17 +322,19 @@ class Cue:
 
     unit: str
 
-    baseline: float
-    """Calm location of the same descriptor, in ``unit``."""
+    baseline: float = field(metadata={"description": "calm value of the same cue, in unit"})
 
-    z: float
-    """Distance from the baseline in calm standard deviations."""
+    z: float = field(metadata={"description": "distance from the baseline in calm standard deviations"})
 
-    word: str
-    """The level in words, such as ``"far above"``."""
+    confidence: float = field(
+        default=1.0, metadata={"description": "how far z can be trusted", "ge": 0, "le": 1}
+    )
+    """From 0 to 1: less for a short utterance or a young baseline."""
 
-    confidence: float = 1.0
-    """How far ``z`` can be trusted, from 0 to 1: less for a short utterance or a young baseline."""
+    @property
+    def word(self) -> str:
+        """The level in words, such as ``"far above"``."""
+        return level_word(self.z)
 
 
 class DecidedBy(StrEnum):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from vser_stream.adapters.storage.rulebook import load
 from vser_stream.core.reason.rules import RuleBook
-from vser_stream.core.scoring.descriptors import DESCRIPTORS, KNOWN, level_word
+from vser_stream.core.scoring.descriptors import DESCRIPTORS, KNOWN
 from vser_stream.values import Case, Cue, Probabilities
 
 __all__ = ["BOOK", "case", "cases", "cue", "rule_text"]
@@ -19,7 +19,7 @@ UNSURE = Probabilities(calm=0.1, angry=0.5, panic=0.4)
 def cue(
     name: str, z: float, *, value: float = 220.0, baseline: float = 180.0, confidence: float = 1.0
 ) -> Cue:
-    return Cue(name, value, KNOWN[name].unit, baseline, z, level_word(z), confidence)
+    return Cue(name, value, KNOWN[name].unit, baseline, z, confidence)
 
 
 def case(

@@ -36,7 +36,7 @@ def decision(
         floor_db=-60.0,
         cut=Cut.SILENCE if utterance_at is None else None,
     )
-    cue = Cue(name="pitch level", value=262.0, unit="Hz", baseline=180.0, z=3.4, word="far above")
+    cue = Cue(name="pitch level", value=262.0, unit="Hz", baseline=180.0, z=3.4)
     return Decision(
         segment=segment,
         label=probabilities.top,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vser_stream.core.reason.rules import RuleBook
-from vser_stream.core.scoring.descriptors import DESCRIPTORS, level_word
+from vser_stream.core.scoring.descriptors import DESCRIPTORS
 from vser_stream.training.reasoner.cases import Evidence
 from vser_stream.values import Case, Cue, Probabilities
 
@@ -26,7 +26,7 @@ def _case(label: int, book: RuleBook, rng: np.random.Generator) -> Case:
     cues = []
     for descriptor in DESCRIPTORS:
         z = round(float(np.clip(rng.normal(2.0 * descriptor.aroused * (label > 0), 1.5), -6, 6)), 2)
-        cues.append(Cue(descriptor.name, round(200 + 10 * z, 2), descriptor.unit, 200.0, z, level_word(z)))
+        cues.append(Cue(descriptor.name, round(200 + 10 * z, 2), descriptor.unit, 200.0, z))
     return Case(_belief(label, rng), _belief(label, rng), tuple(cues), book.fired(cues), (), 20.0)
 
 

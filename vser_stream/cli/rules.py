@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,9 +18,8 @@ from vser_stream.config.locations import shipped_rules
 from vser_stream.core.reason.language import Language
 from vser_stream.core.reason.lint import failures, problems
 from vser_stream.core.reason.rules import TRUSTED_FROM, Condition, Rule, RuleBook
-from vser_stream.core.scoring.descriptors import FORMER_NAMES, level_word
+from vser_stream.core.scoring.descriptors import FORMER_NAMES
 from vser_stream.core.wire.decision_documents import cues_in
-from vser_stream.core.wire.documents import Evidence
 from vser_stream.errors import RuleError, UserError
 from vser_stream.files import read_text
 from vser_stream.values import Cue
@@ -134,12 +134,9 @@ def _in_words(condition: Condition) -> str:
 def _cues(path: Path) -> tuple[Cue, ...]:
     """Read the cues of an alert, an utterance, a record or a bare list of evidence."""
     try:
-        evidence = TypeAdapter(list[Evidence]).validate_python(cues_in(parse_json(read_text(path))))
+        evidence = TypeAdapter(list[Cue]).validate_python(cues_in(parse_json(read_text(path))))
     except OSError as exc:
         raise UserError(f"{path}: cannot be read ({exc.strerror}); give a JSON file") from exc
     except (ValueError, KeyError, TypeError) as exc:
         raise UserError(f"{path}: holds no evidence; give an alert, utterance or record") from exc
-    return tuple(
-        Cue(**one.model_dump() | {"name": FORMER_NAMES.get(one.name, one.name)}, word=level_word(one.z))
-        for one in evidence
-    )
+    return tuple(replace(one, name=FORMER_NAMES.get(one.name, one.name)) for one in evidence)

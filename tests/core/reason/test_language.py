@@ -1,7 +1,8 @@
 import pytest
 
 from vser_stream.core.reason.language import LABEL_WORDS, TONGUES, Language, figure, nfc, signed
-from vser_stream.core.scoring.descriptors import DESCRIPTORS, LEVELS
+from vser_stream.core.scoring.descriptors import DESCRIPTORS
+from vser_stream.values import LEVELS
 
 
 @pytest.mark.parametrize("language", Language)

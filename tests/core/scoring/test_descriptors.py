@@ -3,8 +3,8 @@ import pytest
 
 from vser_stream.core.features.functionals import FEATURES
 from vser_stream.core.scoring.baseline import Baseline, Prior
-from vser_stream.core.scoring.descriptors import DESCRIPTORS, FARTHEST, LEVELS, Kind, describe, level_word
-from vser_stream.values import Cue, Vector
+from vser_stream.core.scoring.descriptors import DESCRIPTORS, FARTHEST, Kind, describe
+from vser_stream.values import LEVELS, Cue, Vector, level_word
 
 CALM_ROW = np.full(len(FEATURES), 20.0, np.float32)
 

@@ -27,7 +27,7 @@ def test_the_svm_and_the_last_word_are_both_told() -> None:
     document = json.loads(evidence_of(settled).document)
     assert (document["label"], document["decided_by"]) == ("panic", "llm")
     assert Probabilities(**document["probabilities"]) == told
-    assert scored_of(document) == first.probabilities
+    assert scored_of(document) == first.scored
 
 
 def test_what_calm_and_panic_were_made_of_is_told_beside_the_probabilities() -> None:

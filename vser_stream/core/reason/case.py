@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from vser_stream.core.audio.quality import quality_of
 from vser_stream.core.reason.rules import RuleBook
-from vser_stream.core.scoring.descriptors import KNOWN, NEAR
-from vser_stream.values import Case, Cue, Decision, Label, Probabilities
+from vser_stream.core.scoring.descriptors import KNOWN
+from vser_stream.values import NEAR, Case, Cue, Decision, Label, Probabilities
 
 __all__ = ["case_of", "ids_for", "speaks_against", "speaks_for"]
 

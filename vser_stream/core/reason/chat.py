@@ -20,8 +20,8 @@ from vser_stream.core.reason.case import ids_for
 from vser_stream.core.reason.language import TONGUES, Language, signed
 from vser_stream.core.reason.rules import RuleBook
 from vser_stream.core.reason.writer import RULE_WORDS, citable, kind_of, usual_of
-from vser_stream.core.scoring.descriptors import NEAR, Kind
-from vser_stream.values import LABELS, Case, Cue, Label, Probabilities
+from vser_stream.core.scoring.descriptors import Kind
+from vser_stream.values import LABELS, NEAR, Case, Cue, Label, Probabilities
 
 __all__ = ["Chat"]
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vser_stream.core.scoring.descriptors import DESCRIPTORS, LEVELS, OVER_FLOOR
-from vser_stream.values import Sound
+from vser_stream.core.scoring.descriptors import DESCRIPTORS, OVER_FLOOR
+from vser_stream.values import LEVELS, Sound
 
 __all__ = ["LABEL_WORDS", "TONGUES", "Language", "Tongue", "figure", "nfc", "signed"]
 
@@ -29,7 +29,7 @@ class Tongue:
     """By the name of the descriptor."""
 
     levels: Mapping[str, str]
-    """By the word of :data:`~vser_stream.core.scoring.descriptors.LEVELS`; the usual value follows."""
+    """By the word of :data:`~vser_stream.values.LEVELS`; the usual value follows."""
 
     units: Mapping[str, str]
     """By the unit of the descriptor."""

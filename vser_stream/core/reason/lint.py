@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from vser_stream.core.reason.rules import Condition, Rule, RuleBook, Seen
-from vser_stream.core.scoring.descriptors import FARTHEST, KNOWN, level_word
+from vser_stream.core.scoring.descriptors import FARTHEST, KNOWN
 from vser_stream.values import Cue
 
 __all__ = ["cues_of", "failures", "problems"]
@@ -42,7 +42,6 @@ def cues_of(example: tuple[Seen, ...]) -> tuple[Cue, ...]:
             unit=KNOWN[seen.cue].unit,
             baseline=0.0,
             z=seen.z,
-            word=level_word(seen.z),
         )
         for seen in example
     )
@@ -91,6 +90,5 @@ def _any_cue(conditions: Sequence[Condition]) -> Iterator[Cue]:
     limits = [v for one in conditions for v in (one.value_at_least, one.value_at_most) if v is not None]
     values = (*limits, min(limits, default=0.0) - 1.0, max(limits, default=0.0) + 1.0)
     for z in (*_GRID, *(edge for edge in edges if abs(edge) <= FARTHEST)):
-        word = level_word(z)
         for value in values if limits else (0.0,):
-            yield Cue(name=conditions[0].cue, value=value, unit="", baseline=0.0, z=z, word=word)
+            yield Cue(name=conditions[0].cue, value=value, unit="", baseline=0.0, z=z)

@@ -19,8 +19,8 @@ from typing import Final
 
 from vser_stream.core.reason.language import TONGUES, Language, figure, signed
 from vser_stream.core.reason.writer import citable, kind_of
-from vser_stream.core.scoring.descriptors import DESCRIPTORS, FORMER_NAMES, LEVELS
-from vser_stream.values import LABELS, Case, Cue, FiredRule, Label, Probabilities
+from vser_stream.core.scoring.descriptors import DESCRIPTORS, FORMER_NAMES
+from vser_stream.values import LABELS, LEVELS, Case, Cue, FiredRule, Label, Probabilities
 
 __all__ = [
     "BECAUSE",
@@ -201,10 +201,7 @@ def digest() -> str:
     layout = Case(
         probabilities=Probabilities(0.2, 0.5, 0.3),
         second=Probabilities(0.1, 0.6, 0.3),
-        cues=tuple(
-            Cue(one.name, value=0.0, unit=one.unit, baseline=0.0, z=2.5, word="well above")
-            for one in DESCRIPTORS
-        ),
+        cues=tuple(Cue(one.name, value=0.0, unit=one.unit, baseline=0.0, z=2.5) for one in DESCRIPTORS),
         fired=(FiredRule("one-rule", label, 0.5, ()),),
         recent=(),
         snr_db=20.0,

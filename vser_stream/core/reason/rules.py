@@ -17,8 +17,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from vser_stream.core.reason.language import LABEL_WORDS, Language, nfc
-from vser_stream.core.scoring.descriptors import FORMER_NAMES, KNOWN, LEVELS
-from vser_stream.values import Cue, FiredRule, Label
+from vser_stream.core.scoring.descriptors import FORMER_NAMES, KNOWN
+from vser_stream.values import LEVELS, Cue, FiredRule, Label
 
 __all__ = ["NO_RULES", "TRUSTED_FROM", "Condition", "Rule", "RuleBook", "Seen", "Texts", "nearest"]
 

@@ -14,8 +14,8 @@ from vser_stream.core.reason.case import speaks_against, speaks_for
 from vser_stream.core.reason.claims import DIRECTIONS, FIGURE, Mention, clauses, mentions_in, phrase
 from vser_stream.core.reason.language import LABEL_WORDS, TONGUES, nfc
 from vser_stream.core.reason.rules import RuleBook
-from vser_stream.core.scoring.descriptors import KNOWN, NEAR
-from vser_stream.values import Case, Cue, Label, Probabilities, Sound
+from vser_stream.core.scoring.descriptors import KNOWN
+from vser_stream.values import NEAR, Case, Cue, Label, Probabilities, Sound
 
 __all__ = ["LONGEST", "SHORTEST", "Verification", "check"]
 

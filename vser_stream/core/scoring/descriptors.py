@@ -20,13 +20,10 @@ __all__ = [
     "FARTHEST",
     "FORMER_NAMES",
     "KNOWN",
-    "LEVELS",
-    "NEAR",
     "OVER_FLOOR",
     "Descriptor",
     "Kind",
     "describe",
-    "level_word",
 ]
 
 OVER_FLOOR = "dB over floor"
@@ -131,15 +128,6 @@ FORMER_NAMES = {
 FARTHEST = 6.0
 """A baseline tells no larger distance from calm (calm standard deviations)."""
 
-NEAR = "near"
-"""The word for a cue that stays within one calm standard deviation."""
-
-_DEGREES = ((2.0, "somewhat "), (3.5, "well "), (math.inf, "far "))
-"""Bound of |z| and the degree under it."""
-
-LEVELS = (NEAR, *(degree + side for side in ("above", "below") for _, degree in _DEGREES))
-"""Every word of a cue."""
-
 _VOICED_S = FEATURES.index("voiced_s")
 
 _SHORT_S = 0.75
@@ -176,7 +164,6 @@ def _cue(descriptor: Descriptor, vector: Vector, baseline: Baseline, *, z: float
         unit=descriptor.unit,
         baseline=round(descriptor.shown(float(baseline.location[column])) - zero, 2),
         z=round(z, 2),
-        word=level_word(round(z, 2)),
         confidence=round(_confidence(vector, baseline, column), 2),
     )
 
@@ -190,11 +177,3 @@ def _confidence(vector: Vector, baseline: Baseline, column: int) -> float:
     voiced = max(float(vector[_VOICED_S]), _LEAST_VOICED_S)
     known = float(baseline.weight[column]) + baseline.count
     return 1.0 / math.sqrt(1.0 + 1.0 / known + _SHORT_S / voiced)
-
-
-def level_word(z: float) -> str:
-    """Say a distance from calm, in calm standard deviations."""
-    if abs(z) < 1.0:
-        return NEAR
-    degree = next(degree for bound, degree in _DEGREES if abs(z) < bound)
-    return degree + ("above" if z > 0 else "below")

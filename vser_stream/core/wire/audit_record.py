@@ -10,12 +10,13 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vser_stream.core.wire.documents import Versions, evidence_of, utc
+from vser_stream.core.wire.documents import Versions, utc
 from vser_stream.values import ANSWERS, Decision, Probabilities, Record
 
 __all__ = ["GENESIS", "RECORD", "canonical", "chained", "record_of", "rows_of", "scored_of"]
@@ -71,7 +72,7 @@ def record_of(
         "escalated": decision.escalated,
         "svm": _svm_of(decision),
         "look": None if decision.look is None else dict(zip(ANSWERS, decision.look.answers, strict=True)),
-        "cues": [cue.model_dump() for cue in evidence_of(decision)],
+        "cues": [asdict(cue) for cue in decision.evidence],
         "rules": list(decision.rules),
         "rationale": decision.rationale,
         "rationale_by": decision.rationale_by,

@@ -24,6 +24,7 @@ from vser_stream.core.wire import topics
 from vser_stream.values import (
     RATE,
     About,
+    Cue,
     DecidedBy,
     Decision,
     Label,
@@ -37,7 +38,6 @@ __all__ = [
     "DOCUMENTS",
     "Alert",
     "CaptureState",
-    "Evidence",
     "Health",
     "SiteStatus",
     "State",
@@ -86,17 +86,6 @@ class Parts(Document):
     wordless: Share = Field(description="of panic: distress without words, such as a scream")
 
 
-class Evidence(Document):
-    """One measured cue, relative to the calm voice of this source."""
-
-    name: str
-    value: float
-    unit: str
-    baseline: float = Field(description="calm value of the same cue, in unit")
-    z: float = Field(description="distance from the baseline in calm standard deviations")
-    confidence: Share = Field(1.0, description="how far z can be trusted")
-
-
 class Versions(Document):
     """What made the decision."""
 
@@ -123,7 +112,7 @@ class Alert(Document):
     decided_by: DecidedBy
     reason: str = Field(description="why the condition changed")
     rationale: str = Field(description="why the voice was classified so")
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[Cue, ...]
     rules: tuple[str, ...]
     heard_at: AwareDatetime = Field(description="onset of the speech")
     ended_at: AwareDatetime = Field(description="end of the speech that was classified")
@@ -154,7 +143,7 @@ class Utterance(Document):
     decided_by: DecidedBy
     escalated: bool
     rationale: str
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[Cue, ...]
     rules: tuple[str, ...]
     start_s: float = Field(description="onset of speech since the source opened (s)")
     end_s: float
@@ -280,21 +269,6 @@ def utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(round(seconds, 3), UTC)
 
 
-def evidence_of(decision: Decision) -> tuple[Evidence, ...]:
-    """The measured cues of a decision."""
-    return tuple(
-        Evidence(
-            name=cue.name,
-            value=cue.value,
-            unit=cue.unit,
-            baseline=cue.baseline,
-            z=cue.z,
-            confidence=cue.confidence,
-        )
-        for cue in decision.evidence
-    )
-
-
 def distribution_of(decision: Decision) -> Distribution:
     """The probabilities of a decision."""
     p = decision.probabilities
@@ -336,7 +310,7 @@ def alert_of(
         decided_by=decision.decided_by,
         reason=transition.reason,
         rationale=decision.rationale,
-        evidence=evidence_of(decision),
+        evidence=decision.evidence,
         rules=decision.rules,
         heard_at=utc(decision.segment.heard_at),
         ended_at=utc(ended_at),
@@ -369,7 +343,7 @@ def utterance_of(decision: Decision, *, site: str, source: str) -> Utterance:
         decided_by=decision.decided_by,
         escalated=decision.escalated,
         rationale=decision.rationale,
-        evidence=evidence_of(decision),
+        evidence=decision.evidence,
         rules=decision.rules,
         start_s=round(segment.onset / RATE, 3),
         end_s=round(segment.end / RATE, 3),

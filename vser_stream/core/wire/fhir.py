@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from vser_stream.core.alarm.state import AlarmEvent, Priority
-from vser_stream.core.wire.documents import Alert, Evidence
-from vser_stream.values import LABELS
+from vser_stream.core.wire.documents import Alert
+from vser_stream.values import LABELS, Cue
 
 __all__ = ["bundle_of"]
 
@@ -92,7 +92,7 @@ def _probability(label: str, value: float) -> dict[str, Any]:
     return {"code": _concept(f"probability-{label}", f"Probability of {label}"), "valueQuantity": quantity}
 
 
-def _measurement(cue: Evidence) -> dict[str, Any]:
+def _measurement(cue: Cue) -> dict[str, Any]:
     baseline = f"calm voice of this source: {cue.baseline:g} {cue.unit}; z {cue.z:+.1f}"
     return {
         "code": _concept(cue.name.replace(" ", "-"), cue.name),

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from vser_stream.core.alarm.room_adaptation import BINS, MOST_ALARMS, MOST_WAITING, Room, Stretch
 from vser_stream.core.alarm.state import Acknowledgement, Alarm, AlarmState, Pause
@@ -116,6 +116,11 @@ def _recall(read: dict[str, Any], features: str) -> Remembered:
     )
 
 
+def _without_word(cue: Any) -> Any:
+    """A cue that was written down had its word beside the distance it is for."""
+    return {name: value for name, value in cue.items() if name != "word"} if isinstance(cue, dict) else cue
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(strict=True)
 
@@ -138,7 +143,7 @@ class _Decision(_Section):
     decided_by: str
     rationale: str
     rationale_by: str
-    evidence: list[Cue]
+    evidence: list[Annotated[Cue, BeforeValidator(_without_word)]]
     rules: list[str]
 
 
@@ -242,7 +247,7 @@ def _alarm(alarm: Alarm) -> dict[str, Any]:
         "segment": {name: getattr(segment, name) for name in _OF_SEGMENT},
         "probabilities": decision.probabilities.by_label,
         "parts": decision.probabilities.parts,
-        "evidence": [asdict(cue) for cue in decision.evidence],
+        "evidence": [asdict(cue) | {"word": cue.word} for cue in decision.evidence],  # 0.1.0 wants it
         **{name: getattr(decision, name) for name in _OF_DECISION},
     }
     plain = ("level", "present", "supported_at", "signalled_at", "told", "raised_in", "awaits_end")
@@ -270,7 +275,7 @@ def _decision_from(read: Mapping[str, Any]) -> Decision:
         decided_by=DecidedBy(read["decided_by"]),
         rationale=read["rationale"],
         rationale_by=RationaleBy(read["rationale_by"]),
-        evidence=tuple(Cue(**cue) for cue in read["evidence"]),
+        evidence=tuple(Cue(**_without_word(cue)) for cue in read["evidence"]),
         rules=tuple(read["rules"]),
     )
 

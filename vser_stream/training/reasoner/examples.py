@@ -14,7 +14,6 @@ import numpy as np
 
 from vser_stream.core.reason.language import Language
 from vser_stream.core.reason.prompt import FARTHEST, MOST_RULES, is_explainable
-from vser_stream.core.scoring.descriptors import level_word
 from vser_stream.training.reasoner.rationales import teacher_rationale
 from vser_stream.training.reasoner.teacher import KNOWS_NOTHING, Teacher
 from vser_stream.values import LABELS, Case, Cue, FiredRule, Label, Probabilities
@@ -96,7 +95,7 @@ def draw_case(cases: Sequence[Case], rng: np.random.Generator) -> Case:
 
 def _jittered(cue: Cue, rng: np.random.Generator) -> Cue:
     z = round(float(np.clip(cue.z + rng.normal(0.0, _JITTER), -FARTHEST, FARTHEST)), 2)
-    return replace(cue, z=z, word=level_word(z))
+    return replace(cue, z=z)
 
 
 def _belief(given: Probabilities, rng: np.random.Generator) -> Probabilities:
