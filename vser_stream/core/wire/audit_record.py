@@ -10,12 +10,12 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vser_stream.core.wire.decision import cue_fields, fields_of, shares_from, shares_of
 from vser_stream.core.wire.documents import Versions, utc
 from vser_stream.values import ANSWERS, Decision, Probabilities, Record
 
@@ -53,8 +53,11 @@ def record_of(
         event: What became of that condition.
         reason: Why.
     """
-    segment = decision.segment
+    told = fields_of(decision)
+    told["cues"] = [cue_fields(cue) for cue in told.pop("evidence")]
+    told |= {name: utc(told[name]).isoformat() for name in ("heard_at", "ended_at")}
     document = {
+        **told,
         "schema": RECORD,
         "site": site,
         "source": source,
@@ -62,20 +65,9 @@ def record_of(
         "alert_id": alert_id,
         "event": event,
         "reason": reason,
-        "kind": segment.kind,
-        "heard_at": utc(segment.heard_at).isoformat(),
-        "ended_at": utc(segment.ended_at).isoformat(),
-        "label": decision.label,
-        "probabilities": decision.probabilities.by_label,
-        "parts": decision.probabilities.parts,
-        "decided_by": decision.decided_by,
-        "escalated": decision.escalated,
+        "kind": decision.segment.kind,
         "svm": _svm_of(decision),
         "look": None if decision.look is None else dict(zip(ANSWERS, decision.look.answers, strict=True)),
-        "cues": [asdict(cue) for cue in decision.evidence],
-        "rules": list(decision.rules),
-        "rationale": decision.rationale,
-        "rationale_by": decision.rationale_by,
         "versions": versions.model_dump(),
     }
     return Record(source, canonical(document))
@@ -108,14 +100,11 @@ def scored_of(document: Mapping[str, Any]) -> Probabilities:
     Raises:
         ValueError, KeyError, TypeError: It is no such document.
     """
-    said = document["svm"]
-    shares = {**said["probabilities"], **(said.get("parts") or {})}
-    return Probabilities(**{name: float(share) for name, share in shares.items()})
+    return shares_from(document["svm"])
 
 
 def _svm_of(decision: Decision) -> dict[str, object] | None:
     if decision.rows is None or decision.scored is None:
         return None
     rows = [base64.b64encode(row.astype(_FLOAT).tobytes()).decode() for row in decision.rows]
-    scored = decision.scored
-    return {"rows": rows, "probabilities": scored.by_label, "parts": scored.parts}
+    return {"rows": rows, **shares_of(decision.scored)}

@@ -11,26 +11,10 @@ from typing import Any
 
 from vser_stream.core.alarm.state import priority_of
 from vser_stream.core.wire.audit_record import RECORD
+from vser_stream.core.wire.documents import Alert
 from vser_stream.values import Label
 
 __all__ = ["alert_in", "cues_in"]
-
-_SHARED = (
-    "alert_id",
-    "decided_by",
-    "ended_at",
-    "event",
-    "heard_at",
-    "label",
-    "probabilities",
-    "rationale",
-    "rationale_by",
-    "rules",
-    "site",
-    "source",
-    "versions",
-)
-"""What a record says in the words of an alert."""
 
 
 def alert_in(document: Any) -> Any:
@@ -69,8 +53,7 @@ def _recorded(record: Mapping[str, Any], number: int, identity: str) -> dict[str
     label = Label(record["label"])
     return {
         "schema": "vser.alert/1",
-        **{name: record[name] for name in _SHARED},
-        "parts": record.get("parts"),
+        **{name: record[name] for name in Alert.model_fields if name in record},
         "id": identity,
         "seq": number,
         "priority": priority_of(label),

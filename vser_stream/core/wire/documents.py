@@ -21,6 +21,7 @@ from vser_stream.core.audio.capture_state import CaptureState, CaptureTransition
 from vser_stream.core.audio.quality import quality_of
 from vser_stream.core.technical_condition import Condition, ConditionName
 from vser_stream.core.wire import topics
+from vser_stream.core.wire.decision import fields_of
 from vser_stream.values import (
     RATE,
     About,
@@ -54,6 +55,9 @@ __all__ = [
 ]
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+SHARE_DIGITS = 4
+"""Of a probability, in what is published."""
 
 LATE_S = 10.0
 """An alert told later than this after it happened is history, not news (s)."""
@@ -269,16 +273,11 @@ def utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(round(seconds, 3), UTC)
 
 
-def distribution_of(decision: Decision) -> Distribution:
-    """The probabilities of a decision."""
-    p = decision.probabilities
-    return Distribution(calm=round(p.calm, 4), angry=round(p.angry, 4), panic=round(p.panic, 4))
-
-
-def parts_of(decision: Decision) -> Parts | None:
-    """What calm and panic are made of; None where the model does not tell."""
-    told = decision.probabilities.parts
-    return Parts(**{name: round(share, 4) for name, share in told.items()}) if told else None
+def _told(model: type[Document], decision: Decision) -> dict[str, Any]:
+    """What documents of one kind have a place for."""
+    told = fields_of(decision, digits=SHARE_DIGITS)
+    told |= {name: utc(told[name]) for name in ("heard_at", "ended_at")}
+    return {name: value for name, value in told.items() if name in model.model_fields}
 
 
 def alert_of(
@@ -295,64 +294,45 @@ def alert_of(
     """The document of one transition, published at ``published_at`` (Unix s)."""
     decision = transition.decision
     label = decision.label if transition.event is AlarmEvent.AMENDED else transition.level
-    ended_at = decision.segment.ended_at
+    # A source's clock is not ours: speech never ends after it was judged.
+    latency = max(0.0, published_at - decision.segment.ended_at)
     return Alert(
+        **_told(Alert, decision) | {"label": label},
         id=event_id,
         alert_id=alert_id,
         seq=seq,
         event=transition.event,
         site=site,
         source=source,
-        label=label,
         priority=priority_of(transition.level),
-        probabilities=distribution_of(decision),
-        confidence=round(decision.probabilities.of(label), 4),
-        decided_by=decision.decided_by,
+        confidence=round(decision.probabilities.of(label), SHARE_DIGITS),
         reason=transition.reason,
-        rationale=decision.rationale,
-        evidence=decision.evidence,
-        rules=decision.rules,
-        heard_at=utc(decision.segment.heard_at),
-        ended_at=utc(ended_at),
         published_at=utc(published_at),
-        # A source's clock is not ours: speech never ends after it was judged.
-        latency_ms=round(max(0.0, published_at - ended_at) * 1000, 1) if transition.heard else None,
+        latency_ms=round(latency * 1000, 1) if transition.heard else None,
         versions=versions,
-        rationale_by=decision.rationale_by,
         by=transition.by,
         until=None if transition.until is None else utc(transition.until),
         step=transition.step,
-        parts=parts_of(decision),
     )
 
 
 def judgement_of(decision: Decision) -> dict[str, object]:
     """What the state tells of the last judged utterance besides its label."""
-    return {"confidence": round(decision.confidence, 4), "rationale": decision.rationale}
+    return {"confidence": round(decision.confidence, SHARE_DIGITS), "rationale": decision.rationale}
 
 
 def utterance_of(decision: Decision, *, site: str, source: str) -> Utterance:
     """The document of one judged utterance."""
     segment, quality = decision.segment, quality_of(decision.segment)
     return Utterance(
+        **_told(Utterance, decision),
         site=site,
         source=source,
-        label=decision.label,
-        probabilities=distribution_of(decision),
-        confidence=round(decision.confidence, 4),
-        decided_by=decision.decided_by,
-        escalated=decision.escalated,
-        rationale=decision.rationale,
-        evidence=decision.evidence,
-        rules=decision.rules,
+        confidence=round(decision.confidence, SHARE_DIGITS),
         start_s=round(segment.onset / RATE, 3),
         end_s=round(segment.end / RATE, 3),
-        heard_at=utc(segment.heard_at),
-        ended_at=utc(segment.ended_at),
         snr_db=round(quality.snr_db, 1),
         clipped=round(quality.clipped, 4),
-        rationale_by=decision.rationale_by,
-        parts=parts_of(decision),
     )
 
 

@@ -15,14 +15,12 @@ from vser_stream.core.alarm.state import Acknowledgement, Alarm, AlarmState, Pau
 from vser_stream.core.scoring.baseline import Baseline
 from vser_stream.core.scoring.feature_identity import known_as
 from vser_stream.core.wire import strict_json
+from vser_stream.core.wire.decision import cue_fields, decision_from, fields_of
 from vser_stream.core.wire.numbering import Story
 from vser_stream.values import (
     Cue,
-    DecidedBy,
     Decision,
     Label,
-    Probabilities,
-    RationaleBy,
     Segment,
     SegmentKind,
 )
@@ -44,7 +42,6 @@ _LONGEST = 400 * 86_400.0
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 _OF_SEGMENT = ("kind", "start", "onset", "end", "heard_at", "floor_db")
-_OF_DECISION = ("label", "escalated", "decided_by", "rationale", "rationale_by", "rules")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -242,17 +239,15 @@ def _stretch_from(read: Mapping[str, Any]) -> Stretch:
 
 
 def _alarm(alarm: Alarm) -> dict[str, Any]:
-    decision, segment = alarm.decision, alarm.decision.segment
-    told = {
+    told, segment = fields_of(alarm.decision), alarm.decision.segment
+    decision = {
+        **{name: value for name, value in told.items() if name in _Decision.model_fields},
         "segment": {name: getattr(segment, name) for name in _OF_SEGMENT},
-        "probabilities": decision.probabilities.by_label,
-        "parts": decision.probabilities.parts,
-        "evidence": [asdict(cue) | {"word": cue.word} for cue in decision.evidence],  # 0.1.0 wants it
-        **{name: getattr(decision, name) for name in _OF_DECISION},
+        "evidence": [cue_fields(cue) | {"word": cue.word} for cue in alarm.decision.evidence],
     }
     plain = ("level", "present", "supported_at", "signalled_at", "told", "raised_in", "awaits_end")
     taken = alarm.acknowledged and asdict(alarm.acknowledged)
-    return {"decision": told, "acknowledged": taken, **{name: getattr(alarm, name) for name in plain}}
+    return {"decision": decision, "acknowledged": taken, **{name: getattr(alarm, name) for name in plain}}
 
 
 def _alarm_from(read: Mapping[str, Any]) -> Alarm:
@@ -267,21 +262,4 @@ def _alarm_from(read: Mapping[str, Any]) -> Alarm:
 
 def _decision_from(read: Mapping[str, Any]) -> Decision:
     segment = {**read["segment"], "kind": SegmentKind(read["segment"]["kind"])}
-    return Decision(
-        segment=Segment(pcm=np.zeros(0, np.int16), **segment),
-        label=Label(read["label"]),
-        probabilities=_probabilities_from(read),
-        escalated=read["escalated"],
-        decided_by=DecidedBy(read["decided_by"]),
-        rationale=read["rationale"],
-        rationale_by=RationaleBy(read["rationale_by"]),
-        evidence=tuple(Cue(**_without_word(cue)) for cue in read["evidence"]),
-        rules=tuple(read["rules"]),
-    )
-
-
-def _probabilities_from(read: Mapping[str, Any]) -> Probabilities:
-    told = Probabilities(**read["probabilities"], **(read.get("parts") or {}))
-    if told.other > told.calm or told.wordless > told.panic:
-        raise ValueError("a part is more than its whole")
-    return told
+    return decision_from(read, Segment(pcm=np.zeros(0, np.int16), **segment))
