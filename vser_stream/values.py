@@ -105,18 +105,19 @@ class Probabilities:
     """Calibrated belief in each label; calm, angry and panic sum to one."""
 
     calm: float
-    """Nothing to worry about, ``other`` among it."""
+    """Probability that nothing is to worry about, ``other`` included."""
 
     angry: float
+    """Probability of anger."""
 
     panic: float
-    """Distress, ``wordless`` among it."""
+    """Probability of distress, ``wordless`` included."""
 
     other: float = field(default=0.0, kw_only=True)
-    """The part of ``calm`` that is no calm voice: lively speech, laughter, music, any harmless sound."""
+    """Probability of the part of ``calm`` that is no calm voice: lively speech, any harmless sound."""
 
     wordless: float = field(default=0.0, kw_only=True)
-    """The part of ``panic`` that is no speech: screams, sobs, moans."""
+    """Probability of the part of ``panic`` that is no speech: screams, sobs, moans."""
 
     @classmethod
     def folded(cls, answers: Sequence[float]) -> Self:
@@ -323,8 +324,10 @@ class Cue:
     unit: str
 
     baseline: float = field(metadata={"description": "calm value of the same cue, in unit"})
+    """In ``unit``."""
 
     z: float = field(metadata={"description": "distance from the baseline in calm standard deviations"})
+    """Distance from the baseline (calm standard deviations)."""
 
     confidence: float = field(
         default=1.0, metadata={"description": "how far z can be trusted", "ge": 0, "le": 1}

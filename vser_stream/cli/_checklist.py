@@ -38,6 +38,7 @@ class Finding:
     verdict: Verdict
     detail: str
     ms: float
+    """Time it took (ms)."""
 
 
 @dataclass(slots=True)

@@ -53,6 +53,7 @@ class Stage:
     ok: bool
     detail: str
     ms: float
+    """Time it took (ms)."""
 
 
 @dataclass(slots=True)

@@ -28,6 +28,8 @@ class Judge:
     scorer: Scorer
     prior: Prior
     escalate_below: float
+    """Confidence under which a decision is escalated (probability)."""
+
     look: Look | None = None
     """Hears what is not surely calm itself; what decides is what both believe."""
 

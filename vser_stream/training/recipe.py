@@ -12,10 +12,10 @@ class Recipe:
     """The recipe of the shipped model; its defaults are what was measured to be best."""
 
     c: float = 0.5
-    """Penalty of the support vector machines."""
+    """Penalty of the support vector machines (dimensionless)."""
 
     gamma: float = 0.5
-    """Width of the radial kernel, in units of 1 / (sum of the squared weights of the inputs)."""
+    """Width of the radial kernel, times the sum of the squared weights of the inputs (dimensionless)."""
 
     landmarks: int = 1500
     """Rows that all others are compared with: twice as many judged unheard homes no better (measured)."""
@@ -24,7 +24,7 @@ class Recipe:
     """Factor of the logits; what calibrates leaves nothing to sharpen (measured)."""
 
     raw_weight: float = 1.0
-    """Weight of a feature as it is, beside 1 for the same feature relative to calm.
+    """Factor on a feature as measured, beside 1 for the same feature relative to calm.
 
     At 0.5 warm voices of unknown corpora and Vietnamese are judged a little better, and the running
     history, which is how the agent lives, worse (0.835 against 0.823); so both count the same.
@@ -49,17 +49,17 @@ class Recipe:
     """Rehearsals of each speaker in a home, each in another room (see training.rehearsal)."""
 
     homes: float = 2.0
-    """What all rows that were heard in homes weigh beside all clips that were heard alone."""
+    """Factor on the weight of all rows from simulated homes, beside all clips without one."""
 
     unknown_loudness: float = 0.3
     """Share of the rows heard in homes that are learned as by an agent that has just been switched on."""
 
     loudness_weight: float = 3.0
-    """Of a column of loudness beside those of the features: there are three among three hundred."""
+    """Factor on a column of loudness beside those of the features: there are three among three hundred."""
 
     answers: tuple[float, ...] = (0.32, 0.07, 0.14, 0.44, 0.03)
-    """What the answers weigh, in the order of ``values.ANSWERS``: near to how often they are right in a
-    home. With all alike, half of the panic events at the same false alarms an hour (measured)."""
+    """Shares that the answers weigh, in the order of ``values.ANSWERS``: near to how often they are right in
+    a home. With all alike, half of the panic events at the same false alarms an hour (measured)."""
 
     told: tuple[float, ...] = (0.30, 0.25, 0.25, 0.15, 0.05)
     """What they are taken to weigh where a probability is told: emotions at eye level. With the weights of a
@@ -69,7 +69,7 @@ class Recipe:
     """What the machines take for calm with this probability is not looked at again."""
 
     balance: float = 0.5
-    """How far the corpora of one label are evened out: 0 not at all, 1 all count the same."""
+    """From 0 to 1: how far the corpora of one label are evened out; at 1 all count the same."""
 
     calibration_folds: int = 4
     """Folds over speakers for the sigmoids."""

@@ -53,7 +53,7 @@ class OnnxSvm:
     """Calm voice of the speakers it was trained on: where a cold baseline starts."""
 
     escalate_below: float
-    """Confidence under which a decision is ambiguous."""
+    """Confidence under which a decision is escalated (probability)."""
 
     thresholds: dict[int, float]
     """The same for each share of decisions to escalate (percent)."""

@@ -30,6 +30,8 @@ class Reading:
 
     help: str
     value: float
+    """In the unit that the name ends with; dimensionless where it ends with none."""
+
     labels: dict[str, str] = field(default_factory=dict)
 
 

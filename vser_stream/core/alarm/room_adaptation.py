@@ -114,7 +114,7 @@ class Room:
     """Heard time behind the counts, the older the less (d)."""
 
     counts: Mapping[Label, tuple[float, ...]] = field(default_factory=dict)
-    """Stretches by the bin of their peak, the older the less, for each level."""
+    """Stretches by the bin of their peak, the older the less, for each level (dimensionless)."""
 
     now: Stretch | None = None
     """The stretch that goes on."""
@@ -123,7 +123,7 @@ class Room:
     """Stretches with an alarm of which nobody has said whether it was right, oldest first."""
 
     factors: Mapping[Label, float] = field(default_factory=dict)
-    """Times the model's threshold, what is asked for in this room; a level that is not here: as it is."""
+    """Factors on the model's threshold in this room; 1 for a level that is not here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,8 @@ class Threshold:
 
     level: Label
     distress: float
+    """In force (distress)."""
+
     usual: float
     """Where nothing is known of the room (distress)."""
 

@@ -101,6 +101,8 @@ class Pause:
 
     by: str
     since: float
+    """Wall time (s)."""
+
     until: float
     """Wall time (s)."""
 
@@ -155,7 +157,7 @@ class AlarmState:
     """Wall time at which each level was last over (s)."""
 
     suppressed: dict[Label, float] = field(default_factory=dict)
-    """The utterance last told as held back, for each level: told once each."""
+    """The utterance last published as suppressed, for each level: wall time of its onset (s)."""
 
     votes: tuple[Vote, ...] = ()
     """The latest decision of each of the latest utterances, oldest first."""

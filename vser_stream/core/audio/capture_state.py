@@ -96,24 +96,26 @@ class Patience:
     """How long a source is waited for (s)."""
 
     grace: float = 5.0
-    """Allowed on top of ``stale_after`` from opening to the first sample: an idle sound server needs
-    2 s (measured), a look-up of a name longer.
-    """
+    """Allowed on top of ``stale_after`` from opening to the first sample (s): an idle sound server needs
+    2 s (measured), a look-up of a name longer."""
 
     stale_after: float = 10.0
-    """Age of the last sample from which a source is stalled."""
+    """Age of the last sample from which a source is stalled (s)."""
 
     abandon_after: float = 10.0
-    """Time a stalled reader still has before another one takes its place."""
+    """Time a stalled reader still has before another one takes its place (s)."""
 
     first_wait: float = 1.0
+    """Pause after a first outage (s)."""
+
     longest_wait: float = 60.0
+    """Pause after many (s)."""
 
     refused_wait: float = 300.0
-    """After a refusal: cameras lock an account after five to seven wrong logins in half an hour."""
+    """Pause after a refusal (s): cameras lock an account after five to seven wrong logins in half an hour."""
 
     stable_after: float = 30.0
-    """Audio that long makes a source healthy: the next outage starts with ``first_wait``."""
+    """Audio that long makes a source healthy (s): the next outage starts with ``first_wait``."""
 
     most_abandoned: int = 4
     """Readers that hang at the same time; no more are started."""

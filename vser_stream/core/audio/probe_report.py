@@ -24,6 +24,8 @@ class Survey:
     """What was heard."""
 
     seconds: float
+    """Length of the audio (s)."""
+
     level_db: float
     """Of the whole (dB re full scale)."""
 

@@ -94,7 +94,7 @@ class Baseline:
     location: Vector
     scale: Vector
     count: float = 0.0
-    """Calm utterances it has seen, up to its memory."""
+    """Calm utterances it has seen, up to its memory (utterances)."""
 
     anchor: Baseline | None = None
     """Where it started: the population's, or what was enrolled; None if it has not moved since.

@@ -46,6 +46,7 @@ class Loudness:
     """Median levels of the latest utterances of one source, oldest first (dB re full scale)."""
 
     levels: tuple[float, ...] = ()
+    """Oldest first (dB re full scale)."""
 
     def after(self, vector: Vector) -> Self:
         """Remember one more utterance; ``vector`` is its row of features."""

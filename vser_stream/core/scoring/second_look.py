@@ -30,13 +30,13 @@ class Fusion:
     """How far each judge is trusted; chosen on speech that neither has learned from."""
 
     first: float
-    """Power of what the first judge believes."""
+    """Power of what the first judge believes (dimensionless)."""
 
     look: float
-    """Power of what the second look says."""
+    """Power of what the second look says (dimensionless)."""
 
     bias: tuple[float, ...]
-    """Added to the logarithm of each of :data:`~vser_stream.values.ANSWERS`."""
+    """Added to the logarithm of each of :data:`~vser_stream.values.ANSWERS` (log odds)."""
 
 
 @dataclass(frozen=True, slots=True)

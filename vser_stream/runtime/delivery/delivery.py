@@ -93,8 +93,7 @@ _NOBODY = Unobserved()
 #
 #   commit -> Keeper (spool.py)       the disk, or memory while the disk fails; wakes run()
 #   run    -> _use_connection         one connection after another, each with a fresh client: a reused one
-#          re-sends
-#                                     what it had already reported as failed
+#                                     sends again what it had already reported as failed
 #          -> _serve -> _drain        until the connection is lost: Sender.next, Sender.publish
 #   Sender (sender.py)                which message is next: alarms, then what a connection begins with,
 #                                     then by age

@@ -152,7 +152,7 @@ class ModelParts:
     """Where a cold baseline starts."""
 
     golden: tuple[_Rows, _Probabilities]
-    """Real model inputs and the probabilities they must give."""
+    """Real model inputs, shape (n, n_inputs), and the probabilities they must give, shape (n, n_answers)."""
 
     manifest: Mapping[str, object]
     """``manifest.toml``; the sha256 of each file is added."""

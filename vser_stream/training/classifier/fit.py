@@ -81,7 +81,7 @@ class Fitted:
     """Scaled rows, shape (n_landmarks, n_inputs)."""
 
     gamma: float
-    """Of the radial kernel."""
+    """Of the radial kernel, on scaled inputs (dimensionless)."""
 
     dual: NDArray[np.float32]
     """From the kernel to the margins of the answers, shape (n_landmarks, 5)."""
@@ -93,7 +93,7 @@ class Fitted:
     """From margins, and one, to logits, shape (6, 5)."""
 
     sharpness: float = 1.0
-    """As in the recipe."""
+    """Factor of the logits, as in the recipe."""
 
     def margins(self, rows: Rows) -> _Floats:
         """How far each row is on the side of each answer, shape (n, 5)."""
@@ -124,11 +124,13 @@ class Learned:
     """Statistics of the encoder, shape (n_rows, 768), or (n_rows, 0) without one."""
 
     y: NDArray[np.int64]
-    """Indices into ``ANSWERS``."""
+    """Indices into ``ANSWERS``, shape (n_rows,)."""
 
     weights: _Floats
+    """How much each row counts, shape (n_rows,)."""
+
     sides: NDArray[np.int64]
-    """What is heard on one is never heard on another."""
+    """What is on one is never on another, shape (n_rows,)."""
 
     def __len__(self) -> int:
         return len(self.y)

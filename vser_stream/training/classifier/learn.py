@@ -40,7 +40,7 @@ class Judges:
 
     fusion: Fusion | None
     unless_calm: float
-    """As in the recipe."""
+    """As in the recipe (probability)."""
 
     @property
     def prior(self) -> Prior:

@@ -35,10 +35,10 @@ class Material:
     """Clips that are none of the three, and screams, heard alone."""
 
     sides: NDArray[np.int64] | None = None
-    """Of each clean clip: nobody and nothing on one side is heard on another."""
+    """Of each clean clip, shape (n_clips,): nobody and nothing on one side is on another."""
 
     embeddings: tuple[Rows, ...] = ()
-    """Statistics of the encoder, of the clean clips and of each spoiled copy."""
+    """Statistics of the encoder for the clean clips and for each copy, each of shape (n_clips, 768)."""
 
     def embedded(self, copy: int) -> Rows:
         """Of the clean clips (0) or a copy, shape (n_clips, 768), or (n_clips, 0) without an encoder."""

@@ -47,13 +47,13 @@ class Augmentation:
     """Reverberation time of the room (s)."""
 
     wet: float = 1.0
-    """Energy of the reverberation against the direct sound."""
+    """Ratio of the energy of the reverberation to the direct sound (dimensionless)."""
 
     snr_db: float | None = None
     """Level of the loud half of the recording over the added noise (dB)."""
 
     tilt: float = 0.5
-    """Noise amplitude falls as frequency to this power: 0 white, 0.5 pink, 1 brown."""
+    """Noise amplitude falls as frequency to this power (dimensionless): 0 white, 0.5 pink, 1 brown."""
 
     gain_db: float = 0.0
     """Change of level; what exceeds full scale is clipped (dB)."""

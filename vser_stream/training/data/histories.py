@@ -54,10 +54,13 @@ class Table:
     """Shape (n_clips, n_features)."""
 
     y: NDArray[np.int64]
-    """Indices into ``LABELS``."""
+    """Indices into ``LABELS``, shape (n_clips,)."""
 
     speakers: NDArray[np.str_]
+    """Shape (n_clips,)."""
+
     corpora: NDArray[np.str_]
+    """Shape (n_clips,)."""
 
     def __len__(self) -> int:
         return len(self.y)

@@ -41,8 +41,13 @@ class Interval:
     """A figure and its 95 % bootstrap interval over speakers."""
 
     value: float
+    """In the unit of what is measured; dimensionless for shares and scores."""
+
     low: float
+    """Likewise (dimensionless, or that unit)."""
+
     high: float
+    """Likewise (dimensionless, or that unit)."""
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
@@ -85,7 +90,7 @@ class Missed:
     """Too unsure to stand, of what was missed."""
 
     below: float
-    """Confidence under which a decision is that unsure."""
+    """Confidence under which a decision is that unsure (probability)."""
 
 
 def figures(

@@ -58,6 +58,8 @@ class Evidence:
     """Indices into ``LABELS``, shape (n_clips,)."""
 
     speakers: NDArray[np.str_]
+    """Shape (n_clips,)."""
+
     folds: NDArray[np.int64]
     """Which models judged a clip; no speaker is in two folds. Shape (n_clips,)."""
 

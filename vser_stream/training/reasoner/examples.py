@@ -51,7 +51,7 @@ class Example:
 
     case: Case
     belief: tuple[float, ...]
-    """What it should believe, in the order of ``LABELS``."""
+    """Probabilities it should give, in the order of ``LABELS``."""
 
     label: Label
     """Verdict the rationale is for."""

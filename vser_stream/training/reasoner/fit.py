@@ -48,6 +48,7 @@ class Lesson:
     """Place of the first token of the rationale; the length where there is none."""
 
     belief: tuple[float, ...]
+    """Probabilities to learn, in the order of ``LABELS``."""
 
 
 def tokens_of(tokenizer: Tokenizer, example: Example, *, rationales: bool = True) -> Lesson:

@@ -96,6 +96,7 @@ class Honesty:
     """Share that names a label."""
 
     words: float
+    """Mean length (words)."""
 
 
 def honesty(

@@ -116,29 +116,29 @@ class Rehearsal:
     """Of those who live there; labelled as outside: what is none of the three is calm, a scream is panic."""
 
     answers: NDArray[np.int64]
-    """What should be said inside: indices into ``ANSWERS``."""
+    """What the classifier should say: indices into ``ANSWERS``, shape (n_rows,)."""
 
     whats: NDArray[np.str_]
     """``resident``, ``angry``, ``panic``, ``lively``, ``visitor``, ``look-alike``, ``scream``, ``radio`` or
-    ``background``."""
+    ``background``, shape (n_rows,)."""
 
     own: NDArray[np.bool_]
-    """The one who lives there speaks in it."""
+    """Whether the one who lives there speaks in it, shape (n_rows,)."""
 
     kinds: NDArray[np.str_]
-    """``window`` or ``utterance``."""
+    """``window`` or ``utterance``, shape (n_rows,)."""
 
     spans: NDArray[np.int64]
     """Where in its home each begins and ends, in the order in which they ended there; shape (n_rows, 2)."""
 
     snr_db: NDArray[np.float32]
-    """Level of its speech over the noise floor (dB)."""
+    """Level of its speech over the noise floor (dB), shape (n_rows,)."""
 
     rooms: NDArray[np.str_]
-    """Who lives there, and in which room."""
+    """Who lives there, and in which room; shape (n_rows,)."""
 
     sides: NDArray[np.int64]
-    """Of all that is heard in it: people and sounds of one side are on no other."""
+    """Of all that is in it, shape (n_rows,): people and sounds of one side are on no other."""
 
     looks: NDArray[np.float32]
     """What else each row was measured by, shape (n_rows, n_values); (n_rows, 0) where by nothing."""

@@ -46,6 +46,8 @@ class Sound:
     """From the beginning of the scene (s), as is ``end``."""
 
     end: float
+    """From the beginning of the scene (s)."""
+
     answer: Answer | None = None
     """What should be said of it; None for what sounds behind all else."""
 
@@ -108,7 +110,7 @@ class Room:
     """Of the reflections, which are the same for every utterance at one place."""
 
     calm_loudness: float
-    """Of the resident's clips as they were recorded."""
+    """Of the resident's clips as they were recorded (dB re full scale)."""
 
     calm_db: float
     """Loudness of the resident's calm speech in the room (dB re full scale)."""
@@ -117,6 +119,7 @@ class Room:
     """Loudness of the room itself (dB re full scale)."""
 
     tilt: float
+    """Power of the spectrum of its noise, as in Augmentation (dimensionless)."""
 
     @classmethod
     def drawn(cls, calm: Sequence[Wave], rng: np.random.Generator, *, responses: Sequence[Wave] = ()) -> Room:

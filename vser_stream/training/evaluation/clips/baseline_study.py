@@ -55,10 +55,10 @@ class Session:
     """What one agent hears, as rows of a table."""
 
     heard: _Ints
-    """In the order of time."""
+    """In the order of time, shape (n,)."""
 
     enrolled: _Ints
-    """Calm clips that were given to it before."""
+    """Calm clips that were given to it before, shape (n_enrolled,)."""
 
     turn: int = 0
     """Position in ``heard`` from which decisions are counted."""

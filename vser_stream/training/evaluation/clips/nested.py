@@ -36,6 +36,7 @@ class Choice:
 
     variant: str
     sharpness: float
+    """Factor of the logits."""
 
 
 def variants(recipe: Recipe) -> dict[str, Recipe]:

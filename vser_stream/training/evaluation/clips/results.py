@@ -20,13 +20,15 @@ class Curve:
     """What the plots of one history need."""
 
     confidence: list[float]
-    """Mean confidence of each bin that has clips."""
+    """Mean confidence of each bin that has clips (probability)."""
 
     right: list[float]
     """Share of right decisions in it."""
 
     clips: list[int]
     coverage: list[float]
+    """Share of the clips that are decided, the most confident first."""
+
     risk: list[float]
     """Share of wrong decisions among the most confident."""
 
@@ -43,7 +45,10 @@ class Called:
 
     clips: int
     angry: float
+    """Share of the clips."""
+
     panic: float
+    """Share of the clips."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class Composed:
     hours in which nothing happens."""
 
     minutes: float = 15.0
-    """Length of each scene."""
+    """Length of each scene (min)."""
 
 
 def evaluate_scenes(

@@ -85,10 +85,14 @@ class Point:
     """One setting of the thresholds, and what it gives for one level of alarm."""
 
     factor: float
+    """Factor on the thresholds as configured."""
+
     distress: float
-    """Asked for before an alarm of the level, as is ``fast``."""
+    """Required before an alarm of the level (distress)."""
 
     fast: float
+    """Probability at which one utterance is enough."""
+
     recall: Interval | None
     """Of the events of the level."""
 
@@ -96,6 +100,8 @@ class Point:
     """Alarms of the level outside all events."""
 
     median_s: float | None
+    """Median delay from onset to alarm (s)."""
+
     screams: Interval | None = None
     """Recall of them, by alarms of panic."""
 
@@ -123,7 +129,7 @@ class EventEvaluation:
     subject: str
     homes: int
     hours: float
-    """Length of one scene times homes."""
+    """Length of one scene times homes (h)."""
 
     alarm: dict[str, Any]
     """The configuration in force."""

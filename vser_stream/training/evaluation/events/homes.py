@@ -124,6 +124,8 @@ class Heard:
     hours: Hours
     mode: str
     seconds: float
+    """Length (s)."""
+
     events: tuple[Event, ...]
     sounds: tuple[Sound, ...]
     decisions: tuple[tuple[float, Decision], ...]

@@ -51,11 +51,16 @@ class Trial:
 
     cases: Sequence[Case]
     y: NDArray[np.int64]
+    """Indices into ``LABELS``, shape (n_clips,)."""
+
     speakers: NDArray[np.str_]
+    """Shape (n_clips,)."""
+
     sets: Mapping[str, NDArray[np.int64]]
-    """Rows of each set of speakers; no speaker is in two."""
+    """Rows of each set of speakers, shape (n,); no speaker is in two."""
 
     escalate_below: float
+    """Confidence under which a decision is escalated (probability)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +72,20 @@ class Scores:
     subset: str
     clips: int
     accuracy: float
+    """From 0 to 1."""
+
     precision: float
-    """Mean over the labels, as recall is."""
+    """Mean over the labels, as recall is; from 0 to 1."""
 
     recall: float
+    """From 0 to 1."""
+
     macro_f1: Interval
     escalated: float
     """Share of clips the reasoner was asked about."""
 
     seconds: float
-    """For each decision, on average over all clips."""
+    """For each decision, on average over all clips (s)."""
 
 
 def try_variants(
