@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from vser_stream.cli._terminal import fit_output
 from vser_stream.errors import VserError
@@ -22,32 +22,63 @@ from vser_stream.errors import VserError
 __all__ = ["app", "main"]
 
 _VERBS = {
-    "run": "run",
-    "replay": "replay",
-    "classify": "classify",
-    "train": "train",
-    "train-reasoner": "train_reasoner",
-    "evaluate": "evaluate",
-    "devices": "devices",
-    "probe": "probe",
-    "doctor": "doctor",
-    "about": "about",
-    "calibrate": "calibrate",
-    "reload": "reload",
-    "watch": "watch",
-    "ack": "ack",
-    "pause": "ack:pause",
-    "resume": "ack:resume",
-    "fhir": "fhir",
-    "records": "records:app",
-    "rescore": "rescore",
-    "purge": "purge",
-    "outbox": "outbox:app",
-    "config": "config:app",
-    "models": "models:app",
-    "rules": "rules:app",
+    "run": (
+        "run",
+        "Listen to every source and publish alerts, until SIGTERM or until all recordings have ended.",
+    ),
+    "replay": ("replay", "Judge recordings as the daemon would, on a clock that starts at 0 with each file."),
+    "classify": ("classify", "Judge each recording of a manifest as one utterance."),
+    "train": ("train", "Train, judge by speaker-grouped cross-validation, and export a model."),
+    "train-reasoner": (
+        "train_reasoner",
+        "Teach the small language model that explains ambiguous decisions, and export it for llama.cpp.",
+    ),
+    "evaluate": ("evaluate", "Measure on labelled recordings: cold, running and warm, pooled and by corpus."),
+    "devices": (
+        "devices",
+        "List the microphones; the name, or a part of it, goes into the configuration as ``device``.",
+    ),
+    "probe": ("probe", "Find out step by step whether a source can be heard, and how well."),
+    "doctor": (
+        "doctor",
+        "Examine this box: Python, model, rules, reasoner, sources, broker, clock, disk; say what to do.",
+    ),
+    "about": (
+        "about",
+        "Tell versions, model, features and licences: what belongs into every report of a fault.",
+    ),
+    "calibrate": (
+        "calibrate",
+        "Listen while the person speaks calmly, and keep statistics of that as the source's calm voice.",
+    ),
+    "reload": (
+        "reload",
+        "Let the daemon read its sources and rules again, as systemctl reload does; those that stay go on.",
+    ),
+    "watch": ("watch", "Show sources, alarms and their reasons as they happen; Ctrl-C ends it."),
+    "ack": ("ack", "Acknowledge an alarm: somebody has seen it and takes care."),
+    "pause": (
+        "ack:pause",
+        "Raise no alarm but panic of a source for some minutes; it says so on its topics.",
+    ),
+    "resume": ("ack:resume", "End the pause of a source."),
+    "fhir": ("fhir", "Print an alert as a FHIR R4 Bundle: an Observation and the Communication about it."),
+    "records": ("records:app", "The evidence behind the alerts."),
+    "rescore": (
+        "rescore",
+        "Let the model decide again from a record, and compare it with what it said then.",
+    ),
+    "purge": (
+        "purge",
+        "Delete evidence for good, also while the agent runs; what is left can still be verified.",
+    ),
+    "outbox": ("outbox:app", "What waits for the broker."),
+    "config": ("config:app", "Check, show and describe the configuration."),
+    "models": ("models:app", "Look after models."),
+    "rules": ("rules:app", "Look after the human rules."),
 }
-"""Where each verb is: a module of this package, and what in it, if not what the module is called."""
+"""Where each verb is, a module of this package and what in it, if not what the module is called; and what it
+does, so that nothing need be imported to list them."""
 
 
 class _Verbs(TyperGroup):
@@ -63,7 +94,7 @@ class _Verbs(TyperGroup):
         del ctx
         if cmd_name not in _VERBS:
             return None
-        module, _, what = _VERBS[cmd_name].partition(":")
+        module, _, what = _VERBS[cmd_name][0].partition(":")
         verb = getattr(importlib.import_module(f"vser_stream.cli.{module}"), what or module)
         if not isinstance(verb, typer.Typer):
             alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -72,6 +103,13 @@ class _Verbs(TyperGroup):
         command = typer.main.get_command(verb)
         command.name = cmd_name
         return command
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """List the verbs without importing any."""
+        verbs = [TyperCommand(name, help=does) for name, (_, does) in _VERBS.items()]
+        TyperGroup(name=self.name, commands=verbs, help=self.help, params=self.params).format_help(
+            ctx, formatter
+        )
 
 
 app = typer.Typer(name="vser-stream", cls=_Verbs, no_args_is_help=True, pretty_exceptions_enable=False)

@@ -77,7 +77,7 @@ def doctor(
     config: OfAgent,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Examine this box: Python, model, rules, reasoner, sources, broker, clock, disk; each with what to do.
+    """Examine this box: Python, model, rules, reasoner, sources, broker, clock, disk; say what to do.
 
     Exit code 6 if anything fails. What the broker takes is tried on topics of their own, .../selftest,
     to which nobody listens; sources are opened, so a microphone only one program may use must be free.
