@@ -11,6 +11,7 @@ milliseconds of a box that is busy with other things.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import functools
 import json
 import os
@@ -94,7 +95,6 @@ def measured(files: list[Path]) -> dict[str, float]:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     # Not before: a process that measures nothing needs no package.
     from vser_stream.adapters.models import onnx_svm  # noqa: PLC0415
-    from vser_stream.cli.replay import rows_of  # noqa: PLC0415
     from vser_stream.config.schema import PipelineConfig, ReasonerConfig  # noqa: PLC0415
     from vser_stream.core import decide  # noqa: PLC0415
     from vser_stream.runtime.build import Engine  # noqa: PLC0415
@@ -107,13 +107,13 @@ def measured(files: list[Path]) -> dict[str, float]:
         from vser_stream.adapters.models.onnx_second_look import OnnxSecondLook  # noqa: PLC0415
 
         timed(OnnxSecondLook, "look", parts, "second look")
-    list(rows_of(files[0], engine))  # warm up
+    utterances(files[0], engine)  # warm up
     parts.clear()
     parts["second look"] = 0.0  # a model may do without
     speech, cpu = 0.0, time.process_time()
     while speech < LEAST:
         for file in files:
-            rows = [row for row in rows_of(file, engine) if row["type"] == "utterance"]
+            rows = utterances(file, engine)
             speech += sum(row["end_s"] - row["start_s"] for row in rows)
     cpu = time.process_time() - cpu
     parts["first judge: both"] = parts["features"] + parts["score"]
@@ -121,6 +121,18 @@ def measured(files: list[Path]) -> dict[str, float]:
     figures = {f"{part} (ms/s)": 1000 * spent / speech for part, spent in parts.items()}
     figures["a quiet room (ms/s)"] = 1000 * quiet_room(engine.pipeline(engine.config.alarm))
     return figures | {"memory (MB)": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def utterances(file: Path, engine: Any) -> list[dict[str, Any]]:
+    """What a replay tells of the utterances in a recording."""
+    from vser_stream.cli.replay import rows_of  # noqa: PLC0415
+    from vser_stream.runtime.replay import Replay  # noqa: PLC0415
+
+    async def all_rows() -> list[dict[str, Any]]:
+        async with Replay(engine) as replay:
+            return [row async for row in rows_of(file, replay, engine) if row["type"] == "utterance"]
+
+    return asyncio.run(all_rows())
 
 
 def quiet_room(pipeline: Any) -> float:

@@ -20,6 +20,7 @@ from vser_stream.cli.replay import rows_of
 from vser_stream.config.loader import load
 from vser_stream.runtime.build import Engine
 from vser_stream.runtime.reasoning.reasoners import standing_by
+from vser_stream.runtime.replay import Replay
 
 ALL_AMBIGUOUS = "[route]\nescalate_below = 1.0\n[publish]\nutterances = true\n"
 
@@ -51,22 +52,39 @@ def children(pid: int) -> list[int]:
     return [int(line) for line in found.stdout.split()]
 
 
-def test_what_the_daemon_tells_is_what_a_replay_tells(tmp_path: Path, server: Mosquitto, model: str) -> None:
-    # A patient one: this is about what is told, and a busy box is slow.
-    config = configured(tmp_path, server.port, f"{model}\ndeadline = 60")
+def told_live(config: Path, server: Mosquitto) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Utterances and alerts of the daemon."""
     with Subscriber(server) as told, daemon(config) as process:
         assert process.wait(timeout=HANGS) == 0, process.communicate()[1]
-        # Who screams does not wait for what a reasoner makes of an earlier utterance.
-        utterances = sorted(told.documents("utterance"), key=lambda one: float(one["start_s"]))
-        alerts = told.documents("alert")
         assert told.documents("health")[-1]["dropped_blocks"] == 0  # else the box was too busy to compare
+        return told.documents("utterance"), told.documents("alert")
+
+
+async def told_in_replay(config: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Utterances and alerts of the same recording, faster."""
     engine = Engine.load(load(config))
     with standing_by(engine.reasoner):
-        replayed = list(rows_of(SCENE, engine))
-    shown = ("start_s", "end_s", "label", "probabilities", "decided_by", "rationale", "rationale_by", "rules")
-    assert [{name: one[name] for name in shown} for one in utterances] == [
-        {name: row[name] for name in shown} for row in replayed if row["type"] == "utterance"
-    ]
+        async with Replay(engine) as replay:
+            rows = [row async for row in rows_of(SCENE, replay, engine)]
+    utterances, alerts = ([row for row in rows if row["type"] == kind] for kind in ("utterance", "alert"))
+    return utterances, alerts
+
+
+SHOWN = ("start_s", "end_s", "label", "probabilities", "decided_by", "rationale", "rationale_by", "rules")
+
+
+def shown(utterances: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: one[name] for name in SHOWN} for one in utterances]
+
+
+async def test_what_the_daemon_tells_is_what_a_replay_tells(
+    tmp_path: Path, server: Mosquitto, model: str
+) -> None:
+    # A patient one: this is about what is told, and a busy box is slow.
+    config = configured(tmp_path, server.port, f"{model}\ndeadline = 60")
+    utterances, alerts = told_live(config, server)
+    replayed, replayed_alerts = await told_in_replay(config)
+    assert shown(utterances) == shown(replayed)
     # Nobody is asked how somebody speaks who screams.
     spoken = [one for one in utterances if one["parts"]["wordless"] < one["probabilities"]["panic"] / 2]
     assert {one["decided_by"] for one in spoken} == {"llm"}
@@ -75,8 +93,27 @@ def test_what_the_daemon_tells_is_what_a_replay_tells(tmp_path: Path, server: Mo
     assert alerts[0]["event"] == "raised"
     assert alerts[0]["versions"]["reasoner"].startswith("chat+")
     assert alerts[0]["versions"]["rules"].startswith("calm-angry-panic@")
-    assert begun(alerts) == begun(row for row in replayed if row["type"] == "alert")
+    assert begun(alerts) == begun(replayed_alerts)
     assert "amended" in {one["event"] for one in alerts}
+    assert {one["event"] for one in replayed_alerts} >= {one["event"] for one in alerts} & {"amended"}
+
+
+async def test_whoever_answers_too_late_for_the_daemon_is_too_late_for_a_replay(
+    tmp_path: Path, server: Mosquitto, model: str
+) -> None:
+    # An utterance has ended 0.3 s before that is known: this deadline is over then, on any box.
+    unattended = "[alarm.panic]\nlatching = false\nescalate_after = []\n"
+    config = configured(tmp_path, server.port, f"{model}\ndeadline = 0.1\n{unattended}")
+    utterances, alerts = told_live(config, server)
+    replayed, replayed_alerts = await told_in_replay(config)
+    # Screams need no reasoner.
+    assert {one["decided_by"] for one in utterances} == {"fallback", "svm"}
+    assert shown(utterances) == shown(replayed)
+    assert alerts
+    told = ("event", "label", "confidence", "reason", "rationale", "seq", "decided_by")
+    assert [{name: one[name] for name in told} for one in alerts] == [
+        {name: one[name] for name in told} for one in replayed_alerts
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])

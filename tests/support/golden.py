@@ -55,7 +55,9 @@ def weighed(folder: Path) -> list[Line]:
     """The agitated part of the scene that is shipped, by a reasoner that is asked about all of it."""
     sound = np.concatenate([block.pcm for block in Recording(SCENE).blocks(lambda: False)])[11 * RATE :]
     with chat_server(_angry_by_what_moved_most) as server:
-        settings = f'[reasoner]\nbackend = "server"\nurl = "{server.url}"\n[route]\nescalate_below = 1.0\n'
+        # A busy box may be slow: this is about what is said.
+        reasoner = f'[reasoner]\nbackend = "server"\nurl = "{server.url}"\ndeadline = 60\n'
+        settings = f"{reasoner}[route]\nescalate_below = 1.0\n"
         config = configuration(folder, free_port(), more=settings)
         return _replayed(write(folder / "weighed.wav", sound), config)
 

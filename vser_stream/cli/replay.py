@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import re
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from functools import partial
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,23 +17,25 @@ from rich.console import Console
 from rich.markup import escape
 
 from vser_stream.adapters.audio.recording import Recording
-from vser_stream.cli._once import Unusable
 from vser_stream.config.loader import load
-from vser_stream.config.schema import PipelineConfig
-from vser_stream.core.alarm.state import Transition
-from vser_stream.core.pipeline import Outcome, Pipeline, Rejected
-from vser_stream.core.reason.arbitrate import History
-from vser_stream.core.reason.writer import Writer
-from vser_stream.core.wire.documents import utterance_of
+from vser_stream.config.schema import PipelineConfig, ReasonerConfig
+from vser_stream.core.pipeline import Outcome, Rejected
+from vser_stream.core.reason.arbitrate import PATIENCE
+from vser_stream.core.wire.documents import Alert, utterance_of
 from vser_stream.core.wire.numbering import Reporter
 from vser_stream.errors import AudioError
 from vser_stream.runtime.build import Engine
-from vser_stream.runtime.reasoning.reasoners import standing_by, weighed
-from vser_stream.values import RATE, Block, Case, DecidedBy, Decision, SegmentKind
+from vser_stream.runtime.reasoning.escalation import Escalation
+from vser_stream.runtime.reasoning.reasoners import standing_by
+from vser_stream.runtime.replay import Replay
+from vser_stream.values import RATE, Decision, SegmentKind
 
 __all__ = ["replay"]
 
 Row = dict[str, Any]
+PATIENT = PipelineConfig(reasoner=ReasonerConfig(deadline=PATIENCE))
+"""Where no configuration says how long an alarm may wait for the reasoner."""
+
 COLOURS = {"calm": "cyan", "angry": "yellow", "panic": "bold red"}
 
 
@@ -48,85 +49,67 @@ def replay(
 ) -> None:
     """Judge recordings as the daemon would, on a clock that starts at 0 with each file."""
     settings = load(config) if config else None
-    engine = Engine.load(settings or PipelineConfig())
+    engine = Engine.load(settings or PATIENT)
     site = settings.site if settings else "replay"
     show = _print_json if as_json else _print_line
-    failed: AudioError | None = None
-    heard = partial(rows_of, engine=engine, site=site, realtime=realtime, on_failed=Unusable())
     with standing_by(engine.reasoner):
-        for file in files:
-            try:
-                _show(heard(file), file, show)
-            except AudioError as exc:
-                print(f"vser-stream: {exc}", file=sys.stderr)
-                failed = exc
+        failed = asyncio.run(_replay_all(files, engine, site=site, realtime=realtime, show=show))
     if failed:
         raise typer.Exit(failed.exit_code)
 
 
-def _show(rows: Iterable[Row], file: Path, show: Callable[[Row], None]) -> None:
+async def _replay_all(
+    files: list[Path], engine: Engine, *, site: str, realtime: bool, show: Callable[[Row], None]
+) -> AudioError | None:
+    """Return the last error."""
+    failed = None
+    async with Replay(engine) as replay:
+        for file in files:
+            try:
+                await _show(rows_of(file, replay, engine, site=site, realtime=realtime), file, show)
+            except AudioError as exc:
+                print(f"vser-stream: {exc}", file=sys.stderr)
+                failed = exc
+        if replay.escalation is not None:
+            _sum_up(replay.escalation)
+    return failed
+
+
+async def _show(rows: AsyncIterator[Row], file: Path, show: Callable[[Row], None]) -> None:
     heard = False
-    for row in rows:
+    async for row in rows:
         heard = True
         show(row)
     if not heard:
         print(f"vser-stream: {file}: no speech found", file=sys.stderr)
 
 
-def rows_of(
-    file: Path,
-    engine: Engine,
-    *,
-    site: str = "replay",
-    realtime: bool = False,
-    on_failed: Callable[[str], object] = str,
-) -> Iterator[Row]:
-    """Yield what came of one recording, in order; what is ambiguous is weighed at once.
+def _sum_up(escalation: Escalation) -> None:
+    """Say what the reasoner was there for and did not decide."""
+    counters = escalation.counters()
+    reasons = {name: getattr(counters, name) for name in ("late", "over_budget", "unavailable", "failed")}
+    told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in reasons.items() if count)
+    if told:
+        print(
+            f"vser-stream: {sum(reasons.values())} of {counters.asked} ambiguous utterances were left to the "
+            f"SVM ({told}): {escalation.trouble}",
+            file=sys.stderr,
+        )
+
+
+async def rows_of(
+    file: Path, replay: Replay, engine: Engine, *, site: str = "replay", realtime: bool = False
+) -> AsyncIterator[Row]:
+    """Yield what came of one recording, in order.
 
     Raises:
         AudioError: It cannot be read.
     """
     source = re.sub(r"[^A-Za-z0-9_-]", "_", file.stem)[:64] or "recording"
-    writer = engine.rules.writer()
     reporter = Reporter(site=site, source=source, versions=engine.versions, new_id=_counted_ids(source))
-    # Nobody acknowledges anything in a recording.
-    pipeline = engine.pipeline(engine.config.alarm.unattended)
-    ask = partial(weighed, engine.reasoner, writer=writer, on_failed=on_failed) if engine.reasoner else None
-    settle = partial(_settled, pipeline, History(), ask, writer)
-    heard = _heard(pipeline, Recording(file, realtime=realtime).blocks(lambda: False))
-    for outcome in itertools.chain.from_iterable(map(settle, heard)):
-        if row := _row(outcome, reporter, site=site, source=source):
+    async for outcome, alert in replay.play(Recording(file, realtime=realtime), reporter):
+        if row := _row(outcome, alert, site=site, source=source):
             yield row
-
-
-def _heard(pipeline: Pipeline, blocks: Iterable[Block]) -> Iterator[list[Outcome]]:
-    yield from map(pipeline.feed, blocks)
-    yield pipeline.flush()
-
-
-def _settled(
-    pipeline: Pipeline,
-    history: History,
-    ask: Callable[[Decision, Case], Decision] | None,
-    writer: Writer,
-    outcomes: list[Outcome],
-) -> Iterator[Outcome]:
-    """What the reasoner makes of ambiguous utterances, after all that came of them without it."""
-    second: list[Outcome] = []
-    for outcome in outcomes:
-        decision = outcome.what
-        if not isinstance(decision, Decision) or decision.segment.kind is not SegmentKind.UTTERANCE:
-            yield outcome
-            continue
-        case = history.case(decision, writer.book)
-        if ask is None or not decision.escalated:
-            yield outcome
-            continue
-        settled = ask(decision, case)
-        if settled.decided_by is DecidedBy.LLM:
-            second += pipeline.amend(settled, outcome.now)
-        second.append(replace(outcome, what=settled))
-    yield from second
 
 
 def _counted_ids(source: str) -> Callable[[], str]:
@@ -135,12 +118,10 @@ def _counted_ids(source: str) -> Callable[[], str]:
     return lambda: uuid.uuid5(uuid.NAMESPACE_OID, f"{source}/{next(numbers)}").hex
 
 
-def _row(outcome: Outcome, reporter: Reporter, *, site: str, source: str) -> Row | None:
+def _row(outcome: Outcome, alert: Alert | None, *, site: str, source: str) -> Row | None:
+    if alert is not None:
+        return {"type": "alert", "at_s": round(outcome.at / RATE, 3), **alert.model_dump(mode="json")}
     match outcome.what:
-        case Transition() as transition:
-            alert = reporter.alert(transition, published_at=outcome.now)
-            at_s = round(outcome.at / RATE, 3)
-            return {"type": "alert", "at_s": at_s, **alert.model_dump(mode="json")}
         case Decision() as decision if decision.segment.kind is SegmentKind.UTTERANCE:
             document = utterance_of(decision, site=site, source=source)
             return {"type": "utterance", **document.model_dump(mode="json")}

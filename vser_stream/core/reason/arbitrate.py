@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -44,7 +43,6 @@ def weigh(
     writer: Writer,
     *,
     within: float = PATIENCE,
-    on_failed: Callable[[str], object] = str,
 ) -> Decision:
     """Let a reasoner answer before anything else happens, each question ``within`` seconds.
 
@@ -54,12 +52,10 @@ def weigh(
         case: Made of it.
         writer: Writes rationales under the rules of now.
         within: For each question (s).
-        on_failed: Told why there was no verdict.
     """
     try:
         verdict = reasoner.judge(case, within=within)
-    except ReasonerError as exc:
-        on_failed(str(exc))
+    except ReasonerError:
         return left_to_svm(decision)
     resolved = resolve(decision, case, verdict, writer)
     explanation = explained(partial(reasoner.explain, within=within), case, resolved.label, writer)

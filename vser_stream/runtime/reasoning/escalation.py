@@ -171,6 +171,8 @@ class Escalation:
         self._opened = asyncio.Event()
         self._counters = Counters()
         self._closed = False
+        self.trouble = "it was too slow"
+        """Why the reasoner last gave no answer."""
 
     @property
     def version(self) -> str:
@@ -367,7 +369,7 @@ class Escalation:
         self._pass_on()
 
     def _failed(self, why: object, *, broken: bool) -> None:
-        was = self._breaker.state
+        self.trouble, was = str(why), self._breaker.state
         self._breaker = self._breaker.failed(self._clock.monotonic(), broken=broken)
         if self._breaker.state is not BreakerState.OPEN:
             return

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import tomllib
 from collections.abc import Callable, Iterator
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,18 +16,14 @@ from vser_stream.adapters.models.openai_server import OpenAiServer
 from vser_stream.config.locations import shipped_reasoner
 from vser_stream.config.schema import ReasonerConfig
 from vser_stream.core.reason import prompt
-from vser_stream.core.reason.arbitrate import left_to_svm, weigh
 from vser_stream.core.reason.chat import Chat
 from vser_stream.core.reason.dialogue import General, Specialist
 from vser_stream.core.reason.writer import Writer
-from vser_stream.errors import ModelError, ReasonerError
+from vser_stream.errors import ModelError
 from vser_stream.files import read_text
-from vser_stream.ports import Reasoner
-from vser_stream.runtime.containment import contained
 from vser_stream.runtime.reasoning.escalation import Standby
-from vser_stream.values import Case, Decision
 
-__all__ = ["bundled_weights", "reasoner_of", "standing_by", "weighed"]
+__all__ = ["bundled_weights", "reasoner_of", "standing_by"]
 
 _log = logging.getLogger(__name__)
 
@@ -79,18 +74,6 @@ def standing_by(reasoner: Standby | None) -> Iterator[None]:
         yield
     finally:
         reasoner.close()
-
-
-def weighed(
-    reasoner: Reasoner, decision: Decision, case: Case, writer: Writer, *, on_failed: Callable[[str], object]
-) -> Decision:
-    """As :func:`~vser_stream.core.reason.arbitrate.weigh`, and a bug it meets is a failure too."""
-    work = partial(weigh, reasoner, decision, case, writer, on_failed=on_failed)
-    try:
-        return contained(work, source="reasoner", outage=ReasonerError)
-    except ReasonerError as exc:
-        on_failed(str(exc))
-        return left_to_svm(decision)
 
 
 def bundled_weights(folder: Path) -> Weights:
