@@ -63,7 +63,7 @@ _VERBS = {
     ),
     "resume": ("ack:resume", "End the pause of a source."),
     "fhir": ("fhir", "Print an alert as a FHIR R4 Bundle: an Observation and the Communication about it."),
-    "records": ("records:app", "The evidence behind the alerts."),
+    "records": ("records:app", "Audit records behind the alerts."),
     "rescore": (
         "rescore",
         "Let the model decide again from a record, and compare it with what it said then.",
@@ -72,10 +72,10 @@ _VERBS = {
         "purge",
         "Delete evidence for good, also while the agent runs; what is left can still be verified.",
     ),
-    "outbox": ("outbox:app", "What waits for the broker."),
+    "outbox": ("outbox:app", "Messages waiting for the broker."),
     "config": ("config:app", "Check, show and describe the configuration."),
-    "models": ("models:app", "Look after models."),
-    "rules": ("rules:app", "Look after the human rules."),
+    "models": ("models:app", "Manage models."),
+    "rules": ("rules:app", "Manage the human rules."),
 }
 """Where each verb is, a module of this package and what in it, if not what the module is called; and what it
 does, so that nothing need be imported to list them."""
