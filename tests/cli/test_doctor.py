@@ -119,7 +119,7 @@ def test_it_goes_on_after_each_failure(tmp_path: Path) -> None:
     ("reasoner", "verdict", "words"),
     [
         ("", "ok", "classified a synthetic utterance in"),
-        ('backend = "none"', "ok", "left to the SVM"),
+        ('backend = "none"', "ok", "are decided by the SVM"),
         ('backend = "server"\nurl = "http://127.0.0.1:{port}/v1"', "fail", "127.0.0.1"),
     ],
 )

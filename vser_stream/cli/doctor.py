@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
@@ -29,10 +29,10 @@ from vser_stream.adapters.mqtt.check import connects, encrypts, resolves
 from vser_stream.adapters.mqtt.client import MqttPublisher
 from vser_stream.adapters.storage.rulebook import RuleShelf, shelf_of
 from vser_stream.adapters.system.host import clock_is_synchronised, clock_jump, free_space, sync_time
-from vser_stream.cli._checklist import TO_DO, DoubtError, Examination, Finding, Verdict
+from vser_stream.cli._checklist import TO_DO, Checklist, DoubtError, Finding, Verdict
 from vser_stream.cli._options_agent import OfAgent
 from vser_stream.cli.about import libraries
-from vser_stream.cli.probe import Stage, Walk, listen, reach
+from vser_stream.cli.probe import listen, reach
 from vser_stream.config.loader import load
 from vser_stream.config.schema import AlarmConfig, Config, PipelineConfig, ReasonerConfig, SourceConfig
 from vser_stream.core.alarm.room_adaptation import Room, thresholds_of
@@ -83,29 +83,29 @@ def doctor(
     to which nobody listens; sources are opened, so a microphone only one program may use must be free.
     Passwords are never shown.
     """
-    examination = Examination(_print_nothing if as_json else _print_finding)
-    _examine_software(examination)
-    settings = examination.step("configuration", partial(load, config), lambda one: f"site {one.site}")
-    _examine_judgement(examination, settings or PipelineConfig())
+    checklist = Checklist(_print_nothing if as_json else _print_finding)
+    _examine_software(checklist)
+    settings = checklist.step("configuration", partial(load, config), lambda one: f"site {one.site}")
+    _examine_judgement(checklist, settings or PipelineConfig())
     if settings is not None:
         for source in settings.sources:
-            _examine_source(examination, source)
-        _examine_broker(examination, settings)
-    _examine_clock(examination)
+            _examine_source(checklist, source)
+        _examine_broker(checklist, settings)
+    _examine_clock(checklist)
     if settings is not None:
-        _examine_disk(examination, settings.state_path)
+        _examine_disk(checklist, settings.state_path)
     if as_json:
-        findings = [asdict(one) for one in examination.findings]
-        print(json.dumps({"ok": not examination.of(Verdict.FAIL), "findings": findings}))
+        findings = [asdict(one) for one in checklist.findings]
+        print(json.dumps({"ok": not checklist.of(Verdict.FAIL), "findings": findings}))
     else:
-        _sum_up(examination)
-    if examination.of(Verdict.FAIL):
+        _sum_up(checklist)
+    if checklist.of(Verdict.FAIL):
         raise typer.Exit(TO_DO)
 
 
-def _examine_software(examination: Examination) -> None:
-    examination.step("python", platform.python_version)
-    examination.step("packages", _packages)
+def _examine_software(checklist: Checklist) -> None:
+    checklist.step("python", platform.python_version)
+    checklist.step("packages", _packages)
 
 
 def _packages() -> str:
@@ -115,29 +115,29 @@ def _packages() -> str:
         raise ConfigError(f"{exc.name} is not installed; install vser-stream again") from exc
 
 
-def _examine_judgement(examination: Examination, config: PipelineConfig) -> None:
-    model = examination.step(
+def _examine_judgement(checklist: Checklist, config: PipelineConfig) -> None:
+    model = checklist.step(
         "model", partial(model_of, config), lambda one: f"{one.name} {one.version}, verified"
     )
     if model is not None and isinstance(config, Config):
-        _examine_alarms(examination, config, model.curves)
-    rules = examination.step("rules", partial(shelf_of, config), _book)
+        _examine_alarms(checklist, config, model.curves)
+    rules = checklist.step("rules", partial(shelf_of, config), _book)
     if model is None or rules is None:
         return
     decider = Engine(config, model, rules, reasoner=None, pitch=SwiftF0Tracker()).decider()
-    decision = examination.step(
+    decision = checklist.step(
         "voice activity and features",
         lambda: rehearse(decider, WebRtcVad()),
         lambda _: "self-test: a synthetic utterance was classified",
     )
     if decision is not None:
-        examination.step("reasoner", partial(_reason, config.reasoner, rules, decision))
+        checklist.step("reasoner", partial(_reason, config.reasoner, rules, decision))
 
 
-def _examine_alarms(examination: Examination, settings: Config, curves: Curves) -> None:
+def _examine_alarms(checklist: Checklist, settings: Config, curves: Curves) -> None:
     for source in settings.sources:
         alarm = settings.alarm_of(source)
-        examination.step(f"alarm of {source.name}", partial(_thresholds, alarm, curves))
+        checklist.step(f"alarm of {source.name}", partial(_thresholds, alarm, curves))
 
 
 def _thresholds(alarm: AlarmConfig, curves: Curves) -> str:
@@ -169,18 +169,14 @@ def _reason(config: ReasonerConfig, shelf: RuleShelf, decision: Decision) -> str
         return f"{reasoner.version} classified a synthetic utterance in {took:.0f} ms"
 
 
-def _examine_source(examination: Examination, config: SourceConfig) -> None:
-    def tell(stage: Stage) -> None:
-        verdict = Verdict.OK if stage.ok else Verdict.FAIL
-        examination.note(Finding(f"source {config.name}: {stage.name}", verdict, stage.detail, stage.ms))
-
-    walk = Walk(tell)
+def _examine_source(checklist: Checklist, config: SourceConfig) -> None:
+    steps = Checklist(lambda one: checklist.add(replace(one, name=f"source {config.name}: {one.name}")))
     with suppress(VserError):  # the step that failed has been told
         source = source_of(config)
         if isinstance(source, RtspCamera):
-            reach(source, walk)
-        survey = listen(source, LISTEN, walk, meter=False)
-        examination.step(f"source {config.name}: sound", partial(_sound, survey))
+            reach(source, steps)
+        survey = listen(source, LISTEN, steps, meter=False)
+        steps.step("sound", partial(_sound, survey))
 
 
 def _sound(survey: Survey) -> str:
@@ -189,7 +185,7 @@ def _sound(survey: Survey) -> str:
     return survey.verdict
 
 
-def _examine_broker(examination: Examination, settings: Config) -> None:
+def _examine_broker(checklist: Checklist, settings: Config) -> None:
     # Under the daemon's own client id the broker would hang up on it.
     broker = settings.mqtt
     connect = partial(MqttPublisher, broker, client_id=f"vser-{settings.site}-doctor")
@@ -201,16 +197,16 @@ def _examine_broker(examination: Examination, settings: Config) -> None:
         "login": _running(_log_in, connect, tests[0]),
     }
     for name, work in steps.items():
-        examination.step(f"broker: {name}", work)
-        if examination.findings[-1].verdict is Verdict.FAIL:
+        checklist.step(f"broker: {name}", work)
+        if checklist.findings[-1].verdict is Verdict.FAIL:
             return
     for topic in tests:
-        examination.step(f"broker: may publish {topic}", _running(_tell, connect, topic))
-    if examination.findings[-1].verdict is not Verdict.FAIL:
+        checklist.step(f"broker: may publish {topic}", _running(_tell, connect, topic))
+    if checklist.findings[-1].verdict is not Verdict.FAIL:
         for what, size in _sizes(settings).items():
-            examination.step(f"broker: takes {what}", _running(_fill, connect, tests[-1], size))
+            checklist.step(f"broker: takes {what}", _running(_fill, connect, tests[-1], size))
     commands = topics.commands_below(settings.site)
-    examination.step(f"broker: may read {commands}", _running(_ask, connect, commands))
+    checklist.step(f"broker: may read {commands}", _running(_ask, connect, commands))
 
 
 def _sizes(settings: Config) -> dict[str, int]:
@@ -276,8 +272,8 @@ async def _ask(connect: Connect, topic: str) -> str:
     return "not refused; Mosquitto accepts every subscription, but delivers only what its access list allows"
 
 
-def _examine_clock(examination: Examination) -> None:
-    examination.step("clock", _clock, lambda now: f"{now:%Y-%m-%d %H:%M:%S} UTC, follows a time server")
+def _examine_clock(checklist: Checklist) -> None:
+    checklist.step("clock", _clock, lambda now: f"{now:%Y-%m-%d %H:%M:%S} UTC, follows a time server")
 
 
 def _clock() -> datetime:
@@ -294,9 +290,9 @@ def _clock() -> datetime:
     return now
 
 
-def _examine_disk(examination: Examination, folder: Path) -> None:
-    examination.step("disk: space", partial(_space, folder))
-    examination.step("disk: sync", partial(_sync, folder))
+def _examine_disk(checklist: Checklist, folder: Path) -> None:
+    checklist.step("disk: space", partial(_space, folder))
+    checklist.step("disk: sync", partial(_sync, folder))
 
 
 def _space(folder: Path) -> str:
@@ -327,14 +323,14 @@ def _print_finding(finding: Finding) -> None:
     Console(soft_wrap=True).print(verdict.append(rest, style="not bold default"))
 
 
-def _sum_up(examination: Examination) -> None:
+def _sum_up(checklist: Checklist) -> None:
     """What is not good once more, the worst last."""
-    doubtful, failed = examination.of(Verdict.WARN), examination.of(Verdict.FAIL)
+    doubtful, failed = checklist.of(Verdict.WARN), checklist.of(Verdict.FAIL)
     if doubtful or failed:
         print()
     for finding in (*doubtful, *failed):
         _print_finding(finding)
-    steps = f"{len(examination.findings)} steps"
+    steps = f"{len(checklist.findings)} steps"
     if failed:
         print(f"{steps}, {len(failed)} failed: correct what they say, and run this again")
     elif doubtful:

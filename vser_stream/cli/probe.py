@@ -8,11 +8,11 @@ import re
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn
 
 import numpy as np
 import typer
@@ -23,19 +23,18 @@ from vser_stream.adapters.audio.microphone import Microphone, list_inputs
 from vser_stream.adapters.audio.recording import Recording
 from vser_stream.adapters.audio.rtsp_camera import RtspCamera, Track, redact
 from vser_stream.adapters.audio.rtsp_check import connects, greets, resolves
+from vser_stream.cli._checklist import Checklist, Finding, Verdict
 from vser_stream.core.audio.level import SILENCE_DB, level_db
 from vser_stream.core.audio.probe_report import Survey, survey_of
 from vser_stream.core.audio.signal_faults import clipped_share
-from vser_stream.errors import CaptureError, CaptureRefusedError, VserError
+from vser_stream.errors import CaptureError, CaptureRefusedError
 from vser_stream.ports import AudioSource
 from vser_stream.values import RATE, Block, Pcm
 
-__all__ = ["Stage", "Walk", "listen", "probe", "reach"]
+__all__ = ["listen", "probe", "reach"]
 
 METER = 40
 """Width of the level meter (characters)."""
-
-T = TypeVar("T")
 
 
 class Transport(StrEnum):
@@ -43,46 +42,6 @@ class Transport(StrEnum):
 
     TCP = "tcp"
     UDP = "udp"
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One step that was taken."""
-
-    name: str
-    ok: bool
-    detail: str
-    ms: float
-    """Time it took (ms)."""
-
-
-@dataclass(slots=True)
-class Walk:
-    """Takes steps and tells of each; the first that fails ends it."""
-
-    tell: Callable[[Stage], None]
-    stages: list[Stage] = field(default_factory=list)
-
-    def step(self, name: str, work: Callable[[], T], detail: Callable[[T], str] = str) -> T:
-        """Do ``work`` as the step ``name``.
-
-        Raises:
-            VserError: As ``work``, with the name of the step.
-        """
-        began = time.monotonic()
-        try:
-            result = work()
-        except VserError as exc:
-            self.note(name, str(exc), began, ok=False)
-            raise type(exc)(f"{name}: {exc}") from exc
-        self.note(name, detail(result), began)
-        return result
-
-    def note(self, name: str, detail: str, began: float, *, ok: bool = True) -> None:
-        """Tell of a step."""
-        stage = Stage(name, ok, detail, round(1000 * (time.monotonic() - began), 1))
-        self.stages.append(stage)
-        self.tell(stage)
 
 
 def probe(
@@ -98,7 +57,7 @@ def probe(
     Exit code 5 and the name of the step where it cannot. Passwords are never shown; give them in a
     file, since everybody on this box can read the arguments of a command.
     """
-    walk = Walk(_print_nothing if as_json else _print_stage)
+    checklist = Checklist(_print_nothing if as_json else _print_stage)
     report: dict[str, Any] = {"target": redact(target), "ok": False}
     try:
         if re.match(r"rtsps?:", target, re.IGNORECASE):
@@ -107,19 +66,19 @@ def probe(
                     target, transport=transport.value, username=username, password_file=password_file
                 )
             )
-            report |= asdict(reach(camera, walk))
+            report |= asdict(reach(camera, checklist))
         elif "://" in target:
             raise CaptureError(f"{redact(target)}: no camera address; write rtsp://host:port/path")
         elif _is_file(target):
             source = Recording(Path(target))
         else:
-            walk.step("sound system", list_inputs, lambda inputs: f"{len(inputs)} input(s)")
+            checklist.must("sound system", list_inputs, lambda inputs: f"{len(inputs)} input(s)")
             source = Microphone(target)
-        survey = listen(source, seconds, walk, meter=not as_json and sys.stdout.isatty())
+        survey = listen(source, seconds, checklist, meter=not as_json and sys.stdout.isatty())
         report |= {**_figures(survey), "ok": True}
     finally:
         if as_json:
-            print(json.dumps({**report, "stages": [asdict(stage) for stage in walk.stages]}))
+            print(json.dumps({**report, "stages": [_stage(one) for one in checklist.findings]}))
     if not as_json:
         _print_survey(survey)
 
@@ -131,21 +90,27 @@ def _is_file(target: str) -> bool:
         return False
 
 
-def reach(camera: RtspCamera, walk: Walk) -> Track:
+def reach(camera: RtspCamera, checklist: Checklist) -> Track:
     """Walk to the audio track of a camera.
 
     Raises:
         CaptureError: A step failed; it has been told.
     """
     host, port = camera.host_and_port()
-    address = walk.step("name resolves", lambda: resolves(host))
-    walk.step(
+    address = checklist.must("name resolves", lambda: resolves(host))
+    checklist.must(
         "TCP connects", lambda: connects(address, port, timeout=camera.open_timeout), lambda _: f"port {port}"
     )
     if not camera.url.lower().startswith("rtsps"):
-        walk.step("RTSP answers", lambda: greets(address, port, timeout=camera.open_timeout))
-    track = walk.step("login", lambda: _log_in(camera), lambda _: "not refused")
-    return walk.step("audio track", track, lambda it: f"{it.codec}, {it.rate} Hz, {it.channels} channel(s)")
+        checklist.must("RTSP answers", lambda: greets(address, port, timeout=camera.open_timeout))
+    track = checklist.must("login", lambda: _log_in(camera), lambda _: "not refused")
+    return checklist.must(
+        "audio track", track, lambda it: f"{it.codec}, {it.rate} Hz, {it.channels} channel(s)"
+    )
+
+
+def _track_in_words(track: Track) -> str:
+    return f"{track.codec}, {track.rate} Hz, {track.channels} channel(s)"
 
 
 def _log_in(camera: RtspCamera) -> Callable[[], Track]:
@@ -167,7 +132,7 @@ def _raise(error: CaptureError) -> NoReturn:
     raise error
 
 
-def listen(source: AudioSource, seconds: float, walk: Walk, *, meter: bool) -> Survey:
+def listen(source: AudioSource, seconds: float, checklist: Checklist, *, meter: bool) -> Survey:
     """Listen so long; the steps are the first samples and the signal in them.
 
     Raises:
@@ -179,7 +144,9 @@ def listen(source: AudioSource, seconds: float, walk: Walk, *, meter: bool) -> S
         return bool(began) and time.monotonic() - began[0] > seconds + 1.0
 
     with contextlib.closing(_blocks(source, stopped)) as blocks:
-        first = walk.step("first samples", lambda: _first(blocks), lambda block: f"{len(block.pcm)} samples")
+        first = checklist.must(
+            "first samples", lambda: _first(blocks), lambda block: f"{len(block.pcm)} samples"
+        )
         began.append(time.monotonic())
         heard = [first.pcm, *_metered(blocks, round(seconds * RATE), meter=meter)]
     pcm = np.concatenate(heard)
@@ -189,9 +156,9 @@ def listen(source: AudioSource, seconds: float, walk: Walk, *, meter: bool) -> S
         )
     survey = survey_of(pcm[: max(RATE, round(seconds * RATE))])
     if survey.is_mute:
-        walk.note("signal", survey.verdict, began[0], ok=False)
+        checklist.note("signal", Verdict.FAIL, survey.verdict, began=began[0])
         raise CaptureError(f"signal: {survey.verdict}")
-    walk.note("signal", f"{survey.level_db:.0f} dBFS", began[0])
+    checklist.note("signal", Verdict.OK, f"{survey.level_db:.0f} dBFS", began=began[0])
     return survey
 
 
@@ -237,11 +204,16 @@ def _figures(survey: Survey) -> dict[str, Any]:
     }
 
 
-def _print_stage(stage: Stage) -> None:
-    print(f"{'ok    ' if stage.ok else 'FAILED'} {stage.name}: {stage.detail} ({stage.ms:g} ms)", flush=True)
+def _stage(one: Finding) -> dict[str, object]:
+    return {"name": one.name, "ok": one.verdict is Verdict.OK, "detail": one.detail, "ms": one.ms}
 
 
-def _print_nothing(stage: Stage) -> None:
+def _print_stage(one: Finding) -> None:
+    word = "ok    " if one.verdict is Verdict.OK else "FAILED"
+    print(f"{word} {one.name}: {one.detail} ({one.ms:g} ms)", flush=True)
+
+
+def _print_nothing(_: Finding) -> None:
     """The JSON object holds all stages."""
 
 
