@@ -14,6 +14,7 @@ from vser_stream.core.wire.documents import (
     Alert,
     Document,
     Health,
+    Origin,
     Versions,
     alert_of,
     conditions_of,
@@ -51,13 +52,11 @@ def health(capture: CaptureState, reason: str | None = None) -> Health:
 def told(event: AlarmEvent, *, alert_id: str = "a1b2c3") -> Alert:
     return alert_of(
         Transition(event, Label.PANIC, decision(panic=0.9, angry=0.1), "one decision at 0.90"),
-        site="home",
-        source="bed",
+        origin=Origin("home", "bed", Versions(package="1", model="m")),
         event_id="e",
         alert_id=alert_id,
         seq=1,
         published_at=START,
-        versions=Versions(package="1", model="m"),
     )
 
 

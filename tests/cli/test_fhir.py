@@ -8,18 +8,16 @@ from support.daemon import SCENE
 from support.decisions import START, decision
 
 from vser_stream.core.alarm.state import AlarmEvent, Transition
-from vser_stream.core.wire.documents import Versions, alert_of
+from vser_stream.core.wire.documents import Origin, Versions, alert_of
 from vser_stream.values import Label
 
 ALERT = alert_of(
     Transition(AlarmEvent.RAISED, Label.PANIC, decision(panic=0.9, angry=0.1, at=3.0), "one decision"),
-    site="home-1",
-    source="bedroom",
+    origin=Origin("home-1", "bedroom", Versions(package="0.1.0", model="m@1")),
     event_id="e1",
     alert_id="a1",
     seq=1,
     published_at=START + 3.25,
-    versions=Versions(package="0.1.0", model="m@1"),
 ).model_dump_json()
 
 

@@ -32,7 +32,7 @@ from vser_stream.adapters.storage.outbox import SqliteOutbox
 from vser_stream.config.schema import MqttConfig
 from vser_stream.core.alarm.state import AlarmEvent, Transition
 from vser_stream.core.technical_condition import Condition, ConditionName
-from vser_stream.core.wire.documents import Alert, Versions, alert_of
+from vser_stream.core.wire.documents import Alert, Origin, Versions, alert_of
 from vser_stream.runtime.delivery.delivery import Delivery
 from vser_stream.runtime.delivery.spool import Keeper
 from vser_stream.values import Label, Message
@@ -56,8 +56,9 @@ def alert_document(number: int) -> bytes:
     )
     versions = Versions(package="0.1.0", model="m@1")
     now = time.time()
-    names = {"site": "home", "source": "bed", "event_id": f"m{number}", "alert_id": "a1"}
-    document = alert_of(transition, **names, seq=number + 1, published_at=now, versions=versions)
+    names = {"event_id": f"m{number}", "alert_id": "a1"}
+    origin = Origin("home", "bed", versions)
+    document = alert_of(transition, origin=origin, **names, seq=number + 1, published_at=now)
     return document.model_dump_json().encode()
 
 

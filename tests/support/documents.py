@@ -9,6 +9,7 @@ from vser_stream.core.wire.documents import (
     Alert,
     CaptureState,
     Health,
+    Origin,
     State,
     Utterance,
     Versions,
@@ -33,13 +34,11 @@ def alert(
 ) -> Alert:
     document = alert_of(
         Transition(event, level, PANIC, "one decision at 0.90", heard=heard),
-        site="home-1",
-        source="bedroom",
+        origin=Origin("home-1", "bedroom", Versions(package="0.1.0", model="m@1")),
         event_id="e1",
         alert_id="a1",
         seq=1,
         published_at=published_at,
-        versions=Versions(package="0.1.0", model="m@1"),
     )
     return document.model_copy(update=changed)
 

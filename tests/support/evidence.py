@@ -12,7 +12,7 @@ from vser_stream.adapters.models.onnx_svm import OnnxSvm
 from vser_stream.config.locations import shipped_model
 from vser_stream.config.schema import PipelineConfig, ReasonerConfig
 from vser_stream.core.wire.audit_record import record_of
-from vser_stream.core.wire.documents import Versions
+from vser_stream.core.wire.documents import Origin, Versions
 from vser_stream.runtime.build import Engine, load_model
 from vser_stream.values import Decision, Record
 
@@ -40,9 +40,7 @@ def evidence_of(decision: Decision, *, made_by: str | None = None, at: float = N
     versions = Versions(package="0.1.0", model=made_by or model().identity, rules="r@1")
     return record_of(
         decision,
-        site="home",
-        source="bed",
-        versions=versions,
+        origin=Origin("home", "bed", versions),
         alert_id="a1",
         event="raised",
         recorded_at=at,

@@ -21,7 +21,7 @@ from vser_stream.errors import UserError
 __all__ = ["at_site", "reach"]
 
 
-def reach(
+def reach(  # noqa: PLR0913 - an option is a parameter
     config: Annotated[
         Path | None,
         typer.Option(help="The agent's configuration: broker and site; default: as installed."),

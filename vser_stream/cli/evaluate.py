@@ -39,7 +39,7 @@ class _Work:
         return running(seed=self.seed, cache=self.cache, processes=self.processes)
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - an option is a parameter
     data: Annotated[
         list[Path],
         typer.Option(help="CSV with path, speaker, label; paths are relative to its folder. Repeatable."),

@@ -15,7 +15,7 @@ from vser_stream.errors import UserError
 __all__ = ["train"]
 
 
-def train(
+def train(  # noqa: PLR0913 - an option is a parameter
     data: Annotated[
         list[Path],
         typer.Option(help="CSV with path, speaker, label; paths are relative to its folder. Repeatable."),

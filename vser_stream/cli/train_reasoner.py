@@ -17,7 +17,7 @@ from vser_stream.config.locations import shipped_rules
 __all__ = ["train_reasoner"]
 
 
-def train_reasoner(
+def train_reasoner(  # noqa: PLR0913 - an option is a parameter
     data: Annotated[
         list[Path],
         typer.Option(help="CSV with path, speaker, label; paths are relative to its folder. Repeatable."),

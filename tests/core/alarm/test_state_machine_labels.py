@@ -10,7 +10,7 @@ from support.decisions import START, decision
 from vser_stream.config.schema import AlarmConfig, AngryConfig, PanicConfig
 from vser_stream.core.alarm.state import AlarmEvent, AlarmState, Transition
 from vser_stream.core.alarm.state_machine import Step, acknowledge, amend, pause, step, tick
-from vser_stream.core.wire.documents import Alert, Versions, alert_of
+from vser_stream.core.wire.documents import Alert, Origin, Versions, alert_of
 from vser_stream.core.wire.source_snapshot import Remembered, recall, remember
 from vser_stream.values import Decision, Label
 
@@ -24,13 +24,11 @@ QUICK = AlarmConfig(
 def alert(transition: Transition) -> Alert:
     return alert_of(
         transition,
-        site="home",
-        source="bed",
+        origin=Origin("home", "bed", Versions(package="1", model="m")),
         event_id="e",
         alert_id="a",
         seq=1,
         published_at=START,
-        versions=Versions(package="1", model="m"),
     )
 
 

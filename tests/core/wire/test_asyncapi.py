@@ -14,6 +14,7 @@ from vser_stream.core.wire.documents import (
     DOCUMENTS,
     CaptureState,
     Health,
+    Origin,
     SiteStatus,
     Versions,
     alert_of,
@@ -52,13 +53,11 @@ def messages() -> list[Message]:
     heard = decision(panic=0.9, angry=0.07, calm=0.03, at=3.0)
     alert = alert_of(
         Transition(AlarmEvent.RAISED, Label.PANIC, heard, "one decision at 0.90"),
-        site="home-1",
-        source="bedroom",
+        origin=Origin("home-1", "bedroom", Versions(package="0.1.0", model="m@1")),
         event_id="e1",
         alert_id="a1",
         seq=1,
         published_at=START + 3.25,
-        versions=Versions(package="0.1.0", model="m@1"),
     )
     health = Health(
         site="home-1", source="bedroom", capture=CaptureState.RUNNING, reason=None, last_sample_age_s=0.1,

@@ -13,11 +13,12 @@ from support.documents import PANIC
 from vser_stream.core.alarm.state import Alarm, AlarmEvent, AlarmState, Transition
 from vser_stream.core.wire.audit_record import record_of
 from vser_stream.core.wire.decision import cue_fields, decision_from, fields_of, shares_from
-from vser_stream.core.wire.documents import Alert, Utterance, Versions, alert_of, utterance_of
+from vser_stream.core.wire.documents import Alert, Origin, Utterance, Versions, alert_of, utterance_of
 from vser_stream.core.wire.source_snapshot import Remembered, recall, remember
 from vser_stream.values import Cue, DecidedBy, Decision, Label, Probabilities, RationaleBy
 
 VERSIONS = Versions(package="0.1.0", model="m@1")
+ORIGIN = Origin("h", "b", VERSIONS)
 
 NOT_TOLD = {"segment", "second", "look", "rows", "scored"}
 """The sound, which nobody is told of; and what a record alone has, for whoever scores it again."""
@@ -38,15 +39,13 @@ def told_by_all(made: Decision) -> dict[str, dict[str, object]]:
     transition = Transition(AlarmEvent.RAISED, made.label, made, "why", heard=True)
     alert = alert_of(
         transition,
-        site="h",
-        source="b",
+        origin=ORIGIN,
         event_id="e",
         alert_id="a",
         seq=1,
         published_at=START,
-        versions=VERSIONS,
     )
-    record = record_of(made, site="h", source="b", versions=VERSIONS, recorded_at=START)
+    record = record_of(made, origin=ORIGIN, recorded_at=START)
     alarm = Alarm(made.label, present=True, decision=made, supported_at=START, signalled_at=START)
     kept = remember(Remembered(AlarmState(alarm=alarm, at=START)), features="f")
     told = {

@@ -7,7 +7,7 @@ from support.decisions import START, decision
 from vser_stream.core.alarm.state import AlarmEvent, Transition
 from vser_stream.core.wire.audit_record import record_of
 from vser_stream.core.wire.decision_documents import alert_in, cues_in
-from vser_stream.core.wire.documents import Alert, Versions, alert_of
+from vser_stream.core.wire.documents import Alert, Origin, Versions, alert_of
 from vser_stream.core.wire.fhir import bundle_of
 from vser_stream.values import Label
 
@@ -15,19 +15,15 @@ PANIC = decision(panic=0.9, angry=0.06, calm=0.04, other=0.03, wordless=0.7, at=
 VERSIONS = Versions(package="0.1.0", model="m@1")
 ALERT = alert_of(
     Transition(AlarmEvent.RAISED, Label.PANIC, PANIC, "one decision", heard=True),
-    site="home-1",
-    source="bedroom",
+    origin=Origin("home-1", "bedroom", VERSIONS),
     event_id="e1",
     alert_id="a1",
     seq=1,
     published_at=START + 3.25,
-    versions=VERSIONS,
 )
 RECORD = record_of(
     PANIC,
-    site="home-1",
-    source="bedroom",
-    versions=VERSIONS,
+    origin=Origin("home-1", "bedroom", VERSIONS),
     recorded_at=START + 3.25,
     alert_id="a1",
     event="raised",

@@ -6,7 +6,7 @@ from fhir.resources.R4B.bundle import Bundle
 from support.decisions import START, decision
 
 from vser_stream.core.alarm.state import AlarmEvent, Transition
-from vser_stream.core.wire.documents import Versions, alert_of
+from vser_stream.core.wire.documents import Origin, Versions, alert_of
 from vser_stream.core.wire.fhir import bundle_of
 from vser_stream.values import Label
 
@@ -14,13 +14,11 @@ from vser_stream.values import Label
 def export(event: AlarmEvent = AlarmEvent.RAISED, level: Label = Label.PANIC) -> dict[str, Any]:
     alert = alert_of(
         Transition(event, level, decision(panic=0.9, angry=0.07, calm=0.03, at=3.0), "one decision at 0.90"),
-        site="home-1",
-        source="bedroom",
+        origin=Origin("home-1", "bedroom", Versions(package="0.1.0", model="m@1")),
         event_id="e1",
         alert_id="a1",
         seq=1,
         published_at=START + 3.25,
-        versions=Versions(package="0.1.0", model="m@1"),
     )
     return bundle_of(alert)
 

@@ -148,9 +148,9 @@ async def test_a_bug_that_a_command_finds_costs_its_connection_only(
         await until(asked, "bug")
         server.publish("vser/v1/home/bed/cmd/ack", "next", retain=True)
         await until(asked, "next")
-    assert [record.exc_info is not None for record in caplog.records if "given up" in record.message] == [
-        True
-    ]
+    assert [
+        record.exc_info is not None for record in caplog.records if "failed for good" in record.message
+    ] == [True]
 
 
 async def test_where_a_user_may_have_one_connection_it_is_that_of_the_alerts(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vser_stream.core.wire.decision import cue_fields, fields_of, shares_from, shares_of
-from vser_stream.core.wire.documents import Versions, utc
+from vser_stream.core.wire.documents import Origin, utc
 from vser_stream.values import ANSWERS, Decision, Probabilities, Record
 
 __all__ = ["GENESIS", "RECORD", "canonical", "chained", "record_of", "rows_of", "scored_of"]
@@ -33,9 +33,7 @@ _FLOAT = np.dtype("<f4")
 def record_of(
     decision: Decision,
     *,
-    site: str,
-    source: str,
-    versions: Versions,
+    origin: Origin,
     recorded_at: float,
     alert_id: str | None = None,
     event: str | None = None,
@@ -45,9 +43,7 @@ def record_of(
 
     Args:
         decision: With the rows the SVM was given.
-        site: Of the agent.
-        source: Its name.
-        versions: What decided.
+        origin: Whose it is, and what decided.
         recorded_at: Wall time (s).
         alert_id: Of the alarm condition it bears on.
         event: What became of that condition.
@@ -59,8 +55,8 @@ def record_of(
     document = {
         **told,
         "schema": RECORD,
-        "site": site,
-        "source": source,
+        "site": origin.site,
+        "source": origin.source,
         "recorded_at": utc(recorded_at).isoformat(),
         "alert_id": alert_id,
         "event": event,
@@ -68,9 +64,9 @@ def record_of(
         "kind": decision.segment.kind,
         "svm": _svm_of(decision),
         "look": None if decision.look is None else dict(zip(ANSWERS, decision.look.answers, strict=True)),
-        "versions": versions.model_dump(),
+        "versions": origin.versions.model_dump(),
     }
-    return Record(source, canonical(document))
+    return Record(origin.source, canonical(document))
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:

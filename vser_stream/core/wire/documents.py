@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -97,6 +97,16 @@ class Versions(Document):
     model: str
     rules: str | None = None
     reasoner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose document it is."""
+
+    site: str
+    source: str
+    versions: Versions
+    """Of what decides there."""
 
 
 class Alert(Document):
@@ -283,13 +293,11 @@ def _told(model: type[Document], decision: Decision) -> dict[str, Any]:
 def alert_of(
     transition: Transition,
     *,
-    site: str,
-    source: str,
+    origin: Origin,
     event_id: str,
     alert_id: str,
     seq: int,
     published_at: float,
-    versions: Versions,
 ) -> Alert:
     """The document of one transition, published at ``published_at`` (Unix s)."""
     decision = transition.decision
@@ -302,14 +310,14 @@ def alert_of(
         alert_id=alert_id,
         seq=seq,
         event=transition.event,
-        site=site,
-        source=source,
+        site=origin.site,
+        source=origin.source,
         priority=priority_of(transition.level),
         confidence=round(decision.probabilities.of(label), SHARE_DIGITS),
         reason=transition.reason,
         published_at=utc(published_at),
         latency_ms=round(latency * 1000, 1) if transition.heard else None,
-        versions=versions,
+        versions=origin.versions,
         by=transition.by,
         until=None if transition.until is None else utc(transition.until),
         step=transition.step,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from vser_stream.core.alarm.state import AlarmEvent, AlarmState, Transition, priority_of
-from vser_stream.core.wire.documents import Alert, Paused, State, Versions, alert_of, utc
+from vser_stream.core.wire.documents import Alert, Origin, Paused, State, Versions, alert_of, utc
 from vser_stream.values import Label
 
 __all__ = ["Reporter", "Story"]
@@ -70,13 +70,11 @@ class Reporter:
             self.story = replace(self.story, signalled=self.story.seq)
         return alert_of(
             transition,
-            site=self.site,
-            source=self.source,
+            origin=Origin(self.site, self.source, self._versions()),
             event_id=self._new_id(),
             alert_id=alert_id,
             seq=self.story.seq,
             published_at=published_at,
-            versions=self._versions(),
         )
 
     def unseen(self, alarm: AlarmState, *, alert_id: str, seq: int | None) -> str | None:

@@ -11,6 +11,7 @@ from vser_stream.core.wire.audit_record import record_of
 from vser_stream.core.wire.documents import (
     Alert,
     Health,
+    Origin,
     State,
     changes_of,
     conditions_of,
@@ -131,9 +132,7 @@ class Documents:
         if transition.decision.rows is not None:
             record = record_of(
                 transition.decision,
-                site=alert.site,
-                source=alert.source,
-                versions=alert.versions,
+                origin=Origin(alert.site, alert.source, alert.versions),
                 alert_id=alert.alert_id,
                 event=alert.event,
                 reason=alert.reason,
