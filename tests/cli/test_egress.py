@@ -35,13 +35,13 @@ SOUND = ("run/pulse", f"/dev/shm/jack_db-{os.getuid()}")  # noqa: S108
 """Where the sound system's own libraries, PulseAudio's and JACK's, look for their servers."""
 
 
-pytestmark = pytest.mark.timeout(660)  # everything there is, once: half a minute where nothing else runs
+pytestmark = pytest.mark.timeout(900)  # everything there is, once: half a minute where nothing else runs
 
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     folder = tmp_path_factory.mktemp("day")
-    in_network(folder, "-m", "support.day", str(folder), timeout=600)
+    in_network(folder, "-m", "support.day", str(folder), timeout=850)
     return json.loads((folder / "seen.json").read_text()), folder
 
 

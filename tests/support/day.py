@@ -27,6 +27,7 @@ from support.corpora import write_corpus
 from support.daemon import SCENE, Subscriber, wait_for
 from support.egress import Packets, enter_own_network, watched
 from support.file_server import file_server
+from support.patience import HANGS
 
 from vser_stream.values import RATE
 
@@ -107,7 +108,7 @@ class Day:
     def _use(self, verb: tuple[str, Sequence[str]]) -> None:
         name, command = verb
         with self.running(name, *command) as process:
-            process.wait(PATIENCE)
+            process.wait(HANGS)
 
     @contextmanager
     def running(self, name: str, *command: str) -> Iterator[subprocess.Popen[str]]:
