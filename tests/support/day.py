@@ -33,9 +33,6 @@ from vser_stream.values import RATE
 
 SHM = Path("/dev/shm")  # noqa: S108 - where the memory of more than one process lies
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
-"""Longest wait for the first alarm of the scene (s)."""
-
 MODEL = ("--model", str(ROOT / "models/calm-angry-panic"))
 
 VERBS: Mapping[str, Sequence[str]] = {
@@ -138,7 +135,7 @@ def spend(folder: Path) -> dict[str, object]:
         with day.running("run", "run", "--config", "vser.toml"):
             with day.running("watch", "watch", "--json", "--config", "vser.toml"):
                 day.use(filled(VERBS, **names), at_once=2)
-            wait_for(lambda: heard.documents("alert"), within=PATIENCE, what="an alert")
+            wait_for(lambda: heard.documents("alert"), within=HANGS, what="an alert")
             alert = heard.documents("alert")[0]
             (folder / "alert.json").write_text(json.dumps(alert))
             day.use(filled(OF_AN_ALARM, **alert))
