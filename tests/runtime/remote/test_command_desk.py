@@ -5,9 +5,11 @@ import logging
 from typing import Any
 
 import pytest
+from support.documents import attributes_in
 from support.ward import Ward, Wards
 
 from vser_stream.adapters.mqtt.client import Received
+from vser_stream.core.wire.cloudevents import attributes_of
 from vser_stream.core.wire.commands import Feedback
 from vser_stream.errors import CommandError
 from vser_stream.runtime.remote.command_desk import BURST, CommandDesk
@@ -45,6 +47,7 @@ async def answer(desk: CommandDesk, received: Received) -> dict[str, Any]:
     message = await desk.receive(received)
     assert message is not None
     assert (message.topic, message.qos, message.retain) == (received.response_topic, 1, False)
+    assert attributes_of(message) == attributes_in(message)
     return dict(json.loads(message.payload))
 
 
