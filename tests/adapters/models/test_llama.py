@@ -138,7 +138,7 @@ def test_killed_in_mid_answer_it_says_so_at_once_and_can_be_started_again(
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(ReasonerError, match="has died"):
         reasoner.judge(CASE, within=WITHIN)
-    with pytest.raises(ReasonerError, match="is being started"):
+    with pytest.raises(ReasonerError, match="is starting"):
         reasoner.judge(CASE, within=WITHIN)
     reasoner.prepare()
     assert reasoner.judge(CASE, within=WITHIN) == first
