@@ -47,7 +47,7 @@ def test_the_smallest_configuration_of_the_contract_works(tmp_path: Path) -> Non
 def test_rules_and_language_are_the_operators_choice(tmp_path: Path) -> None:
     config = load(written(tmp_path, f'{SMALLEST}rules = "ours.toml"\nlanguage = "vi"\n'))
     assert (config.rules_path, config.reasoner.language) == (tmp_path / "ours.toml", "vi")
-    assert "reasoner.language" in complaint(tmp_path, f'{SMALLEST}language = "fr"\n')
+    assert "reasoner.language: give 'en' or 'vi'" in complaint(tmp_path, f'{SMALLEST}language = "fr"\n')
 
 
 def test_a_source_may_have_its_own_number_of_false_alarms(tmp_path: Path) -> None:

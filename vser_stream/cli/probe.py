@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -24,6 +23,7 @@ from vser_stream.adapters.audio.recording import Recording
 from vser_stream.adapters.audio.rtsp_camera import RtspCamera, Track, redact
 from vser_stream.adapters.audio.rtsp_check import connects, greets, resolves
 from vser_stream.cli._checklist import Checklist, Finding, Verdict
+from vser_stream.config.schema import Transport
 from vser_stream.core.audio.level import SILENCE_DB, level_db
 from vser_stream.core.audio.probe_report import Survey, survey_of
 from vser_stream.core.audio.signal_faults import clipped_share
@@ -37,19 +37,12 @@ METER = 40
 """Width of the level meter (characters)."""
 
 
-class Transport(StrEnum):
-    """How a camera sends its audio."""
-
-    TCP = "tcp"
-    UDP = "udp"
-
-
 def probe(
     target: Annotated[str, typer.Argument(metavar="URL|DEVICE|FILE", help="rtsp://…, a microphone, a file.")],
     seconds: Annotated[float, typer.Option(min=1.0, help="Listening time (s).")] = 5.0,
     username: Annotated[str | None, typer.Option(help="Of the camera.")] = None,
     password_file: Annotated[Path | None, typer.Option(help="First line is the camera's password.")] = None,
-    transport: Annotated[Transport, typer.Option(help="Of the camera's audio.")] = Transport.TCP,
+    transport: Annotated[Transport, typer.Option(help="Of the camera's audio.")] = "tcp",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Find out step by step whether a source can be heard, and how well.
@@ -63,7 +56,7 @@ def probe(
         if re.match(r"rtsps?:", target, re.IGNORECASE):
             source: AudioSource = (
                 camera := RtspCamera(
-                    target, transport=transport.value, username=username, password_file=password_file
+                    target, transport=transport, username=username, password_file=password_file
                 )
             )
             report |= asdict(reach(camera, checklist))

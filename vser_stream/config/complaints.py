@@ -33,6 +33,7 @@ _WORDS: dict[str, Callable[[_Context], str]] = {
     "less_than": lambda known: f"give less than {known['lt']:g}",
     "finite_number": lambda _: "give a finite number",
     "literal_error": lambda known: f"give {known['expected']}",
+    "enum": lambda known: f"give {known['expected']}",
     "string_too_short": lambda _: "may not be empty",
     "string_too_long": lambda known: f"is longer than {known['max_length']} characters",
     "value_error": lambda known: str(known["error"]),

@@ -7,6 +7,7 @@ taken from the folder of the file; ``$NAME`` in a path is the environment's, suc
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -32,9 +33,12 @@ __all__ = [
     "LONGEST_PAUSE",
     "AlarmConfig",
     "AngryConfig",
+    "Backend",
     "Config",
+    "Egress",
     "HomeAssistantConfig",
     "HttpConfig",
+    "Language",
     "LevelConfig",
     "MqttConfig",
     "PanicConfig",
@@ -45,6 +49,7 @@ __all__ = [
     "RouteConfig",
     "SegmentConfig",
     "SourceConfig",
+    "Transport",
 ]
 
 LONGEST_PAUSE = 14_400.0
@@ -66,6 +71,23 @@ Steps = Annotated[tuple[Hold, ...], Field(max_length=16, strict=False)]
 
 PerDay = Annotated[Number, Field(ge=0.01, le=1000)]
 """False alarms (1/d)."""
+
+
+Transport = Literal["tcp", "udp"]
+"""How a camera sends its audio."""
+
+Backend = Literal["bundled", "gguf", "server", "none"]
+"""Where the reasoner is: the model that came with us, a file, a server, or there is none."""
+
+Egress = Literal["none", "lan", "any"]
+"""How far away a server may be: this box, a private network, anywhere."""
+
+
+class Language(StrEnum):
+    """What a rationale is written in."""
+
+    EN = "en"
+    VI = "vi"
 
 
 class MqttConfig(Section):
@@ -96,7 +118,7 @@ class SourceConfig(Section):
     url: CameraUrl | None = Field(None, description="camera, audio track only")
     device: Text | None = Field(None, description="microphone, by name; see vser-stream devices")
     file: FilePath | None = Field(None, description="recording, played once in real time")
-    transport: Literal["tcp", "udp"] = "tcp"
+    transport: Transport = "tcp"
     username: Text | None = None
     password_file: FilePath | None = Field(None, description=FIRST_LINE)
     false_alarms_per_day: PerDay | None = Field(
@@ -156,7 +178,7 @@ class RouteConfig(Section):
 class ReasonerConfig(Section):
     """Who judges the ambiguous."""
 
-    backend: Literal["bundled", "gguf", "server", "none"] = Field(
+    backend: Backend = Field(
         "bundled", description="the shipped model, a file, an OpenAI-compatible server, or none"
     )
     model: FilePath | None = Field(None, description="gguf: the file; server and bundled have their own")
@@ -165,7 +187,7 @@ class ReasonerConfig(Section):
     url: ServerUrl | None = Field(None, description="server: up to and with /v1")
     server_model: Text = Field("default", description="server: name of the model there")
     api_key_file: FilePath | None = Field(None, description=FIRST_LINE)
-    egress: Literal["none", "lan", "any"] = Field(
+    egress: Egress = Field(
         "none",
         description="how far away the server may be: this box, a private network (no link-local address),"
         " anywhere; only figures are ever sent, never audio",
@@ -178,7 +200,7 @@ class ReasonerConfig(Section):
     )
     queue: int = Field(8, ge=1, le=1000, description="utterances that may wait, the most urgent first")
     rules: FilePath | None = Field(None, description="book of human rules; default: the shipped one")
-    language: Literal["en", "vi"] = Field("en", description="of every rationale")
+    language: Language = Field(Language.EN, strict=False, description="of every rationale")
 
     @model_validator(mode="after")
     def _backend_is_complete(self) -> Self:

@@ -13,10 +13,13 @@ from support.chat_server import ChatServer, Request, chat_server, completion, ll
 from support.gguf_file import tiny_chat_model
 from support.patience import BUSY, HANGS
 
-from vser_stream.adapters.models.http_json import Egress, ServerAddress, reaches
+from vser_stream.adapters.models.http_json import ServerAddress, reaches
 from vser_stream.adapters.models.openai_server import OpenAiServer
+from vser_stream.config.schema import Egress
 from vser_stream.core.reason.chat import Chat
+from vser_stream.config.schema import Egress
 from vser_stream.core.reason.language import Language
+from vser_stream.config.schema import Egress
 from vser_stream.core.reason.verify import check
 from vser_stream.errors import ConfigError, ReasonerError
 from vser_stream.values import Label, Probabilities

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 from urllib.parse import unquote
 
 from vser_stream.adapters.audio.arrival_clock import wall_time
@@ -17,6 +16,7 @@ from vser_stream.adapters.audio.ffmpeg import Chunk, Fault, MediaError, PacketDe
 from vser_stream.adapters.audio.rtsp_client import Place, RtspClient
 from vser_stream.adapters.audio.rtsp_login import Login
 from vser_stream.config.fields import CAMERA_URL
+from vser_stream.config.schema import Transport
 from vser_stream.core.rtp.continuity import Continuity
 from vser_stream.core.rtp.packets import RtpPacket, ticks_between
 from vser_stream.core.rtp.payload import Coding, coding_of, refusal, unpacker
@@ -73,7 +73,7 @@ class RtspCamera:
     url: str = field(repr=False)
     """``rtsp://host[:port]/path``, with ``user:password@`` or without."""
 
-    transport: Literal["tcp", "udp"] = field(default="tcp", kw_only=True)
+    transport: Transport = field(default="tcp", kw_only=True)
 
     open_timeout: float = field(default=5.0, kw_only=True)
     """Longest wait until the stream is open, the look-up of its host name aside (s)."""

@@ -17,11 +17,11 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import quote, urljoin, urlsplit
 
 from vser_stream.adapters.audio.ffmpeg import Fault, MediaError
 from vser_stream.adapters.audio.rtsp_login import Login
+from vser_stream.config.schema import Transport
 from vser_stream.core.audio.pace import Pace
 from vser_stream.core.rtp.packets import RtpPacket, Sequencer, parsed
 from vser_stream.core.rtp.sdp import AudioTrack, session_control
@@ -109,9 +109,7 @@ class RtspClient:
         MediaError: Nobody answers there.
     """
 
-    def __init__(
-        self, place: Place, url: str, *, login: Login, transport: Literal["tcp", "udp"], timeout: float
-    ) -> None:
+    def __init__(self, place: Place, url: str, *, login: Login, transport: Transport, timeout: float) -> None:
         self._url = quote(url, safe="%/:?#[]@!$&'()*+,;=-._~")
         self._base = self._aggregate = self._url
         self._login, self._transport = login, transport

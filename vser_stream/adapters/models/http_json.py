@@ -18,19 +18,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import h11
 
 from vser_stream.adapters.system.tls import distrust, trusting
+from vser_stream.config.schema import Egress
 from vser_stream.errors import ConfigError, ReasonerError
 from vser_stream.files import first_line
 
-__all__ = ["Egress", "JsonServer", "ServerAddress", "reaches"]
-
-Egress = Literal["none", "lan", "any"]
-"""How far away a server may be: on this box, in a private network, anywhere."""
+__all__ = ["JsonServer", "ServerAddress", "reaches"]
 
 _MOST = 2**20
 """Longest answer that is read (bytes)."""

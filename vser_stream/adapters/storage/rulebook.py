@@ -99,7 +99,7 @@ def shelf_of(config: PipelineConfig) -> RuleShelf:
     Raises:
         RuleError: It cannot be used.
     """
-    return RuleShelf(config.rules_path, language=Language(config.reasoner.language))
+    return RuleShelf(config.rules_path, language=config.reasoner.language)
 
 
 def _in_words(exc: ValidationError, document: dict[str, Any]) -> Iterator[str]:

@@ -6,19 +6,12 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
+from vser_stream.config.schema import Language
 from vser_stream.core.scoring.descriptors import DESCRIPTORS, OVER_FLOOR
 from vser_stream.values import LEVELS, Sound
 
 __all__ = ["LABEL_WORDS", "TONGUES", "Language", "Tongue", "figure", "nfc", "signed"]
-
-
-class Language(StrEnum):
-    """What a rationale is written in."""
-
-    EN = "en"
-    VI = "vi"
 
 
 @dataclass(frozen=True, slots=True)
