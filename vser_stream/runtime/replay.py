@@ -1,4 +1,4 @@
-"""Recordings through what a source of the daemon goes through, but faster, and with nobody to answer."""
+"""Recordings through the pipeline of the daemon, faster than real time and without commands."""
 
 from __future__ import annotations
 

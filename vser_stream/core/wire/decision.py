@@ -1,4 +1,4 @@
-"""The fields of a decision, as everything that tells of one has them.
+"""The fields of a decision, as every document about one has them.
 
 An alert, an utterance, an audit record and what a source must know after a restart each take those they
 have a place for. What a field is called and how exact it is, is said here and nowhere else.

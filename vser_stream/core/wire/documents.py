@@ -120,7 +120,7 @@ class Alert(Document):
     site: str
     source: str
     label: Label
-    priority: Priority = Field(description="IEC 60601-1-8 words")
+    priority: Priority = Field(description="IEC 60601-1-8 terms")
     probabilities: Distribution
     confidence: Share = Field(description="calibrated probability of label")
     decided_by: DecidedBy
@@ -213,7 +213,7 @@ class TechnicalCondition(Document):
     """Something about the equipment that somebody should know."""
 
     name: ConditionName
-    priority: Literal["medium", "low"] = Field(description="IEC 60601-1-8 words")
+    priority: Literal["medium", "low"] = Field(description="IEC 60601-1-8 terms")
     since: AwareDatetime
     reason: str
 

@@ -1,4 +1,4 @@
-"""Evidence is kept only as long as it may be."""
+"""Audit records are stored only as long as the configuration allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a site says of itself: whether it hears anything, first and last on each connection."""
+"""What a site says of itself: whether any source delivers audio, first and last on each connection."""
 
 from __future__ import annotations
 

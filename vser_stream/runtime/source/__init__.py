@@ -1,1 +1,1 @@
-"""One source while it is listened to, and all of them together."""
+"""One source while it is monitored, and all of them together."""

@@ -1,4 +1,4 @@
-"""What listeners leave for after a restart, in the state database."""
+"""Snapshots of sources, in the state database: what they must know after a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The blocks of one source, for whoever listens in."""
+"""The blocks of one source, for other readers, such as calibration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one source tells its subscribers: its state, its health, its alerts and utterances."""
+"""What one source publishes: its state, its health, its alerts and utterances."""
 
 from __future__ import annotations
 

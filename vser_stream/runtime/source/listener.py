@@ -1,4 +1,4 @@
-"""One source in the daemon: its capture, its pipeline, and what becomes of it."""
+"""One source in the daemon: its capture, its pipeline, and what follows from their outcomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source must know after a restart: when it is kept, and how an earlier listener's is gone on with."""
+"""What a source must know after a restart: when it is stored, and how the next listener takes it over."""
 
 from __future__ import annotations
 

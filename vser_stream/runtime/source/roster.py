@@ -1,4 +1,4 @@
-"""Who is listened to: sources come and go one by one, and none disturbs another."""
+"""Which sources are monitored: they come and go one by one, and none disturbs another."""
 
 from __future__ import annotations
 
