@@ -102,10 +102,6 @@ def reach(camera: RtspCamera, checklist: Checklist) -> Track:
     )
 
 
-def _track_in_words(track: Track) -> str:
-    return f"{track.codec}, {track.rate} Hz, {track.channels} channel(s)"
-
-
 def _log_in(camera: RtspCamera) -> Callable[[], Track]:
     """Return what tells the track, or what else is wrong: one connection shows both.
 

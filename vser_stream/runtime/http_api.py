@@ -57,7 +57,8 @@ def _pages(all_parts: Overview, watchdog: Watchdog) -> Mapping[str, Callable[[],
 
     async def ready() -> Answer:
         heard = {one.name: one.heard for one in all_parts.listeners}
-        return _json({"sources": heard}, ok=False not in heard.values())
+        # Before the first source is opened there is none that is not heard, either.
+        return _json({"sources": heard}, ok=bool(heard) and all(heard.values()))
 
     async def metrics() -> Answer:
         return Answer(await all_parts.text(), "text/plain; version=0.0.4; charset=utf-8")
