@@ -26,14 +26,14 @@ from vser_stream.core.alarm.state import AlarmEvent, Transition
 from vser_stream.core.scoring.descriptors import DESCRIPTORS
 from vser_stream.core.wire.audit_record import record_of
 from vser_stream.core.wire.cloudevents import attributes_of
-from vser_stream.core.wire.documents import Alert, Versions, alert_of, message_of, told_late
+from vser_stream.core.wire.documents import Alert, Origin, Versions, alert_of, message_of, told_late
 from vser_stream.runtime.watch.daemon_metrics import latency_of
 from vser_stream.values import Cue, Message
 
 ROUNDS, TIMES = 30, 300
 """The best of so many rounds is told; of so many repetitions each."""
 
-VERSIONS = Versions(package="0.1.0", model="m@1", rules="r@1")
+ORIGIN = Origin("home", "bed", Versions(package="0.1.0", model="m@1", rules="r@1"))
 DECISION = replace(
     PANIC, evidence=tuple(Cue(one.name, 123.45, one.unit, 67.8, 3.21, 0.61) for one in DESCRIPTORS)
 )
@@ -42,14 +42,11 @@ NOW = DECISION.segment.ended_at + 0.3
 
 
 def document() -> Alert:
-    return alert_of(
-        TRANSITION, site="home", source="bed", event_id="e", alert_id="a", seq=1, published_at=NOW,
-        versions=VERSIONS,
-    )  # fmt: skip
+    return alert_of(TRANSITION, origin=ORIGIN, event_id="e", alert_id="a", seq=1, published_at=NOW)
 
 
 def record() -> object:
-    return record_of(DECISION, site="home", source="bed", versions=VERSIONS, recorded_at=NOW)
+    return record_of(DECISION, origin=ORIGIN, recorded_at=NOW)
 
 
 ALERT = document()

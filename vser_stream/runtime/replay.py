@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -16,7 +16,7 @@ from vser_stream.core.wire.numbering import Reporter
 from vser_stream.ports import AudioSource
 from vser_stream.runtime.build import Engine
 from vser_stream.runtime.reasoning.escalation import Escalation
-from vser_stream.runtime.reasoning.weighing import Weighing
+from vser_stream.runtime.reasoning.weighing import Settle, Weighing
 from vser_stream.values import RATE, Decision, SegmentKind
 
 __all__ = ["Replay"]
@@ -87,7 +87,7 @@ class _Settling:
 
     def __init__(self, pipeline: Pipeline, escalation: Escalation | None) -> None:
         self._pipeline = pipeline
-        self._weighing = Weighing(escalation, self._amend)
+        self._weighing = Weighing(escalation)
         self._now = 0.0
         self._amended: list[Outcome] = []
 
@@ -98,12 +98,12 @@ class _Settling:
                 yield outcome
                 continue
             self._now, self._amended = outcome.now, []
-            settled = replace(outcome, what=await settle())
+            settled = replace(outcome, what=await settle(self._amend))
             second += [*self._amended, settled]
         for outcome in second:
             yield outcome
 
-    def _begin(self, outcome: Outcome) -> Callable[[], Awaitable[Decision]] | None:
+    def _begin(self, outcome: Outcome) -> Settle | None:
         match outcome.what:
             case Decision() as decision if decision.segment.kind is SegmentKind.UTTERANCE:
                 return self._weighing.begin(decision)

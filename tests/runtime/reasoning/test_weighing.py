@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-import pytest
 from support.clock import SetClock
 from support.decisions import decision
 from support.patience import HANGS
@@ -34,9 +33,9 @@ async def settled(*decisions: Decision, reasoner: Scripted) -> tuple[list[Decisi
     try:
         async with asyncio.timeout(HANGS):
             await escalation.prepare()
-            weighing = Weighing(escalation, amend)
+            weighing = Weighing(escalation)
             weighed = [weighing.begin(one) for one in decisions]
-            outcomes = [await one() for one in weighed if one is not None]
+            outcomes = [await one(amend) for one in weighed if one is not None]
     finally:
         running.cancel()
         await asyncio.wait({running})
@@ -45,10 +44,7 @@ async def settled(*decisions: Decision, reasoner: Scripted) -> tuple[list[Decisi
 
 
 async def test_without_a_reasoner_all_stays_as_the_classifier_has_it() -> None:
-    async def amend(_: Decision) -> None:
-        pytest.fail("there is no second verdict")
-
-    assert Weighing(None, amend).begin(UNSURE) is None
+    assert Weighing(None).begin(UNSURE) is None
 
 
 async def test_what_is_clear_is_settled_as_it_is() -> None:

@@ -9,7 +9,13 @@ from vser_stream.core.reason.arbitrate import History
 from vser_stream.runtime.reasoning.escalation import Escalation
 from vser_stream.values import Case, DecidedBy, Decision
 
-__all__ = ["Weighing"]
+__all__ = ["Amend", "Settle", "Weighing"]
+
+Amend = Callable[[Decision], Awaitable[object]]
+"""Lets the alarm take a second verdict."""
+
+Settle = Callable[[Amend], Awaitable[Decision]]
+"""Settles an utterance, in its own time."""
 
 
 class Weighing:
@@ -17,26 +23,26 @@ class Weighing:
 
     Args:
         escalation: Where they go; None to let the SVM decide.
-        amend: Lets the alarm take a second verdict.
     """
 
-    def __init__(self, escalation: Escalation | None, amend: Callable[[Decision], Awaitable[object]]) -> None:
-        self._escalation, self._amend = escalation, amend
+    def __init__(self, escalation: Escalation | None) -> None:
+        self._escalation = escalation
         self._history = History()
 
-    def begin(self, decision: Decision) -> Callable[[], Awaitable[Decision]] | None:
+    def begin(self, decision: Decision) -> Settle | None:
         """Take note of an utterance; call it for each, in order.
 
         Returns:
-            What settles it, in its own time; None where it is settled as it is.
+            What settles it; None where it is settled as it is.
         """
         if self._escalation is None:
             return None
         case = self._history.case(decision, self._escalation.book)
-        return partial(self._settled, self._escalation, decision, case) if decision.escalated else None
+        return partial(_settled, self._escalation, decision, case) if decision.escalated else None
 
-    async def _settled(self, escalation: Escalation, decision: Decision, case: Case) -> Decision:
-        settled = await escalation.weigh(decision, case, early=self._amend)
-        if settled.decided_by is DecidedBy.LLM:
-            await self._amend(settled)
-        return settled
+
+async def _settled(escalation: Escalation, decision: Decision, case: Case, amend: Amend) -> Decision:
+    settled = await escalation.weigh(decision, case, early=amend)
+    if settled.decided_by is DecidedBy.LLM:
+        await amend(settled)
+    return settled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 
 from vser_stream.core.alarm.cusum import URGENT_FIRST
@@ -16,7 +16,7 @@ from vser_stream.core.pipeline import Outcome, Rejected
 from vser_stream.core.scoring.baseline import Baseline
 from vser_stream.core.wire.documents import Health, State
 from vser_stream.errors import CommandError, VserError
-from vser_stream.runtime.reasoning.weighing import Weighing
+from vser_stream.runtime.reasoning.weighing import Settle, Weighing
 from vser_stream.runtime.source.broadcast import Broadcast
 from vser_stream.runtime.source.conditions import SourceConditions
 from vser_stream.runtime.source.documents import Announced, Documents
@@ -60,7 +60,7 @@ class Listener:
         self._documents = Documents(source, self._conditions, publish=shared.publish, clock=clock)
         self._recollection = Recollection(source, shared.archive, clock=clock)
         self._broadcast = Broadcast()
-        self._second = Weighing(shared.escalation, self.amend)
+        self._second = Weighing(shared.escalation)
         self._weighing: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
         self._begun = asyncio.Event()
@@ -297,8 +297,8 @@ class Listener:
         self._weighing.add(weighing)
         weighing.add_done_callback(self._weighing.discard)
 
-    async def _settle(self, settle: Callable[[], Awaitable[Decision]]) -> None:
-        await self._utterance(await settle())
+    async def _settle(self, settle: Settle) -> None:
+        await self._utterance(await settle(self.amend))
 
     async def _utterance(self, decision: Decision) -> None:
         self._shared.metrics.utterance(self.name, decision)
