@@ -29,7 +29,7 @@ from vser_stream.core.scoring.second_look import Look
 from vser_stream.errors import ModelError, ModelMismatchError
 from vser_stream.values import ANSWERS, LABELS, Label, Probabilities, Rows
 
-__all__ = ["FILES", "GOLDEN_TOLERANCE", "OnnxSvm", "answer"]
+__all__ = ["FILES", "GOLDEN_TOLERANCE", "OnnxScorer", "OnnxSvm", "answer"]
 
 FILES = ("svm.onnx", "vectors.npz", "MODEL_CARD.md")
 """What a model folder holds beside the manifest, which has the sha256 of each."""
@@ -38,6 +38,21 @@ GOLDEN_TOLERANCE = 1e-3
 """Largest difference of a probability between processors (float32 sums in another order)."""
 
 _VECTORS = ("location", "scale", "weight", "golden_inputs", "golden_probabilities")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnnxScorer:
+    """A graph from model inputs to probabilities; implements :class:`vser_stream.ports.Scorer`."""
+
+    session: onnxruntime.InferenceSession
+
+    def score(self, rows: Rows) -> Probabilities:
+        """Judge one voice by its rows of model inputs, shape (n, n_inputs).
+
+        All at once: the support vectors are read from memory once, and that is most of it.
+        """
+        answers = self.session.run(["probabilities"], {"X": rows})[0].astype(np.float64)
+        return Probabilities.mean([Probabilities.folded(one) for one in answers])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,12 +131,8 @@ class OnnxSvm:
         return f"{self.name}@{self.version}+{self.sha256[:12]}"
 
     def score(self, rows: Rows) -> Probabilities:
-        """Judge one voice by its rows of model inputs, shape (n, n_inputs).
-
-        All at once: the support vectors are read from memory once, and that is most of it.
-        """
-        answers = self.session.run(["probabilities"], {"X": rows})[0].astype(np.float64)
-        return Probabilities.mean([Probabilities.folded(one) for one in answers])
+        """Judge one voice by its rows of model inputs, shape (n, n_inputs)."""
+        return OnnxScorer(self.session).score(rows)
 
 
 _Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]

@@ -18,7 +18,7 @@ import numpy as np
 from vser_stream.adapters.audio.vad import WebRtcVad
 from vser_stream.adapters.models.onnx_graph import open_graph
 from vser_stream.adapters.models.onnx_second_look import OnnxSecondLook
-from vser_stream.adapters.models.onnx_svm import OnnxSvm
+from vser_stream.adapters.models.onnx_svm import OnnxScorer
 from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
 from vser_stream.config.schema import AlarmConfig, AngryConfig, PanicConfig
 from vser_stream.core.audio.clip import clip_segment
@@ -79,19 +79,8 @@ class Model:
         if self.look is not None:
             session = open_graph(self.look.graph, name="second look")
             look = Look(OnnxSecondLook(session), self.look.fusion, self.look.unless_calm)
-        return Judge(self._scorer(), self.prior, escalate_below=0.0, look=look)
-
-    def _scorer(self) -> OnnxSvm:
-        return OnnxSvm(
-            name="scene",
-            version="",
-            sha256="",
-            prior=self.prior,
-            escalate_below=0.0,
-            thresholds={},
-            manifest={},
-            session=open_graph(self.graph, name="scene"),
-        )
+        scorer = OnnxScorer(open_graph(self.graph, name="scene"))
+        return Judge(scorer, self.prior, escalate_below=0.0, look=look)
 
 
 NOBODY = Model(b"", Prior(*(np.zeros(0, np.float32) for _ in range(3))))
