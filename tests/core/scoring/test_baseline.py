@@ -145,3 +145,47 @@ def test_gain_does_not_enter_the_model(heard: int) -> None:
 )
 def test_only_a_confident_calm_decision_teaches(probabilities: Probabilities, *, enough: bool) -> None:
     assert is_calm_enough(probabilities) is enough
+
+
+def test_a_distance_from_calm_is_single_precision_and_ends_at_six() -> None:
+    far = Baseline.from_prior(prior()).relative(np.full(N, 100.0))
+    assert far.dtype == np.float32
+    assert set(far.tolist()) == {6.0}
+    assert set(Baseline.from_prior(prior()).relative(np.full(N, -100.0)).tolist()) == {-6.0}
+
+
+def test_how_well_calm_is_known_is_told_in_eighths() -> None:
+    known = MODEL_INPUT.index("baseline_known")
+    assert [model_input(calm(1)[0], learned(calm(n)))[known] for n in (0, 2, 8, 20)] == [0.0, 0.25, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"scale": [0.0] * N},
+        {"scale": [-1.0] * N},
+        {"weight": [0.0] * N},
+        {"location": [1e9] * N},
+        {"location": [float("nan")] * N},
+        {"location": [0.0] * (N - 1)},
+        {"count": [-0.1]},
+        {"count": [40.1]},
+        {"count": [float("nan")]},
+        {"count": [1.0, 2.0]},
+        {"count": []},
+        {"anchor_scale": [0.0] * N},
+    ],
+)
+def test_a_baseline_that_would_deafen_a_source_is_refused(changed: dict[str, list[float]]) -> None:
+    lists = learned(calm(2)).to_lists()
+    Baseline.from_lists(lists)
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        Baseline.from_lists(lists | changed)
+
+
+@pytest.mark.parametrize("missing", ["weight", "location", "scale", "count", "anchor_location"])
+def test_a_baseline_of_which_a_part_is_missing_is_refused(missing: str) -> None:
+    lists = learned(calm(2)).to_lists()
+    del lists[missing]
+    with pytest.raises(KeyError):
+        Baseline.from_lists(lists)

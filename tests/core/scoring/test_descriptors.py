@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from vser_stream.core.features.functionals import FEATURES
+from vser_stream.core.features.tracks import FRAME_PERIOD
 from vser_stream.core.scoring.baseline import Baseline, Prior
 from vser_stream.core.scoring.descriptors import DESCRIPTORS, FARTHEST, Kind, describe
 from vser_stream.values import LEVELS, Cue, Vector, level_word
@@ -97,3 +98,31 @@ def test_no_cue_is_farther_from_calm_than_is_said() -> None:
 
 def test_there_are_cues_of_every_kind() -> None:
     assert {one.kind for one in DESCRIPTORS} == set(Kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "feature", "unit", "factor"),
+    [
+        ("brightness", "centroid_mean", "Hz", 1000.0),
+        ("pauses", "pause_share", "%", 100.0),
+        ("spectral change", "flux_mean", "%", 100.0),
+        ("share of rising pitch", "pitch_rising_share", "%", 100.0),
+        ("rate of intensity change", "energy_motion", "dB/s", 1.0 / FRAME_PERIOD),
+        ("jitter", "jitter", "semitones", 1.0),
+        ("speech rate", "peak_rate", "peaks/s", 1.0),
+    ],
+)
+def test_each_cue_is_told_in_its_unit_beside_its_calm_value(
+    name: str, feature: str, unit: str, factor: float
+) -> None:
+    cue = cues_of(row(**{feature: 1.5}))[name]
+    assert cue.unit == unit
+    assert cue.value == pytest.approx(21.5 * factor, abs=0.005)
+    assert cue.baseline == pytest.approx(20.0 * factor, abs=0.005)
+
+
+def test_figures_have_two_decimals() -> None:
+    cue = cues_of(row(jitter=1.23456))["jitter"]
+    assert cue.value == 21.23
+    for told in (cue.value, cue.baseline, cue.z, cue.confidence):
+        assert round(told, 2) == told

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from support.audio import voice
 
 from vser_stream.adapters.audio.vad import WebRtcVad
@@ -10,7 +11,7 @@ from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.features.functionals import FEATURES
 from vser_stream.core.pipeline import Pipeline
 from vser_stream.core.scoring.baseline import Baseline, Prior
-from vser_stream.core.scoring.enrolment import Calibration
+from vser_stream.core.scoring.enrolment import ENOUGH, Calibration
 from vser_stream.values import RATE, Block, Decision, Pcm, Probabilities, Rows, SegmentKind
 
 PITCH = SwiftF0Tracker()
@@ -90,3 +91,32 @@ def test_noise_without_a_voice_is_not_measured() -> None:
     heard = calibrated(np.concatenate([SILENCE, np.tile(hiss, 4).astype(np.int16)]))
     assert heard.utterances == 0
     assert heard.refused["no voice"] >= 1
+
+
+def test_what_was_heard_is_told_in_figures_for_people() -> None:
+    nothing = Calibration(PRIOR, PITCH, WebRtcVad())
+    assert nothing.facts == {"stored": False, "utterances": 0, "voice_s": 0.0, "seconds": 0.0, "refused": {}}
+    assert nothing.level_db is None
+    heard = calibrated(SPOKEN)
+    assert heard.samples == len(SPOKEN)
+    assert heard.facts["seconds"] == round(len(SPOKEN) / RATE, 2)
+    assert heard.facts["utterances"] == heard.utterances == heard.baseline.count
+    assert heard.facts["stored"] is heard.enough is (heard.utterances >= ENOUGH)
+    one, other = calibrated(SPOKEN[: 4 * RATE]), calibrated(SPOKEN[3 * RATE :])
+    assert heard.voiced_s == pytest.approx(one.voiced_s + other.voiced_s, rel=0.1), "of all, not of the last"
+    assert one.voiced_s < heard.voiced_s
+
+
+def test_after_a_window_its_utterance_is_learned_of() -> None:
+    """A voice that goes on is judged in windows first; they teach nothing, and end nothing."""
+    long = calibrated(np.concatenate([SILENCE, voice(6.0), SILENCE]))
+    assert long.utterances == 1
+    assert long.voiced_s > 3.0
+
+
+def test_enough_is_three() -> None:
+    three = calibrated(
+        np.concatenate([SILENCE, *[np.concatenate([voice(2.0, seed=n), SILENCE]) for n in (1, 2, 3)]])
+    )
+    assert (three.utterances, three.enough, three.facts["stored"]) == (3, True, True)
+    assert not calibrated(SPOKEN).enough

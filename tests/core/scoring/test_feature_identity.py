@@ -16,8 +16,15 @@ from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
 from vser_stream.config.locations import shipped_model
 from vser_stream.core.features.log_frequency import CONTEXT
 from vser_stream.core.scoring import baseline, feature_identity
-from vser_stream.core.scoring.feature_identity import VERSION, digest, golden_vector, known_as, quantised
-from vser_stream.values import PitchTrack, Spectra
+from vser_stream.core.scoring.feature_identity import (
+    VERSION,
+    digest,
+    golden_segment,
+    golden_vector,
+    known_as,
+    quantised,
+)
+from vser_stream.values import PitchTrack, SegmentKind, Spectra
 
 MANIFEST = tomllib.loads((shipped_model() / "manifest.toml").read_text())
 
@@ -120,3 +127,11 @@ def test_the_last_digits_of_another_processor_do_not_count() -> None:
 def test_a_changed_feature_counts() -> None:
     vector = golden_vector(SwiftF0Tracker())
     assert not np.array_equal(quantised(vector * np.float32(1.03)), quantised(vector))
+
+
+def test_the_synthetic_voice_is_one_utterance_from_its_first_sample_to_its_last() -> None:
+    segment, again = golden_segment(), golden_segment()
+    assert segment.kind is SegmentKind.UTTERANCE
+    assert (segment.start, segment.onset, segment.end) == (0, 0, len(segment.pcm))
+    assert np.array_equal(segment.pcm, again.pcm)
+    assert np.abs(segment.pcm).max() < 32_000, "nothing is clipped"

@@ -59,3 +59,8 @@ def test_it_is_told_in_units_of_6_db_over_what_is_usual_among_the_louder() -> No
 def test_what_was_heard_long_ago_is_forgotten_and_known_ends_at_one() -> None:
     assert after([-60.0] * 100).columns(said(-30.0))[2] == 1.0
     assert after([-60.0] * 100 + [-30.0] * 40).columns(said(-30.0))[0] == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("heard", [2, 3, 20])
+def test_columns_are_single_precision_however_much_was_heard(heard: int) -> None:
+    assert after([-30.0] * heard).columns(said(-20.0)).dtype == np.float32

@@ -86,3 +86,18 @@ def test_what_is_surely_calm_lively_or_not_needs_no_look() -> None:
     assert not look.needed(Probabilities.folded([0.5, 0.05, 0.0, 0.45, 0.0]))
     assert look.needed(Probabilities.folded([0.85, 0.05, 0.1, 0.0, 0.0]))
     assert look.needed(EVEN)
+
+
+def test_one_judge_alone_is_raised_to_its_power_however_small_its_beliefs() -> None:
+    tiny = Probabilities.folded([0.96, 0.01, 0.01, 0.01, 0.01])
+    found = fused(tiny, EVEN, Fusion(first=2.0, look=0.0, bias=PLAIN))
+    squares = [share * share for share in tiny.answers]
+    assert found.answers == pytest.approx([one / sum(squares) for one in squares])
+    shifted = fused(tiny, EVEN, Fusion(first=2.0, look=0.0, bias=(50.0,) * len(ANSWERS)))
+    assert shifted.answers == pytest.approx(found.answers), "the same for all favours none"
+
+
+@pytest.mark.parametrize(("calm", "needed"), [(0.89, True), (0.9, False), (0.91, False)])
+def test_what_is_calm_enough_needs_no_second_look(calm: float, *, needed: bool) -> None:
+    look = Look(Asked(), Fusion(1.0, 1.0, PLAIN), unless_calm=0.9)
+    assert look.needed(Probabilities(calm, 1.0 - calm, 0.0)) is needed
