@@ -37,7 +37,7 @@ ORIGIN = Origin("home", "bed", Versions(package="0.1.0", model="m@1", rules="r@1
 DECISION = replace(
     PANIC, evidence=tuple(Cue(one.name, 123.45, one.unit, 67.8, 3.21, 0.61) for one in DESCRIPTORS)
 )
-TRANSITION = Transition(AlarmEvent.RAISED, DECISION.label, DECISION, "one utterance sure enough", heard=True)
+TRANSITION = Transition(AlarmEvent.RAISED, DECISION.label, DECISION, "one sure utterance", heard=True)
 NOW = DECISION.segment.ended_at + 0.3
 
 
