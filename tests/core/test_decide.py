@@ -7,10 +7,23 @@ from support.audio import voice
 from vser_stream.adapters.models.swift_f0 import SwiftF0Tracker
 from vser_stream.core.decide import Decider, Judge
 from vser_stream.core.features.functionals import FEATURES
+from vser_stream.core.reason.language import Language
+from vser_stream.core.reason.writer import Writer
 from vser_stream.core.scoring.baseline import MODEL_INPUT, Prior
 from vser_stream.core.scoring.loudness import LOUDNESS
 from vser_stream.core.scoring.second_look import Fusion, Look, fused, heard
-from vser_stream.values import RATE, Decision, Label, Pcm, Probabilities, Rows, Segment, SegmentKind
+from vser_stream.values import (
+    RATE,
+    DecidedBy,
+    Decision,
+    Label,
+    Pcm,
+    Probabilities,
+    RationaleBy,
+    Rows,
+    Segment,
+    SegmentKind,
+)
 
 ONES = np.ones(len(FEATURES), np.float32)
 PITCH = SwiftF0Tracker()
@@ -133,3 +146,90 @@ def test_how_loud_a_voice_is_among_what_was_heard_is_told_and_windows_are_not_re
     assert before[2] == pytest.approx(3 / 8)
     assert known(window, louder=6.0)[:2] == pytest.approx([value + 1.0 for value in before[:2]], abs=1e-4)
     assert known(window) == before
+
+
+def judge(svm: Probabilities, *, reasoner_expected: bool = False) -> Judge:
+    prior = Prior(ONES, ONES, ONES)
+    return Judge(Always(svm), prior, escalate_below=0.6, reasoner_expected=reasoner_expected)
+
+
+def one_decided(of: Judge) -> Decision:
+    decider, one = Decider(of, PITCH), segment()
+    return decider.decide(one, decider.measure(one))
+
+
+def test_the_svm_decides_in_place_of_a_reasoner_only_where_one_was_expected_and_it_is_ambiguous() -> None:
+    def by(svm: Probabilities, *, expected: bool) -> tuple[bool, DecidedBy]:
+        decision = one_decided(judge(svm, reasoner_expected=expected))
+        return decision.escalated, decision.decided_by
+
+    assert by(UNSURE, expected=True) == (True, DecidedBy.FALLBACK)
+    assert by(UNSURE, expected=False) == (True, DecidedBy.SVM)
+    assert by(CALM, expected=True) == (False, DecidedBy.SVM)
+
+
+def test_a_decision_has_its_cues_and_says_why() -> None:
+    decision = one_decided(judge(UNSURE))
+    assert decision.evidence
+    assert decision.rationale
+    assert decision.rationale_by is RationaleBy.EVIDENCE
+    assert not any(cue.name == "intensity" for cue in decision.evidence), "the source is not known yet"
+
+
+def test_it_judges_from_the_population_at_first_and_from_the_speaker_once_it_has_learned() -> None:
+    decider, one = Decider(judge(CALM), PITCH), segment()
+    vector = decider.measure(one)
+    rows = decider.decide(one, vector).rows
+    assert rows is not None
+    assert rows.shape == (1, len(MODEL_INPUT))
+    decider.learn(vector)
+    assert decider.baseline.count == 1.0
+    again = decider.decide(one, vector)
+    assert again.rows is not None
+    assert again.rows.shape == (2, len(MODEL_INPUT)), "from where it began, too"
+    assert any(cue.name == "intensity" for cue in again.evidence)
+    decider.start_from(None)
+    assert decider.baseline.count == 0.0
+    fresh = decider.decide(one, vector).rows
+    assert fresh is not None
+    columns = [place for place, name in enumerate(MODEL_INPUT) if name not in LOUDNESS]
+    assert np.array_equal(fresh[:, columns], rows[:, columns])
+
+
+def test_what_is_known_to_be_calm_becomes_where_it_begins() -> None:
+    decider, one = Decider(judge(CALM), PITCH), segment()
+    vector = decider.measure(one)
+    decider.enrol(vector)
+    assert (decider.baseline.count, decider.baseline.anchor) == (1.0, None)
+    rows = decider.decide(one, vector).rows
+    assert rows is not None
+    assert len(rows) == 1
+    kept = decider.baseline
+    other = Decider(judge(CALM), PITCH, baseline=kept)
+    assert other.baseline is kept
+
+
+def test_it_learns_nothing_by_judging() -> None:
+    decider, one = Decider(judge(CALM), PITCH), segment()
+    before = decider.baseline
+    for _ in range(3):
+        decider.decide(one, decider.measure(one))
+    assert decider.baseline is before
+
+
+def test_rules_may_be_exchanged_between_two_decisions() -> None:
+    tongues = iter([Language.EN, Language.VI])
+    decider = Decider(
+        Judge(
+            Always(CALM),
+            Prior(ONES, ONES, ONES),
+            escalate_below=0.6,
+            writer=lambda: Writer(language=next(tongues)),
+        ),
+        PITCH,
+    )
+    one = segment()
+    vector = decider.measure(one)
+    first, second = decider.decide(one, vector).rationale, decider.decide(one, vector).rationale
+    assert first != second
+    assert any(ord(letter) > 127 for letter in second)
