@@ -84,3 +84,41 @@ def test_a_source_tells_a_crying_baby_if_it_was_asked_to(pcm: Pcm, *, asked: boo
     assert not [*pipeline.conditions()]
     pipeline.feed(Block(pcm=sound, start=0, heard_at=START))
     assert [one.name for one in pipeline.conditions()] == [ConditionName.BABY_CRY] * told
+
+
+def test_likeness_is_a_log_odds_of_three_figures() -> None:
+    here = likeness(row(36.0, 0.0, 0.0))
+    assert likeness(row(36.0, 0.0, 3.0)) == pytest.approx(here + 3 * 0.78, abs=1e-5)
+    assert likeness(row(36.0, 0.0, 9.0)) == likeness(row(36.0, 0.0, 3.0)), "no breath is that long"
+    assert likeness(row(38.0, 0.0, 0.0)) == pytest.approx(here - 2 * 0.26, abs=1e-5)
+    assert likeness(row(34.0, 0.0, 0.0)) == likeness(row(38.0, 0.0, 0.0)), "as far below as above"
+    assert likeness(row(36.0, 10.0, 0.0)) == pytest.approx(here - 0.7, abs=1e-5)
+
+
+def test_a_cry_counts_for_as_long_as_it_lasted_within_its_time() -> None:
+    assert heard(0.0, lasted=ENOUGH_S).condition(0.0) is not None
+    assert heard(0.0, lasted=ENOUGH_S - 0.01).condition(0.0) is None
+    close = heard(0.0, WITHIN_S - 0.01, lasted=ENOUGH_S / 2)
+    assert close.condition(WITHIN_S) is not None
+    apart = heard(0.0, WITHIN_S, lasted=ENOUGH_S / 2)
+    assert apart.condition(WITHIN_S) is None
+
+
+def test_a_condition_is_told_from_the_first_cry_of_those_that_made_it() -> None:
+    cry = heard(0.0, 5.0, 6.0, 7.0)
+    condition = cry.condition(7.0)
+    assert condition is not None
+    assert condition.since == 0.0
+    assert (condition.name, condition.priority) == (ConditionName.BABY_CRY, "low")
+    cry.feed(CRY, lasted=0.1, now=7.0 + LASTS_S - 1.0)
+    later = cry.condition(7.0 + LASTS_S)
+    assert later is not None
+    assert later.since == 0.0, "it goes on, however short"
+
+
+def test_a_clock_set_back_makes_no_cry_of_the_future() -> None:
+    cry = heard(100.0, 101.0, 102.0, 103.0)
+    assert cry.condition(103.0) is not None
+    assert cry.condition(50.0) is None
+    cry.feed(CRY, lasted=0.5, now=50.0)
+    assert cry.condition(50.0) is None
