@@ -301,3 +301,16 @@ def test_a_level_has_its_own_rules_and_its_rank() -> None:
     assert rules_of(Label.PANIC, CONFIG) is PANIC
     assert rules_of(Label.ANGRY, CONFIG) is ANGRY
     assert [rank(label) for label in (Label.CALM, Label.ANGRY, Label.PANIC)] == [0, 1, 2]
+
+
+def test_a_torn_voice_counts_in_part_however_little_it_is_over_the_threshold() -> None:
+    torn = vote(1, panic=0.4, angry=0.15)
+    assert torn.decision.label is Label.CALM, "of three, calm is the likeliest"
+    barely = Vote(START + 1, decision(at=1.0, calm=0.4, panic=0.42, angry=0.18))
+    found = heard(barely)[Label.PANIC]
+    assert found == pytest.approx(log_odds(0.6) * math.sqrt(0.42 / 0.6))
+
+
+def test_what_is_asked_for_is_told_to_a_tenth() -> None:
+    (call, *_) = calls(vote(1, panic=0.94), factors={Label.PANIC: 0.75})
+    assert "(alarm from 2.2)" in call.reason

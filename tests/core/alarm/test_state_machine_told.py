@@ -260,3 +260,34 @@ def test_a_room_learns_nothing_while_somebody_paused_it() -> None:
 def test_a_second_verdict_on_a_voice_nobody_remembers_changes_nothing() -> None:
     state = after(angry(1.0))
     assert amend(state, panic(99.0), START + 2, config=CONFIG) == (replace(state, at=START + 2), ())
+
+
+def test_an_alarm_a_second_verdict_raises_rests_on_it_and_is_news() -> None:
+    state, (begun,) = amend(
+        after(decision(at=1.0, calm=0.6, panic=0.4)), panic(1.0), START + 3, config=CONFIG
+    )
+    assert short((begun,)) == [Told(E.RAISED, Label.PANIC, 0.0)]
+    assert begun.heard
+    assert state.alarm is not None
+    assert state.alarm.decision.label is Label.PANIC
+    assert (state.alarm.supported_at, state.alarm.raised_in) == (START + 3, START)
+
+
+def test_a_latched_one_a_second_verdict_brings_back_is_present_from_then_on() -> None:
+    state, _ = step(latched(), decision(at=100.0, calm=0.6, panic=0.4), START + 100, config=CONFIG)
+    state, (back,) = amend(state, panic(100.0), START + 102, config=CONFIG)
+    assert short((back,)) == [Told(E.RERAISED, Label.PANIC, 99.0)]
+    assert state.alarm is not None
+    assert state.alarm.present
+    assert state.alarm.supported_at == START + 102
+    assert state.alarm.decision.segment.heard_at == START + 99
+
+
+def test_the_whole_utterance_is_told_once() -> None:
+    window = decision(at=2.0, utterance_at=1.0, panic=0.95, calm=0.05)
+    whole = decision(at=2.0, panic=0.95, calm=0.05)
+    state, told = step(after(window), whole, START + 3, config=CONFIG)
+    assert [one.event for one in told] == [E.AMENDED]
+    assert state.alarm is not None
+    assert state.alarm.awaits_end is False
+    assert step(state, whole, START + 4, config=CONFIG)[1] == ()

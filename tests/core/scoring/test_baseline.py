@@ -189,3 +189,7 @@ def test_a_baseline_of_which_a_part_is_missing_is_refused(missing: str) -> None:
     del lists[missing]
     with pytest.raises(KeyError):
         Baseline.from_lists(lists)
+
+
+def test_a_baseline_whose_memory_is_full_comes_back() -> None:
+    assert Baseline.from_lists(learned(calm(60)).to_lists()).count == 40.0

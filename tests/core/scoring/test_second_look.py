@@ -93,7 +93,7 @@ def test_one_judge_alone_is_raised_to_its_power_however_small_its_beliefs() -> N
     found = fused(tiny, EVEN, Fusion(first=2.0, look=0.0, bias=PLAIN))
     squares = [share * share for share in tiny.answers]
     assert found.answers == pytest.approx([one / sum(squares) for one in squares])
-    shifted = fused(tiny, EVEN, Fusion(first=2.0, look=0.0, bias=(50.0,) * len(ANSWERS)))
+    shifted = fused(tiny, EVEN, Fusion(first=2.0, look=0.0, bias=(500.0,) * len(ANSWERS)))
     assert shifted.answers == pytest.approx(found.answers), "the same for all favours none"
 
 
