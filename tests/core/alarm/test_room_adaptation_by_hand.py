@@ -204,3 +204,13 @@ def test_thresholds_are_told_most_urgent_first_with_where_they_come_from() -> No
     assert "1 false alarms a day allowed" in first.reason
     assert "as shipped" in second.reason
     assert math.isfinite(second.distress)
+
+
+def test_each_level_is_measured_against_its_own_threshold() -> None:
+    angry = Curve(per_day=(4.0, 1.0), distress=(20.0, 40.0))
+    room = settled(Room(), CONFIG, {Label.PANIC: CURVE, Label.ANGRY: angry})
+    for _ in range(40):
+        room = lived(stretch(room, 4.5), 0.1, present=False)
+    both = settled(room, CONFIG, {Label.PANIC: CURVE, Label.ANGRY: angry})
+    assert both.factors[Label.PANIC] > 1.0, "4.5 is more than the 4 that panic asks for"
+    assert both.factors[Label.ANGRY] < 1.0, "and hardly anything beside 40"

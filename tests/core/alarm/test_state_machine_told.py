@@ -291,3 +291,13 @@ def test_the_whole_utterance_is_told_once() -> None:
     assert state.alarm is not None
     assert state.alarm.awaits_end is False
     assert step(state, whole, START + 4, config=CONFIG)[1] == ()
+
+
+def test_a_room_learns_of_a_second_verdict_at_the_time_its_voice_was_heard() -> None:
+    state = AlarmState(room=replace(AlarmState().room, basis="b"))
+    for at, unsure in ((1.0, 0.4), (90.0, 0.4)):
+        state, _ = step(state, decision(at=at, calm=1 - unsure, panic=unsure), START + at, config=CONFIG)
+    assert state.room.now is None
+    state, _ = amend(state, panic(1.0), START + 91, config=CONFIG)
+    assert state.room.now is not None
+    assert state.room.now.peaks[Label.PANIC] > CONFIG.panic.distress
