@@ -149,7 +149,7 @@ async def test_a_bug_that_a_command_finds_costs_its_connection_only(
         server.publish("vser/v1/home/bed/cmd/ack", "next", retain=True)
         await until(asked, "next")
     assert [
-        record.exc_info is not None for record in caplog.records if "failed for good" in record.message
+        record.exc_info is not None for record in caplog.records if "lost by an internal" in record.message
     ] == [True]
 
 

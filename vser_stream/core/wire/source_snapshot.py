@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from vser_stream.core.alarm.room_adaptation import BINS, MOST_ALARMS, MOST_WAITING, Room, Stretch
 from vser_stream.core.alarm.state import Acknowledgement, Alarm, AlarmState, Pause
@@ -82,12 +82,15 @@ def recall(document: bytes, *, features: str) -> Remembered:
     """Read what :func:`remember` wrote.
 
     Raises:
-        ValueError: It is something else, perhaps by one bit.
+        ValueError: It is something else, perhaps by one bit; said in one line.
     """
     try:
         read = strict_json.loads(document)
         _Document.model_validate_json(document)
         return _recall(read, features)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from exc
     except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as exc:
         raise ValueError(f"it was changed ({exc!r})") from exc
 

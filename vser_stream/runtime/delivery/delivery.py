@@ -214,7 +214,7 @@ class Delivery:
         except PublishError as exc:
             self._note_loss(exc, opened=opened is not None)
         except Exception as exc:  # noqa: BLE001 - a bug must cost a connection, not all alerts
-            _log.exception("connection to the broker failed for good")
+            _log.exception("connection to the broker lost by an internal error, connecting again")
             self._note_loss(internal(exc), opened=opened is not None)
         finally:
             self._sender.end()

@@ -176,7 +176,7 @@ class Inbox:
         except PublishError as exc:
             return str(exc)
         except Exception as exc:  # noqa: BLE001 - a bug that somebody's message finds must cost no alert
-            _log.exception("connection for commands failed for good")
+            _log.exception("connection for commands lost by an internal error, connecting again")
             return f"internal error ({type(exc).__name__}); please report the traceback in the log"
         finally:
             if self._link.closed() >= STABLE:
