@@ -39,6 +39,6 @@ def test_it_tells_what_leaves_the_box_and_to_whom(tmp_path: Path) -> None:
     done = vser_stream("about", "--config", config)
     assert "to 127.0.0.1:1883 (MQTT broker): alerts, states, health" in done.stdout
     assert "to rtsp://192.0.2.10/... (camera bedroom): " in done.stdout
-    assert "to nobody else\n" in done.stdout
+    assert "to no one else\n" in done.stdout
     assert "hunter2" not in done.stdout
     assert json.loads(vser_stream("about", "--json").stdout)["leaves_the_box"]["to"] == []
