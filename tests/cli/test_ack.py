@@ -131,7 +131,7 @@ def test_the_configuration_says_where_and_as_whom(tmp_path: Path) -> None:
     with Mosquitto(tmp_path, users=users, acl=acl) as server:
         config = tmp_path / "vser.toml"
         config.write_text(config.read_text().replace("PORT", str(server.port)))
-        as_box = vser_stream("resume", "bed", "--config", config)
+        as_box = vser_stream("resume", "bed", "--config", config, "--wait", 1)
         as_nurse = vser_stream(
             "resume", "bed", "--config", config, "--username", "ana", "--password-file", tmp_path / "nurse"
         )
