@@ -52,7 +52,7 @@ def test_what_the_access_list_keeps_is_named(tmp_path: Path) -> None:
         config.write_text(config.read_text().replace("[[sources]]", login))
         done = vser_stream("purge", "--retained", "--yes", "--config", config)
     assert done.returncode == 5
-    assert "keeps homeassistant/device/test/config" in done.stderr
+    assert "protects homeassistant/device/test/config" in done.stderr
 
 
 def test_nothing_is_done_without_a_yes(tmp_path: Path) -> None:
