@@ -171,7 +171,7 @@ async def test_a_document_over_which_a_broker_hangs_up_blocks_nothing(outbox: Sq
         hostile_broker(hangs_up_on(DISCOVERY.topic.encode())) as broker,
         delivering(outbox, broker) as delivery,
     ):
-        await told(delivery, f"does not take {DISCOVERY.topic}")
+        await told(delivery, f"does not accept {DISCOVERY.topic}")
         await delivery.keeper.put(alert("panic", priority=3))
         async with asyncio.timeout(HANGS):
             while ALERT not in heard:  # noqa: ASYNC110 - a broker without events
@@ -186,7 +186,7 @@ async def test_an_alert_over_which_a_broker_hangs_up_does_not_block_those_of_ano
     other = replace(alert("other", priority=2), topic="vser/v1/home/hall/alert")
     async with hostile_broker(hangs_up_on(ALERT.encode())) as broker, delivering(outbox, broker) as delivery:
         await delivery.keeper.put(alert("stuck", priority=3))
-        condition = await told(delivery, "does not take an alert")
+        condition = await told(delivery, "does not accept an alert")
         await delivery.keeper.put(other)
         async with asyncio.timeout(HANGS):
             while other.topic not in heard:  # noqa: ASYNC110 - a broker without events
