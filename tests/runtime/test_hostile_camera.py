@@ -84,7 +84,8 @@ async def test_a_camera_that_floods_is_lost_and_the_other_room_heard_whole(
     finally:
         tracemalloc.stop()
     # On a busy box packets without audio may be too many undecodable ones before they are too many.
-    assert "much faster than real time" in reasons[0] or (not payload and "cannot be decoded" in reasons[0])
+    told = ["much faster than real time", "far more packets", *([] if payload else ["cannot be decoded"])]
+    assert any(words in reasons[0] for words in told)
     assert room.dropped == room.restarts == 0
     assert sum(len(block.pcm) for block in good) >= 3 * RATE - 1
     assert most < 60e6
